@@ -1,0 +1,1 @@
+"""A video archive whose tasks the demo runs."""

@@ -1,0 +1,1 @@
+"""REST and push over what the collector publishes."""

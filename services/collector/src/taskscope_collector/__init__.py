@@ -1,0 +1,1 @@
+"""Watches Celery and RQ and publishes to Redis."""

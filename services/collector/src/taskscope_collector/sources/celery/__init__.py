@@ -1,0 +1,1 @@
+"""Celery: events, results, inspect and queue depths, over Redis and AMQP."""

@@ -1,0 +1,1 @@
+"""RQ: tracking pushes, polling and reconciliation."""

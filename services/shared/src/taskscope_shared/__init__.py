@@ -1,0 +1,1 @@
+"""What the collector and the api of Taskscope both speak."""

@@ -1,0 +1,70 @@
+"""Every Redis key, stream and channel, and how long it lives.
+
+All keys of a source carry its name as a hash tag, so that one flush stays in one slot of a Redis Cluster, and all of them
+expire when nobody refreshes them. `docs/architecture.md` has the same as a table.
+"""
+
+import msgspec
+
+KEY_TTL_SECONDS = 8 * 24 * 3600
+"""State of a source that no collector refreshes any more: one day more than finished tasks are kept."""
+ROLLUP_SECONDS = {60: 6 * 3600, 300: 48 * 3600, 3600: 90 * 24 * 3600}
+"""Resolution of a rollup -> how long it is kept."""
+
+
+class Keys(msgspec.Struct, frozen=True):
+    """The keys of an installation whose keys begin with `prefix`."""
+
+    prefix: str = "taskscope"
+
+    @property
+    def sources(self) -> str:
+        """Sorted set: source name, scored by when its collector last refreshed it."""
+        return f"{self.prefix}:sources"
+
+    def _of(self, source: str, what: str) -> str:
+        return f"{self.prefix}:{{{source}}}:{what}"
+
+    def lease(self, source: str) -> str:
+        """String: `epoch:holder`; lives for the lease's time alone."""
+        return self._of(source, "lease")
+
+    def meta(self, source: str) -> str:
+        """Hash: incarnation, head (`epoch-seq`), complete (1 once the state is whole), rolled:<resolution>."""
+        return self._of(source, "meta")
+
+    def tasks(self, source: str) -> str:
+        """Hash: task id -> encoded `Task`."""
+        return self._of(source, "tasks")
+
+    def workers(self, source: str) -> str:
+        """Hash: worker name -> encoded `Worker`."""
+        return self._of(source, "workers")
+
+    def queues(self, source: str) -> str:
+        """Hash: queue name -> encoded `Queue`."""
+        return self._of(source, "queues")
+
+    def health(self, source: str) -> str:
+        """String: encoded `Source`."""
+        return self._of(source, "health")
+
+    def log(self, source: str) -> str:
+        """Stream: one entry a flush, ids `epoch-seq`, field `d` an encoded `Entry`. Bounded in bytes and time."""
+        return self._of(source, "log")
+
+    def channel(self, source: str) -> str:
+        """Pub/sub: the log's entries as they are written, and a `Head` each second."""
+        return self._of(source, "live")
+
+    def rollup(self, source: str, resolution: int, start: int) -> str:
+        """Hash: `<marginal>:<label>` -> encoded `Cell` of the bucket that starts at `start`."""
+        return self._of(source, f"rollup:{resolution}:{start}")
+
+    def requests(self, source: str) -> str:
+        """Stream: what the api asks of the collector, with a deadline."""
+        return self._of(source, "requests")
+
+    def stop_mark(self, source: str) -> str:
+        """String: set by `taskscope events off`; collectors then leave the workers' events alone."""
+        return self._of(source, "events-off")

@@ -1,0 +1,1 @@
+"""Watch every Celery and RQ task live, on one machine."""
