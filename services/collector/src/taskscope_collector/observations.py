@@ -11,7 +11,6 @@ skew where the source knows it. `seen_at` is when the collector received it.
 from typing import Literal, Protocol
 
 import msgspec
-
 from taskscope_shared.model import Engine, Progress, Queue, SourceStatus, Worker
 
 # ------------------------------------------------------------------------------------------------------------- Celery
@@ -292,26 +291,10 @@ class Reconnected(msgspec.Struct, gc=False):
 
 
 TaskObservation = (
-    TaskEvent
-    | TaskResult
-    | TaskHeld
-    | TaskQueued
-    | JobSeen
-    | JobGone
-    | JobAbandoned
-    | TaskMissing
-    | TaskRedelivered
+    TaskEvent | TaskResult | TaskHeld | TaskQueued | JobSeen | JobGone | JobAbandoned | TaskMissing | TaskRedelivered
 )
 Observation = (
-    TaskObservation
-    | WorkerBeat
-    | InspectReply
-    | InspectRound
-    | WorkerSeen
-    | WorkerGone
-    | QueuesSeen
-    | Health
-    | Reconnected
+    TaskObservation | WorkerBeat | InspectReply | InspectRound | WorkerSeen | WorkerGone | QueuesSeen | Health | Reconnected
 )
 
 

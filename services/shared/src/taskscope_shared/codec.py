@@ -16,9 +16,7 @@ class UnknownCodecError(Exception):
     """Written by a Taskscope too new or too old to be read by this one."""
 
     def __init__(self, version: int) -> None:
-        super().__init__(
-            f"codec version {version} cannot be read; this Taskscope reads {CODEC - 1} and {CODEC}"
-        )
+        super().__init__(f"codec version {version} cannot be read; this Taskscope reads {CODEC - 1} and {CODEC}")
         self.version = version
 
 
@@ -57,7 +55,7 @@ class Head(msgspec.Struct, frozen=True, array_like=True, tag="head"):
 Message = Entry | Head
 
 _encoder = msgspec.msgpack.Encoder()
-_message = msgspec.msgpack.Decoder(Entry | Head)
+_message: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Entry | Head)
 _task = msgspec.msgpack.Decoder(Task)
 _worker = msgspec.msgpack.Decoder(Worker)
 _queue = msgspec.msgpack.Decoder(Queue)
@@ -77,7 +75,7 @@ def decode_message(data: bytes) -> Message:
     Raises `UnknownCodecError` for a version that cannot be read, `msgspec.DecodeError` for anything else that is wrong.
     """
     try:
-        message = _message.decode(data)
+        message: Message = _message.decode(data)
     except msgspec.ValidationError:
         _refuse_unknown(data)
         raise
