@@ -67,6 +67,12 @@ class Position(msgspec.Struct, frozen=True, order=True, array_like=True, gc=Fals
         """As Redis writes a stream id."""
         return f"{self.epoch}-{self.seq}"
 
+    @classmethod
+    def parse(cls, text: str) -> "Position":
+        """The other way round. Raises `ValueError` for anything that is not `epoch-seq`."""
+        epoch, _, seq = text.partition("-")
+        return cls(int(epoch), int(seq))
+
 
 class Progress(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """How far a running task says it is. `percent` is 0 to 100; whatever the task did not say is None."""

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import msgspec
 
-from taskscope_shared.codec import Message
+from taskscope_shared.codec import CODEC, Entry, Message
 from taskscope_shared.model import Position, Queue, Source, Task, Worker
 
 
@@ -41,6 +41,15 @@ class Lease(msgspec.Struct, frozen=True):
     # False when the state in the store is not whole: it is new, or its last rewriting was cut short.
     complete: bool
 
+    def before(self, seq: int) -> Position:
+        """The position before this holding's flush `seq`."""
+        return Position(self.epoch, seq - 1) if seq > 1 else self.head
+
+    @property
+    def value(self) -> str:
+        """As it stands in the lease's key."""
+        return f"{self.epoch}:{self.holder}"
+
 
 class Flush(msgspec.Struct):
     """One atomic flush: all of it is written, logged and published, or nothing.
@@ -62,6 +71,25 @@ class Flush(msgspec.Struct):
     meta: dict[str, str] = {}
     complete: bool = True
     traceparent: str | None = None
+
+    def entry(self, lease: Lease) -> Entry:
+        """What is logged and published; the tasks' bytes are not encoded again."""
+        return Entry(
+            codec=CODEC,
+            source=lease.source,
+            incarnation=lease.incarnation,
+            position=Position(lease.epoch, self.seq),
+            previous=lease.before(self.seq),
+            at=self.at,
+            tasks=[msgspec.Raw(task) for task in self.tasks.values()],
+            removed=self.removed,
+            workers=self.workers,
+            removed_workers=self.removed_workers,
+            queues=self.queues,
+            removed_queues=self.removed_queues,
+            health=self.health,
+            traceparent=self.traceparent,
+        )
 
 
 class Snapshot(msgspec.Struct):
@@ -97,11 +125,19 @@ class Writer(Protocol):
         ...
 
     async def restart(self, lease: Lease) -> Lease:
-        """Drop the state under this lease and begin a new incarnation; the caller then writes everything anew."""
+        """Begin a new incarnation with a new epoch and an empty log; the caller then writes everything anew.
+
+        The state hashes and rollups that are there stay until they are written over, so that what they hold of a task (and
+        thereby its contribution to the rollups) can be looked up with `load_tasks`; `complete` is false until the last flush.
+        Raises `LeaseLostError` when another holds the lease; a lease that went with the store is taken again.
+        """
         ...
 
-    async def announce(self, lease: Lease, position: Position, at: float) -> None:
-        """Publish the head, and refresh the source's keys and its entry among the sources."""
+    async def announce(self, lease: Lease, position: Position, at: float, ttl_seconds: float | None = None) -> None:
+        """Publish the head, refresh the source's keys and its entry among the sources, and renew the lease by `ttl_seconds`.
+
+        Raises like `flush`, so that an idle collector notices a lost lease or a changed store, too.
+        """
         ...
 
     async def release(self, lease: Lease) -> None:
@@ -112,10 +148,14 @@ class Writer(Protocol):
         """The stored tasks among `ids`."""
         ...
 
+    async def task_ids(self, source: str) -> list[str]:
+        """The ids of all stored tasks."""
+        ...
+
     async def load_cells(
         self, source: str, wanted: Mapping[tuple[int, int], Sequence[str]]
     ) -> dict[tuple[int, int, str], bytes]:
-        """The stored rollup cells: (resolution, start) -> fields, as (resolution, start, field) -> bytes."""
+        """The stored rollup cells: (resolution, start) -> fields (none: all), as (resolution, start, field) -> bytes."""
         ...
 
     async def meta(self, source: str) -> dict[str, str]:
