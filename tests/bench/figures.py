@@ -1,0 +1,282 @@
+"""The figures: each function starts its own rig, measures, and returns rows of the table in `docs/benchmarks.md`."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import redis
+from rig import HERE, Rig, Service, free_port, median, report, rig
+
+Row = tuple[str, str, str]  # figure, to reach, measured
+RETAINED = 100_000
+
+
+def _celery(it: Rig) -> dict[str, Any]:
+    return it.source("celery")
+
+
+def _settled(it: Rig, events: int, seconds: float = 90) -> None:
+    it.wait(
+        lambda: _celery(it).get("received", 0) + _celery(it).get("dropped", 0) >= events, f"{events} events received", seconds
+    )
+
+
+def _fill(it: Rig, tasks: int = RETAINED, rate: float = 12_000) -> None:
+    """So many finished tasks retained, and the reducer settled."""
+    sent = report(it.generate(rate=rate, tasks=tasks))
+    _settled(it, int(sent["events"]))
+    it.wait(lambda: it.get("/api/tasks?limit=1")["total"] >= tasks * 0.99, "tasks retained", 60)
+
+
+def cpu_and_rate() -> list[Row]:
+    """Collector's CPU an event, and the lossless rate over 60 s."""
+    rows = []
+    with rig() as it:
+        collector, api = it.start_all()
+        report(it.generate(rate=20_000, seconds=5))
+        before, received = collector.cpu(), int(_celery(it)["received"])
+        sent = report(it.generate(rate=20_000, seconds=20, start=1_000_000))
+        it.wait(lambda: int(_celery(it)["received"]) >= received + sent["events"], "all events")
+        micros = (collector.cpu() - before) / sent["events"] * 1e6
+        rows.append(("collector, Celery over Redis: CPU an event at 20,000 events/s", "≤ 10 µs", f"{micros:.1f} µs"))
+    with rig() as it:
+        collector, api = it.start_all()
+        before, api_before, source = collector.cpu(), api.cpu(), _celery(it)
+        sent = report(it.generate(rate=60_000, seconds=60))
+        _settled(it, int(sent["events"]), 120)
+        it.wait(lambda: it.get("/api/tasks?limit=1")["total"] >= RETAINED * 0.9, "api caught up", 120)
+        after = _celery(it)
+        micros = (collector.cpu() - before) / sent["events"] * 1e6
+        lost = sent["events"] - (after["received"] - source["received"])
+        rows += [
+            ("collector: CPU an event at the rate below", "≤ 10 µs", f"{micros:.1f} µs"),
+            (
+                "lossless rate, one collector process, 60 s",
+                "≥ 60,000 events/s",
+                (
+                    f"{sent['rate']:,.0f} events/s sent, {lost:,.0f} of {sent['events']:,} not received, {after['dropped']:,} dropped, "
+                    f"{after['malformed']:,} malformed; api {api.cpu() - api_before:.0f} s of CPU"
+                ),
+            ),
+        ]
+    return rows
+
+
+def latency() -> list[Row]:
+    """Worker event -> WebSocket frame, with both engines' sources on."""
+    rows = []
+    with rig() as it:
+        it.start_all()
+        for rate, seconds, target in ((2000, 20, "p50 ≤ 70 ms, p99 ≤ 200 ms"), (20, 40, "p50 ≤ 25 ms")):
+            watcher = it.watch(seconds - 2, {"filter": {}, "sort": "-updated_at", "limit": 200})
+            time.sleep(1)  # the first frames are of the join
+            sent = report(it.generate(rate=rate, seconds=seconds, start=rate * 1_000_000))
+            seen = report(watcher)
+            text = f"p50 {seen['p50']:.0f} ms, p99 {seen['p99']:.0f} ms, max {seen['max']:.0f} ms ({seen['tasks']:,} tasks of {sent['tasks']:,})"
+            rows.append((f"worker event → WebSocket frame at {rate:,} events/s", target, text))
+    return rows
+
+
+def rq_latency() -> list[Row]:
+    """RQ job change -> WebSocket frame with 100,000 jobs in the registries and a real worker."""
+    with rig() as it:
+        _fill_rq(it.rq_url, RETAINED)
+        it.start_all()
+        worker = subprocess.Popen(
+            [str(Path(sys.executable).parent / "rq"), "worker", "--url", it.rq_url, "-w", "rq.worker.SimpleWorker", "live"],
+            cwd=HERE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            it.wait(lambda: any(w["engine"] == "rq" for w in it.get("/api/workers")["items"]), "the RQ worker is seen")
+            watcher = it.watch(45, {"filter": {"source": ["rq"], "queue": ["live"]}, "sort": "-updated_at", "limit": 200})
+            _enqueue(it.rq_url, jobs=400, seconds=40)
+            seen = report(watcher)
+        finally:
+            worker.send_signal(signal.SIGTERM)
+            worker.wait(20)
+        text = f"p50 {seen['p50']:.0f} ms, p99 {seen['p99']:.0f} ms, max {seen['max']:.0f} ms ({seen['tasks']:,} jobs)"
+        return [("RQ: job change → WebSocket frame, with 100,000 jobs in the registries", "p99 ≤ 200 ms", text)]
+
+
+def _enqueue(url: str, jobs: int, seconds: float) -> None:
+    from rq import Queue
+
+    queue = Queue("live", connection=redis.Redis.from_url(url))
+    began = time.monotonic()
+    for number in range(jobs):
+        queue.enqueue("time.sleep", 0)
+        time.sleep(max(0.0, began + (number + 1) * seconds / jobs - time.monotonic()))  # paced: that is what is measured
+
+
+def _fill_rq(url: str, jobs: int) -> None:
+    """Real jobs as RQ writes them, half finished and half queued, copied to so many ids."""
+    from rq import Queue
+    from rq.job import Job
+
+    server = redis.Redis.from_url(url)
+    queue = Queue("past", connection=server)
+    hash_of = server.hgetall(queue.enqueue("time.sleep", 0, job_id="model").key)
+    queue.empty()
+    moment = time.time()
+    pipe = server.pipeline(transaction=False)
+    for number in range(jobs):
+        finished = number % 2 == 0
+        fields = hash_of | (
+            {b"status": b"finished", b"started_at": hash_of[b"enqueued_at"], b"ended_at": hash_of[b"enqueued_at"]}
+            if finished
+            else {}
+        )
+        pipe.hset(Job.key_for(f"past-{number}"), mapping=fields)
+        if finished:
+            pipe.zadd("rq:finished:past", {f"past-{number}": moment + 86_400})
+        else:
+            pipe.rpush("rq:queue:past", f"past-{number}")
+        if number % 5000 == 4999:
+            pipe.execute()
+    pipe.execute()
+
+
+def memory_and_restarts() -> list[Row]:
+    """Memory a retained task, and how long restarts take with 100,000 of them."""
+    with rig(rq=False) as it:
+        collector, api = it.start_all()
+        report(it.generate(rate=4_000, tasks=400))
+        time.sleep(2)  # allocations of the start settle; the growth is measured from here
+        before = collector.rss(), api.rss()
+        _fill(it)
+        it.wait(lambda: _settled_memory(collector, api), "memory settled", 120)
+        grown = [(after - base) / RETAINED for after, base in zip((collector.rss(), api.rss()), before, strict=True)]
+        rows = [
+            ("memory a retained task, collector", "≤ 2 KB", f"{grown[0]:,.0f} B"),
+            ("memory a retained task, api", "≤ 2 KB", f"{grown[1]:,.0f} B"),
+        ]
+        rows.append(
+            ("collector restart with 100,000 retained tasks, to `ready`", "≤ 5 s", f"{_restart_collector(it, collector):.1f} s")
+        )
+        rows.append(("api start with 100,000 retained tasks, to `ready`", "≤ 3 s", f"{_restart_api(it, api):.1f} s"))
+        return rows
+
+
+def _settled_memory(collector: Service, api: Service) -> bool:
+    first = collector.rss(), api.rss()
+    time.sleep(8)  # two looks, some seconds apart, are the condition itself
+    return all(abs(now - then) < 1_000_000 for now, then in zip((collector.rss(), api.rss()), first, strict=True))
+
+
+def _restart_collector(it: Rig, collector: Service) -> float:
+    took = []
+    for _ in range(3):
+        collector.stop()
+        began = time.monotonic()
+        port = free_port()
+        command = [str(Path(sys.executable).parent / "taskscope-collector"), "--health-port", str(port)]
+        collector = Service(command, it.environment, it.folder / "taskscope-collector.log")
+        it.services.append(collector)
+        it.wait(lambda port=port: _ready(port), "collector ready")
+        took.append(time.monotonic() - began)
+    return median(took)
+
+
+def _restart_api(it: Rig, api: Service) -> float:
+    took = []
+    for _ in range(3):
+        api.stop()
+        began = time.monotonic()
+        api = it.start("taskscope-api")
+        it.wait(lambda: _ready(it.api_port), "api ready")
+        took.append(time.monotonic() - began)
+    return median(took)
+
+
+def _ready(port: int) -> bool:
+    import urllib.error
+    import urllib.request
+
+    try:
+        return urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2).status == 200
+    except OSError:
+        return False
+
+
+def broker_load() -> list[Row]:
+    """What an idle broker with 20 queues and 50 real workers pays for being watched, standby included."""
+    with rig(rq=False) as it:
+        workers = _idle_workers(it, 50)
+        try:
+            unwatched = _usage(it.broker.port, 60)
+            it.start_all()
+            it.start("taskscope-collector")
+            it.wait(lambda: len(it.get("/api/workers")["items"]) >= 50, "50 workers seen", 60)
+            time.sleep(15)  # enabling events and the first inspect rounds are over
+            watched = _usage(it.broker.port, 60)
+        finally:
+            for worker in workers:
+                worker.kill()
+            for worker in workers:
+                worker.wait()
+    cpu, traffic = watched[0] - unwatched[0], watched[1] - unwatched[1]
+    text = (
+        f"{cpu * 100:.2f} % of a core, {traffic / 1000:.1f} KB/s; commands seen: {', '.join(sorted(watched[2] - unwatched[2]))}"
+    )
+    return [
+        (
+            "load on an idle broker, 20 queues, 50 workers, standby included",
+            "≤ 0.5 % of a core, ≤ 60 KB/s; no EVAL, KEYS, SCAN",
+            text,
+        )
+    ]
+
+
+def _idle_workers(it: Rig, count: int) -> list[subprocess.Popen[bytes]]:
+    celery = str(Path(sys.executable).parent / "celery")
+    workers = []
+    for number in range(count):
+        command = [
+            celery,
+            "-A",
+            "idle_app",
+            "worker",
+            "-P",
+            "threads",
+            "-c",
+            "2",
+            "-n",
+            f"idle{number}@bench",
+            "-Q",
+            f"q{number % 20}",
+            "-l",
+            "ERROR",
+        ]
+        environment = psutil.Process().environ() | {"BENCH_BROKER": it.broker_url, "C_FORCE_ROOT": "1"}
+        workers.append(
+            subprocess.Popen(command, cwd=HERE, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        )
+    server = redis.Redis.from_url(it.broker_url)
+    it.wait(lambda: server.pubsub_numsub("/0.celery.pidbox")[0][1] >= count, f"{count} workers", 240)
+    return workers
+
+
+def _usage(port: int, seconds: float) -> tuple[float, float, set[str]]:
+    """Share of a core, bytes a second and commands of a server over a while."""
+    server = redis.Redis(port=port)
+    server.config_resetstat()
+    first = server.info()
+    time.sleep(seconds)  # the window that is measured
+    last = server.info()
+    cpu = sum(last[key] - first[key] for key in ("used_cpu_sys", "used_cpu_user")) / seconds
+    traffic = sum(last[key] - first[key] for key in ("total_net_input_bytes", "total_net_output_bytes")) / seconds
+    return cpu, traffic, {name.removeprefix("cmdstat_") for name in server.info("commandstats")}
+
+
+FIGURES: dict[str, Callable[[], list[Row]]] = {
+    "cpu": cpu_and_rate,
+    "latency": latency,
+    "rq": rq_latency,
+    "memory": memory_and_restarts,
+    "broker": broker_load,
+}
