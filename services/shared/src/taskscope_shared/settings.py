@@ -1,8 +1,41 @@
-"""All configuration: one YAML file, `TASKSCOPE_*` variables, secrets from files or the environment."""
+"""All configuration: one YAML file, `TASKSCOPE_*` variables, secrets from files or the environment.
 
-from typing import Annotated, Literal
+The one place that reads the environment. `docs/configuration.md` says the same to users.
+"""
 
-from pydantic import BaseModel, ConfigDict, Field
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from taskscope_shared.settings_problems import Problem, SettingsError, check_raw, closest, dotted, explain, masked
+
+__all__ = [
+    "Access",
+    "Api",
+    "CelerySource",
+    "DEFAULT_KINDS",
+    "Problem",
+    "Redaction",
+    "Redis",
+    "Retention",
+    "RqSource",
+    "SecretFile",
+    "SecretUnavailableError",
+    "Settings",
+    "SettingsError",
+    "SourceSettings",
+    "Url",
+    "config_path",
+    "load",
+    "masked",
+    "resolve_url",
+    "shown_url",
+]
 
 
 class _Strict(BaseModel):
@@ -10,7 +43,7 @@ class _Strict(BaseModel):
 
 
 class SecretFile(_Strict):
-    """`{file: PATH}`: read anew at each connection, so that a rotated secret is taken and a missing one keeps one source down."""
+    """`{file: PATH}`: read anew at each connection: a rotated secret is taken, a missing one keeps one source down."""
 
     file: str
 
@@ -123,3 +156,190 @@ class Settings(_Strict):
     api: Api = Api()
     lease_seconds: float = Field(default=4.0, ge=1, le=60)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+# ------------------------------------------------------------------------------------------------------------- Secrets
+
+
+class SecretUnavailableError(Exception):
+    """A secret's file is not there, cannot be read or is empty: what needs it is down until it is there."""
+
+
+def resolve_url(url: Url) -> str:
+    """The URL itself; a `SecretFile` is read anew. Raises `SecretUnavailableError`; never says what a file holds."""
+    if isinstance(url, str):
+        return url
+    try:
+        text = Path(url.file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise SecretUnavailableError(f"the secret file {url.file} cannot be read: {reason}") from None
+    if not text:
+        raise SecretUnavailableError(f"the secret file {url.file} is empty")
+    return text
+
+
+def shown_url(url: Url) -> str:
+    """The URL as it may be shown: without user and password, or the name of the file that holds it."""
+    return masked(url) if isinstance(url, str) else f"{{file: {url.file}}}"
+
+
+# ------------------------------------------------------------------------------------------------------------- Loading
+
+PREFIX = "TASKSCOPE_"
+_ENGINES: dict[str, type[BaseModel]] = {"celery": CelerySource, "rq": RqSource}
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+# Said without the double underscore because everybody tries it first.
+_ALIASES = {"TASKSCOPE_REDIS_URL": ("redis", "url")}
+# A Service named `taskscope-...` makes Kubernetes set TASKSCOPE_..._PORT=tcp://... and the like in every pod.
+_KUBERNETES = re.compile(r"_(SERVICE_HOST|SERVICE_PORT\w*|PORT(_\d+_(TCP|UDP)(_\w+)?)?)$")
+
+
+def config_path(environ: Mapping[str, str] | None = None) -> Path | None:
+    """The file that `TASKSCOPE_CONFIG` names, if it does."""
+    named = (os.environ if environ is None else environ).get("TASKSCOPE_CONFIG")
+    return Path(named) if named else None
+
+
+def load(path: Path | None, overrides: Mapping[str, object] = {}, environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings: defaults, then the file (`path`, else TASKSCOPE_CONFIG), then `TASKSCOPE_*`, then `overrides`.
+
+    Raises `SettingsError` with every problem there is, not only the first.
+    """
+    environ = os.environ if environ is None else environ
+    problems: list[Problem] = []
+    data = _read_file(path or config_path(environ), problems)
+    _apply_environment(data, environ, problems)
+    _merge(data, overrides)
+    data = _interpolate(data, (), environ, problems)
+    problems += check_raw(data)
+    settings = _validate(data, problems)
+    if problems or settings is None:
+        raise SettingsError(list(dict.fromkeys(problems)))
+    return settings
+
+
+def _validate(data: dict[str, Any], problems: list[Problem]) -> Settings | None:
+    try:
+        return Settings.model_validate(data)
+    except ValidationError as error:
+        known = {problem.path for problem in problems}
+        found = (explain(each, Settings, _ENGINES) for each in error.errors(include_url=False, include_context=False))
+        problems += (problem for problem in found if problem.path not in known)
+    return None
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that is given twice: the first would be dropped without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - yaml's signature
+        """The mapping; raises `yaml.MarkedYAMLError` for a key given twice."""
+        seen: set[object] = set()
+        for key, _ in node.value:
+            if key.tag != "tag:yaml.org,2002:merge" and key.value in seen:
+                raise yaml.MarkedYAMLError(problem=f"the key {key.value!r} is given twice", problem_mark=key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def _read_file(path: Path | None, problems: list[Problem]) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        data = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader
+    except OSError as error:
+        problems.append(Problem(str(path), f"cannot be read: {error.strerror}", "--config FILE or TASKSCOPE_CONFIG names it"))
+    except UnicodeDecodeError:
+        problems.append(Problem(str(path), "is not UTF-8 text"))
+    except yaml.YAMLError as error:
+        problems.append(_yaml_problem(str(path), error))
+    else:
+        if isinstance(data, dict) or data is None:
+            return data or {}
+        problems.append(Problem(str(path), "should be a mapping", "begin with sources:"))
+    return {}
+
+
+def _yaml_problem(path: str, error: yaml.YAMLError) -> Problem:
+    """Where the YAML breaks, without repeating the line: it may hold a password."""
+    mark = getattr(error, "problem_mark", None)
+    at = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else path
+    return Problem(at, f"is not YAML: {getattr(error, 'problem', None) or 'it cannot be parsed'}")
+
+
+def _apply_environment(data: dict[str, Any], environ: Mapping[str, str], problems: list[Problem]) -> None:
+    known = set(Settings.model_fields)
+    for name in sorted(environ):
+        if not name.startswith(PREFIX) or name == "TASKSCOPE_CONFIG":
+            continue
+        parts = _ALIASES.get(name) or tuple(name.removeprefix(PREFIX).lower().split("__"))
+        if parts[0] in known:
+            _put(data, parts, _parsed(environ[name]), name, problems)
+        elif meant := _meant(name, parts, known):
+            problems.append(Problem(name, "is not a setting", meant))
+
+
+def _meant(name: str, parts: tuple[str, ...], known: set[str]) -> str | None:
+    """What an unknown variable was probably meant to be; None: it is none of ours (Kubernetes sets some with our prefix)."""
+    if len(parts) == 1 and _KUBERNETES.search(name):
+        return None
+    if len(parts) == 1 and (section := next((each for each in known if parts[0].startswith(f"{each}_")), None)):
+        rest = parts[0].removeprefix(f"{section}_")
+        return f"nested settings have two underscores: {PREFIX}{section.upper()}__{rest.upper()}"
+    meant = closest(parts[0], known, cutoff=0.6 if len(parts) > 1 else 0.8)
+    if meant:
+        return f"did you mean {PREFIX}{'__'.join((meant, *parts[1:])).upper()}?"
+    return f"known: {', '.join(sorted(PREFIX + each.upper() for each in known))}" if len(parts) > 1 else None
+
+
+def _parsed(value: str) -> object:
+    """A variable's value: lists and mappings are YAML (so JSON, too), true and false are bool; the model converts the rest."""
+    if value.lower() in ("true", "false"):
+        return value.lower() == "true"
+    if value.startswith(("[", "{")):
+        try:
+            return yaml.safe_load(value)
+        except yaml.YAMLError:
+            return value
+    return value
+
+
+def _put(data: dict[str, Any], parts: tuple[str, ...], value: object, name: str, problems: list[Problem]) -> None:
+    """Set `data[a][0][b]` for the parts (a, 0, b), making what is missing on the way."""
+    here: Any = data
+    for part, following in zip(parts, (*parts[1:], None), strict=True):
+        fresh: Any = value if following is None else [] if following == "0" else {}
+        if isinstance(here, list) and part.isdigit() and int(part) <= len(here):
+            if int(part) == len(here):
+                here.append(fresh)
+            key: Any = int(part)
+        elif isinstance(here, dict):
+            key = part
+        else:
+            problems.append(Problem(name, f"cannot be set: there is no {part!r} in {dotted(parts[: parts.index(part)])}"))
+            return
+        if following is None or (isinstance(here, dict) and not isinstance(here.get(key), dict | list)):
+            here[key] = fresh
+        here = here[key]
+
+
+def _merge(data: dict[str, Any], overrides: Mapping[str, object]) -> None:
+    for key, value in overrides.items():
+        if isinstance(value, Mapping) and isinstance(data.get(key), dict):
+            _merge(data[key], value)
+        else:
+            data[key] = dict(value) if isinstance(value, Mapping) else value
+
+
+def _interpolate(value: Any, path: tuple[str | int, ...], environ: Mapping[str, str], problems: list[Problem]) -> Any:  # noqa: ANN401 - what YAML gives
+    """`${VAR}` in every text; a variable that is not set is a problem of its path."""
+    if isinstance(value, Mapping):
+        return {key: _interpolate(each, (*path, key), environ, problems) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_interpolate(each, (*path, index), environ, problems) for index, each in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+    missing = (name for name in _VARIABLE.findall(value) if name not in environ)
+    hint = "set it, or use {file: PATH}"
+    problems += (Problem(dotted(path), f"needs the variable {name}, which is not set", hint) for name in missing)
+    return _VARIABLE.sub(lambda found: environ.get(found[1], found[0]), value)

@@ -1,0 +1,262 @@
+"""What `settings.load` makes of a file, the environment and overrides, and how it says what is wrong."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from taskscope_shared.settings import (
+    CelerySource,
+    RqSource,
+    SecretFile,
+    SecretUnavailableError,
+    Settings,
+    SettingsError,
+    load,
+    masked,
+    resolve_url,
+    shown_url,
+)
+
+TWO_SOURCES = """
+sources:
+  - {name: archivist, engine: celery, broker_url: "redis://broker:6379/0", result_backend: "redis://broker:6379/1"}
+  - {name: media, engine: rq, redis_url: "redis://rq:6379/0"}
+"""
+
+
+def load_text(tmp_path: Path, text: str, environ: Mapping[str, str] = {}, overrides: Mapping[str, Any] = {}) -> Settings:
+    file = tmp_path / "taskscope.yaml"
+    file.write_text(text, encoding="utf-8")
+    return load(file, overrides, environ)
+
+
+def problems_of(tmp_path: Path, text: str, environ: Mapping[str, str] = {}) -> dict[str, str]:
+    with pytest.raises(SettingsError) as caught:
+        load_text(tmp_path, text, environ)
+    return {problem.path: str(problem) for problem in caught.value.problems}
+
+
+def source(**fields: str) -> str:
+    given = {"name": "a", "engine": "celery", "broker_url": "redis://h/0"} | fields
+    return "sources:\n  - {" + ", ".join(f"{key}: {value!r}" for key, value in given.items()) + "}\n"
+
+
+def test_without_a_file_everything_has_its_default() -> None:
+    assert load(None, {}, {}) == Settings()
+
+
+def test_a_file_gives_sources_of_both_engines(tmp_path: Path) -> None:
+    celery, rq = load_text(tmp_path, TWO_SOURCES).sources
+    assert isinstance(celery, CelerySource)
+    assert isinstance(rq, RqSource)
+    assert celery.result_backend == "redis://broker:6379/1"
+
+
+def test_an_empty_file_is_a_configuration(tmp_path: Path) -> None:
+    assert load_text(tmp_path, "") == Settings()
+
+
+def test_the_file_can_be_named_by_the_environment(tmp_path: Path) -> None:
+    file = tmp_path / "named.yaml"
+    file.write_text(TWO_SOURCES)
+    assert len(load(None, {}, {"TASKSCOPE_CONFIG": str(file)}).sources) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("TASKSCOPE_LOG_LEVEL", "debug", {"log_level": "debug"}),
+        ("TASKSCOPE_LEASE_SECONDS", "2.5", {"lease_seconds": 2.5}),
+        ("TASKSCOPE_API__PORT", "8080", {"api": {"port": 8080}}),
+        ("TASKSCOPE_REDIS_URL", "redis://ours/3", {"redis": {"url": "redis://ours/3"}}),
+        ("TASKSCOPE_REDIS__URL", "{file: /secrets/url}", {"redis": {"url": {"file": "/secrets/url"}}}),
+        ("TASKSCOPE_ACCESS__MODE", "none", {"access": {"mode": "none"}}),
+        ("TASKSCOPE_KINDS", '{"big": ["*big*"]}', {"kinds": {"big": ["*big*"]}}),
+        ("TASKSCOPE_REDACTION__KEYS", "['*pin*']", {"redaction": {"keys": ["*pin*"]}}),
+    ],
+)
+def test_a_variable_sets_a_setting(name: str, value: str, expected: dict[str, Any]) -> None:
+    assert load(None, {}, {name: value}) == Settings.model_validate(expected)
+
+
+def test_every_setting_has_a_variable() -> None:
+    for section, field in Settings.model_fields.items():
+        annotation = field.annotation
+        nested = getattr(annotation, "model_fields", None)
+        for key in nested or [None]:
+            name = f"TASKSCOPE_{section}__{key}" if key else f"TASKSCOPE_{section}"
+            with pytest.raises(SettingsError) as caught:
+                load(None, {}, {name.upper(): "{wrong: [1]}"})
+            where = section + (f".{key}" if key else "")
+            assert caught.value.problems[0].path.startswith(where)
+
+
+def test_sources_can_be_given_by_variables_alone() -> None:
+    environ = {
+        "TASKSCOPE_SOURCES__0__NAME": "a",
+        "TASKSCOPE_SOURCES__0__ENGINE": "celery",
+        "TASKSCOPE_SOURCES__0__BROKER_URL": "amqp://h",
+        "TASKSCOPE_SOURCES__0__FANOUT_PREFIX": "False",
+        "TASKSCOPE_SOURCES__1": "{name: b, engine: rq, redis_url: redis://h}",
+    }
+    first, second = load(None, {}, environ).sources
+    assert isinstance(first, CelerySource)
+    assert first.fanout_prefix is False
+    assert second.name == "b"
+
+
+def test_a_variable_goes_before_the_file_and_an_override_before_the_variable(tmp_path: Path) -> None:
+    text = "api: {host: from-file, port: 1}\nlog_level: error\n"
+    environ = {"TASKSCOPE_API__PORT": "2", "TASKSCOPE_LOG_LEVEL": "debug"}
+    settings = load_text(tmp_path, text, environ, {"log_level": "warning"})
+    assert (settings.api.host, settings.api.port, settings.log_level) == ("from-file", 2, "warning")
+
+
+def test_variables_are_put_into_urls(tmp_path: Path) -> None:
+    text = source(broker_url="redis://:${PASSWORD}@${HOST}/0")
+    settings = load_text(tmp_path, text, {"PASSWORD": "p", "HOST": "h"})
+    assert settings.sources[0] == CelerySource(name="a", broker_url="redis://:p@h/0")
+
+
+def test_variables_that_kubernetes_sets_for_a_service_are_not_settings() -> None:
+    environ = {
+        "TASKSCOPE_PORT": "tcp://10.0.0.1:80",
+        "TASKSCOPE_API_PORT": "tcp://10.0.0.1:5051",
+        "TASKSCOPE_API_PORT_5051_TCP_ADDR": "10.0.0.1",
+        "TASKSCOPE_API_SERVICE_HOST": "10.0.0.1",
+        "TASKSCOPE_REDIS_SERVICE_PORT_TCP": "6379",
+    }
+    assert load(None, {}, environ) == Settings()
+
+
+def test_all_problems_are_told_at_once_with_path_and_remedy(tmp_path: Path) -> None:
+    text = """
+sources:
+  - {name: archive, engine: celery, broker_ur: "redis://h/0", inspect_seconds: 0}
+  - {name: archive, engine: sellery}
+  - {name: "a b", engine: rq, redis_url: "amqp://h/"}
+  - {name: x, engine: celery, broker_url: {flie: /x}, result_backend: "${NOPE}"}
+  - {name: y, broker_url: "pyamqp://h/"}
+log_level: warn
+retension: {}
+api: {port: abc, hots: 1}
+kinds: {vod: "*x*"}
+"""
+    found = problems_of(tmp_path, text, {"TASKSCOPE_API__POTR": "1", "TASKSCOPE_LOG_LEVLE": "debug"})
+    assert found == {
+        "TASKSCOPE_LOG_LEVLE": "TASKSCOPE_LOG_LEVLE: is not a setting (did you mean TASKSCOPE_LOG_LEVEL?)",
+        "sources[0].broker_url": found["sources[0].broker_url"],
+        "sources[0].broker_ur": "sources[0].broker_ur: is not a setting (did you mean broker_url?)",
+        "sources[0].inspect_seconds": ("sources[0].inspect_seconds: should be greater than or equal to 1, and is 0"),
+        "sources[1].name": (
+            "sources[1].name: 'archive' is already the name of sources[0] (each source needs a name of its own)"
+        ),
+        "sources[1].engine": "sources[1].engine: 'sellery' is not an engine (did you mean celery?)",
+        "sources[2].name": found["sources[2].name"],
+        "sources[2].redis_url": ("sources[2].redis_url: 'amqp' is not a supported scheme (supported: redis, rediss, unix)"),
+        "sources[3].broker_url": found["sources[3].broker_url"],
+        "sources[3].result_backend": (
+            "sources[3].result_backend: needs the variable NOPE, which is not set (set it, or use {file: PATH})"
+        ),
+        "sources[4].engine": "sources[4].engine: is missing (engine: celery, or engine: rq)",
+        "sources[4].broker_url": found["sources[4].broker_url"],
+        "log_level": "log_level: should be 'debug', 'info', 'warning' or 'error', and is 'warn'",
+        "retension": "retension: is not a setting (did you mean retention?)",
+        "api.port": found["api.port"],
+        "api.hots": "api.hots: is not a setting (did you mean host?)",
+        "api.potr": "api.potr: is not a setting (did you mean port?)",
+        "kinds.vod": "kinds.vod: should be a list, and is '*x*' (write a list: [a, b])",
+    }
+    assert "is missing" in found["sources[0].broker_url"]
+    assert "neither a URL nor {file: PATH}" in found["sources[3].broker_url"]
+    assert "did you mean amqp://?" in found["sources[4].broker_url"]
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("localhost", "no scheme"),
+        ("localhost:6379", "no scheme"),
+        ("redis://", "no host"),
+        ("redis://h:port/0", "cannot be read"),
+        ("redis://h/first", "not a number"),
+        ("unix://", "no path"),
+        ("sqs://h", "not a supported scheme"),
+        ("redis+socket:///x", "did you mean unix://?"),
+        ("redis://[::1/0", "cannot be read"),
+    ],
+)
+def test_a_url_that_cannot_work_is_a_problem(tmp_path: Path, url: str, said: str) -> None:
+    assert said in problems_of(tmp_path, source(broker_url=url))["sources[0].broker_url"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["redis://h", "rediss://u:p@h:6380/2", "unix:///run/r.sock?db=1", "amqp://h//", "amqps://u:p@h/v", "redis://[::1]:1/0"],
+)
+def test_a_broker_url_of_a_supported_scheme_is_taken(tmp_path: Path, url: str) -> None:
+    assert load_text(tmp_path, source(broker_url=url)).sources[0] == CelerySource(name="a", broker_url=url)
+
+
+def test_a_result_backend_of_another_kind_is_no_problem(tmp_path: Path) -> None:
+    assert load_text(tmp_path, source(result_backend="db+postgresql://h/d")).sources
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        source(broker_url="redis://user:hunter2@h/first"),
+        source(broker_url="kafka://user:hunter2@h"),
+        source(broker_url="redis://user:hunter2@h:x/0"),
+        source(engine="redis://user:hunter2@h"),
+        source(name="redis://user:hunter2@h"),
+        "log_level: redis://user:hunter2@h",
+        "sources: redis://user:hunter2@h",
+        "redis: redis://user:hunter2@h",
+        "redis: {url: [redis://user:hunter2@h]}",
+        "sources:\n  - {name: a, engine: rq, redis_url: 'redis://user:hunter2@h/0'\n",
+    ],
+)
+def test_no_problem_repeats_a_password(tmp_path: Path, text: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_text(tmp_path, text)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_broken_yaml_is_told_with_its_line(tmp_path: Path) -> None:
+    (path, said), *_ = problems_of(tmp_path, "api:\n  port: [1\n").items()
+    assert path.endswith("taskscope.yaml:3:1")
+    assert "is not YAML" in said
+
+
+def test_a_key_given_twice_is_a_problem(tmp_path: Path) -> None:
+    (said, *_) = problems_of(tmp_path, "api: {port: 1}\napi: {port: 2}\n").values()
+    assert "'api' is given twice" in said
+
+
+def test_a_file_that_is_not_there_is_a_problem(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="cannot be read: No such file"):
+        load(tmp_path / "none.yaml", {}, {})
+
+
+def test_a_missing_secret_file_is_no_problem_until_it_is_needed(tmp_path: Path) -> None:
+    secret = tmp_path / "url"
+    (rq,) = load_text(tmp_path, f"sources: [{{name: a, engine: rq, redis_url: {{file: {secret}}}}}]").sources
+    assert isinstance(rq, RqSource)
+    with pytest.raises(SecretUnavailableError, match="No such file"):
+        resolve_url(rq.redis_url)
+    secret.write_text("")
+    with pytest.raises(SecretUnavailableError, match="is empty"):
+        resolve_url(rq.redis_url)
+    secret.write_text("redis://:p@h/0\n")
+    assert resolve_url(rq.redis_url) == "redis://:p@h/0"
+    secret.write_text("redis://:rotated@h/0\n")
+    assert resolve_url(rq.redis_url) == "redis://:rotated@h/0"
+
+
+def test_a_shown_url_has_no_secret() -> None:
+    assert masked("redis://user:p@ss@h:1/0?password=x&db=1") == "redis://***@h:1/0?password=***&db=1"
+    assert masked("redis://h:1/0") == "redis://h:1/0"
+    assert masked("redis://:a/b?c#d@h") == "redis://***@h"
+    assert shown_url(SecretFile(file="/secrets/url")) == "{file: /secrets/url}"
