@@ -1,1 +1,1 @@
-"""A video archive whose tasks the demo runs."""
+"""A small video archive: Celery tasks and RQ jobs that do real work, for the demo to watch."""

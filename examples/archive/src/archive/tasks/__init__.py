@@ -1,0 +1,1 @@
+"""The archive's Celery tasks, a module for each kind."""
