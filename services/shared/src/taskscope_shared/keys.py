@@ -30,7 +30,10 @@ class Keys(msgspec.Struct, frozen=True):
         return self._of(source, "lease")
 
     def meta(self, source: str) -> str:
-        """Hash: incarnation, head (`epoch-seq`), complete (1 once the state is whole), epoch (last given), log_bytes, rolled:<resolution>."""
+        """Hash: incarnation, head (`epoch-seq`), complete (1 once the state is whole), epoch (last given), log_bytes, rolled:*.
+
+        `rolled:<resolution>` is the epoch second up to which the finer rollups are compacted into that resolution.
+        """
         return self._of(source, "meta")
 
     def tasks(self, source: str) -> str:

@@ -1,0 +1,127 @@
+"""One connection to Taskscope's own Redis: packed commands out, raw replies in, every failure a `StoreError` that says why."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import hiredis
+from redis.asyncio import ConnectionPool
+from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import RedisError, ResponseError
+
+from taskscope_shared.settings import SecretUnavailableError
+from taskscope_shared.store import StoreError
+
+Argument = str | bytes | int | float
+Command = tuple[Argument, ...]
+Reply = Any
+"""bytes, int, None, a list of replies, or an exception where the server refused."""
+
+HINTS = {
+    "OOM": "it is full: raise its maxmemory, or lower retention.*",
+    "READONLY": "it is a read-only replica: redis.url has to name the primary",
+    "MISCONF": "it refuses writes because it cannot save to its disk",
+    "NOAUTH": "it wants a password: put it into redis.url",
+    "WRONGPASS": "it does not take the user name and password of redis.url",
+    "NOPERM": "its ACL does not allow the user of redis.url to do this",
+    "LOADING": "it is still loading its data",
+    "MOVED": "it is a Redis Cluster: redis.url has to name a server that is not one",
+    "WRONGTYPE": "another application uses the same keys: choose another redis.prefix",
+}
+
+
+FAULTS = (RedisError, OSError, EOFError, SecretUnavailableError)
+
+
+def explain(error: Exception) -> StoreError:
+    """What went wrong, with what would help where that is known."""
+    text = str(error) or type(error).__name__
+    if not isinstance(error, ResponseError):
+        return StoreError(f"the store cannot be reached: {text}")
+    hint = next((hint for code, hint in HINTS.items() if code in text or code in str(getattr(error, "status_code", ""))), None)
+    return StoreError(f"the store refused: {text}" + (f" ({hint})" if hint else ""))
+
+
+def pack(commands: Iterable[Command]) -> bytes:
+    """All commands as they go over the wire."""
+    return b"".join([hiredis.pack_command(command) for command in commands])  # type: ignore[arg-type]  # its stub: one argument
+
+
+class RedisLink:
+    """A connection that is opened when it is needed and dropped at the first fault, for one user at a time.
+
+    `url` is asked at each opening, so that a changed secret is taken. No answer within `timeout_seconds` is a fault.
+    """
+
+    def __init__(self, url: Callable[[], str], timeout_seconds: float = 5.0) -> None:
+        self._url = url
+        self._timeout_seconds = timeout_seconds
+        self._connection: AbstractConnection | None = None
+        self._lock = asyncio.Lock()
+
+    @asynccontextmanager
+    async def held(self) -> AsyncIterator["RedisLink"]:
+        """This connection alone until the context ends: for WATCH and what follows it."""
+        async with self._lock:
+            yield self
+
+    async def run(self, commands: list[Command]) -> list[Reply]:
+        """The replies to `commands`, sent as one; the caller holds the link. An error reply raises `StoreError`."""
+        replies = await self.run_packed(pack(commands), len(commands))
+        for reply in replies:
+            if isinstance(reply, Exception):
+                raise explain(reply)
+        return replies
+
+    async def run_packed(self, data: bytes, count: int) -> list[Reply]:
+        """The next `count` replies after sending `data`; an error reply is returned in its place."""
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                connection = await self._open()
+                await connection.send_packed_command([data], check_health=False)
+                return [await _reply(connection) for _ in range(count)]
+        except FAULTS as error:
+            await self.drop()
+            raise explain(error) from error
+        except BaseException:  # cancelled in the middle: what the connection answers next would be somebody else's
+            await self.drop()
+            raise
+
+    async def read(self) -> Reply:
+        """The next reply or push, waited for without end."""
+        try:
+            return await _reply(await self._open())
+        except FAULTS as error:
+            raise explain(error) from error
+
+    async def call(self, *commands: Command) -> list[Reply]:
+        """`run`, holding the link for just that."""
+        async with self._lock:
+            return await self.run(list(commands))
+
+    async def drop(self) -> None:
+        """Close the connection; the next use opens another."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.disconnect(nowait=True)
+
+    async def _open(self) -> AbstractConnection:
+        if self._connection is None:
+            # The pool is only the parser of the URL (TLS, authentication, database, unix sockets).
+            pool: Any = ConnectionPool.from_url(self._url(), protocol=2, socket_timeout=None)
+            connection = pool.make_connection()
+            try:
+                await connection.connect()
+            except BaseException:
+                await connection.disconnect(nowait=True)
+                raise
+            self._connection = connection
+        return self._connection
+
+
+async def _reply(connection: AbstractConnection) -> Reply:
+    try:
+        return await connection.read_response(disable_decoding=True)
+    except ResponseError as error:
+        return error
