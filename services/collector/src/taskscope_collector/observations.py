@@ -339,6 +339,10 @@ class View(Protocol):
         """Seconds by which `worker`'s clock is ahead, as estimated; 0.0 if unknown or below half a second."""
         ...
 
+    def active(self) -> bool:
+        """Whether this collector holds the source's lease. A standby listens, but asks the broker and the workers nothing."""
+        ...
+
 
 class SourceRunner(Protocol):
     """A source of observations: `run` goes on until cancelled, reconnects by itself, and never raises for a broker's fault."""
