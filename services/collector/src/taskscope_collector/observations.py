@@ -210,6 +210,7 @@ class JobSeen(msgspec.Struct, gc=False):
     dependencies: tuple[str, ...] = ()
     # 0: the hash is deleted at once when the job succeeds (a failed one stays), so `JobGone` after `started` means success.
     result_ttl_seconds: float | None = None
+    kwargs: str | None = None
     # Where its id is: "queue", "intermediate", "wip", "finished", "failed", "deferred", "scheduled", "canceled", "ready".
     places: frozenset[str] | None = None
 
