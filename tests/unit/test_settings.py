@@ -260,3 +260,14 @@ def test_a_shown_url_has_no_secret() -> None:
     assert masked("redis://h:1/0") == "redis://h:1/0"
     assert masked("redis://:a/b?c#d@h") == "redis://***@h"
     assert shown_url(SecretFile(file="/secrets/url")) == "{file: /secrets/url}"
+
+
+def test_the_documentation_has_every_setting() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
+    for section, field in Settings.model_fields.items():
+        nested = getattr(field.annotation, "model_fields", {})
+        for name in [f"{section}.{key}" for key in nested] or ([section] if section != "sources" else []):
+            assert f"| `{name}` |" in text, name
+    for model in (CelerySource, RqSource):
+        for name in set(model.model_fields) - {"engine"}:
+            assert f"| `{name}` |" in text, name

@@ -1,0 +1,99 @@
+# What this project can do. Everything it needs beyond git, make, python3 (>= 3.11, with venv) and Node (>= 20) goes into
+# .tools, .venv and services/web/node_modules.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+UV_VERSION := 0.13.9
+UV := .tools/uv/bin/uv
+STAMPS := .tools/stamps
+WEB := services/web
+BUNDLE := services/standalone/src/taskscope/web
+MEMBERS := services/shared services/collector services/api services/standalone
+PYPROJECTS := pyproject.toml $(addsuffix /pyproject.toml,$(MEMBERS) examples/archive)
+# Twice the cores: the slow tests mostly wait for servers and workers. Tests of one xdist_group share a process.
+PYTEST_WORKERS ?= 4
+
+# The machine's own Python, never one that uv downloads.
+export UV_PYTHON_DOWNLOADS := never
+export UV_PYTHON ?= python3
+export UV_NO_PROGRESS := 1
+
+.PHONY: help setup web demo test lint types web-check test-unit test-python bench wheel clean chromium
+
+help: ## Say what make can do (this list)
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | \
+	  while IFS=$$'\t' read -r name text; do printf '  make %-11s %s\n' "$$name" "$$text"; done
+
+setup: $(STAMPS)/python $(STAMPS)/npm ## Install uv, the Python packages and the npm packages into this folder
+
+web: $(STAMPS)/web ## Build the page and put it where taskscope serves it from
+
+demo: $(STAMPS)/python $(STAMPS)/web ## Start a video archive with real Celery and RQ workers, and Taskscope watching it
+	@exec .venv/bin/python -m archive.demo
+
+test: lint types web-check test-python ## Check everything: style, types, the page and all tests
+
+lint: $(STAMPS)/python ## Check style and common mistakes (ruff)
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+
+types: $(STAMPS)/python ## Check types (mypy, strict)
+	.venv/bin/mypy $(addsuffix /src,$(MEMBERS) examples/archive) tests
+
+web-check: $(STAMPS)/npm ## Check the page: types, style and its unit tests
+	cd $(WEB) && npm run --silent check && npm run --silent test
+
+test-unit: $(STAMPS)/python ## Run the quick tests alone: no server, no browser
+	.venv/bin/python -m pytest -q tests/unit tests/architecture
+
+test-python: $(STAMPS)/python $(STAMPS)/web chromium
+	.venv/bin/python -m pytest -q -n $(PYTEST_WORKERS) --dist loadgroup
+
+bench: $(STAMPS)/python ## Measure what docs/benchmarks.md reports (takes minutes; wants the machine to itself)
+	.venv/bin/python tests/bench/run.py
+
+wheel: $(STAMPS)/python $(STAMPS)/web ## Build the wheels into dist/; the one of taskscope carries the page
+	rm -rf dist
+	for member in $(MEMBERS); do $(UV) build -q --wheel --out-dir dist "$$member"; done
+	@ls dist/*.whl
+	@echo 'Install with: pip install --find-links dist taskscope'
+
+clean: ## Remove what was built or installed here (not uv itself)
+	rm -rf .venv dist build $(STAMPS) $(WEB)/node_modules $(WEB)/dist $(BUNDLE) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# ------------------------------------------------------------------------------------------------------------- Stamps
+
+$(STAMPS):
+	@mkdir -p $@
+
+$(STAMPS)/uv-$(UV_VERSION): | $(STAMPS)
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'Taskscope needs python3 >= 3.11.' >&2; exit 1; }
+	@python3 -m venv .tools/uv || { echo 'python3 has no venv: install it (Debian: apt-get install python3-venv).' >&2; exit 1; }
+	.tools/uv/bin/pip install -q --disable-pip-version-check uv==$(UV_VERSION)
+	@touch $@
+
+$(STAMPS)/python: $(STAMPS)/uv-$(UV_VERSION) uv.lock $(PYPROJECTS)
+	$(UV) sync -q --locked --all-packages --all-groups
+	@touch $@
+
+$(STAMPS)/npm: $(WEB)/package-lock.json | $(STAMPS)
+	@node -e 'process.exit(+process.versions.node.split(".")[0] < 20)' || { echo 'Taskscope needs Node >= 20.' >&2; exit 1; }
+	cd $(WEB) && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+WEB_SOURCES := $(shell find $(WEB) -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -path '*/tests/*' 2>/dev/null)
+
+$(STAMPS)/web: $(STAMPS)/npm $(WEB_SOURCES)
+	cd $(WEB) && npm run --silent build -- --logLevel warn
+	rm -rf $(BUNDLE)
+	cp -r $(WEB)/dist $(BUNDLE)
+	@touch $@
+
+chromium:
+	@command -v chromium >/dev/null || \
+	  if [ "$$(id -u)" = 0 ]; then apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends chromium; \
+	  else echo 'The browser tests need Chromium: sudo apt-get install chromium' >&2; exit 1; fi
