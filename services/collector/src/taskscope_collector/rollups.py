@@ -1,0 +1,314 @@
+"""What ended, summed up by period and label, for charts that never read tasks.
+
+What a task contributes is a pure function of it (`contributions`), so a corrected task is simply what it contributes now minus
+what it contributed when it was last written. `docs/architecture.md` ("Rollups") says where it goes.
+"""
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from math import ceil
+
+import msgspec
+from taskscope_shared.cells import (
+    EXAMPLES,
+    OUTCOME_OF,
+    Cell,
+    Example,
+    UnknownCellError,
+    bucket_of,
+    decode_cell,
+    encode_cell,
+    keep_latest,
+    keep_slowest,
+)
+from taskscope_shared.keys import ROLLUP_SECONDS
+from taskscope_shared.model import FINISHED, State, Task
+
+MINUTE, FIVE, HOUR = sorted(ROLLUP_SECONDS)
+LABELS = {"name": 500, "queue": 200, "worker": 500, "source": 1}
+"""Labels a bucket, by marginal; attempts under any further one are counted under OTHER."""
+OTHER = "other"
+CACHED_CELLS = 2_000
+"""Cells remembered between flushes: 2 to 10 KB each."""
+GRACE_SECONDS = 5.0
+"""A period is compacted so long after its end; what ends in it later reaches the coarser cell by itself."""
+MARGIN_SECONDS = 300.0
+"""A bucket is left alone so long before it expires, so that nothing is taken from one that has just gone."""
+
+_FAILED = OUTCOME_OF[State.FAILED]
+
+Bucket = tuple[int, int]
+"""(resolution, start), both seconds."""
+Contribution = tuple[int, float, int, float | None, float | None, str | None, str, str | None, str | None, str | None]
+"""(attempt, ended at, index of outcome, runtime, wait, name, kind, queue, worker, exception type)"""
+Contributions = tuple[Contribution, ...]
+Load = Callable[[Mapping[Bucket, Sequence[str]]], Awaitable[dict[tuple[int, int, str], bytes]]]
+"""`Writer.load_cells` of one source."""
+
+
+def contributions(task: Task) -> Contributions:
+    """What `task` contributes: its ended attempts, one each. A pure function of what is stored of it."""
+    history = task.history
+    if task.state not in FINISHED:
+        return tuple(_of_attempts(task)) if history else ()
+    number = max(task.attempts, history[-1].number + 1 if history else 1)
+    own: Contribution = (
+        number,
+        task.updated_at if task.finished_at is None else task.finished_at,
+        OUTCOME_OF[task.state],
+        task.runtime_seconds,
+        task.wait_seconds,
+        task.name,
+        task.kind,
+        task.queue,
+        task.worker,
+        task.exception_type,
+    )
+    return (*_of_attempts(task), own) if history else (own,)
+
+
+def _of_attempts(task: Task) -> Iterable[Contribution]:
+    for attempt in task.history:
+        outcome, at = OUTCOME_OF.get(attempt.state), attempt.finished_at
+        if outcome is None or at is None:
+            continue
+        yield (
+            attempt.number,
+            at,
+            outcome,
+            attempt.runtime_seconds,
+            attempt.wait_seconds,
+            task.name,
+            task.kind,
+            task.queue,
+            attempt.worker or task.worker,
+            attempt.exception_type,
+        )
+
+
+class Change(msgspec.Struct, gc=False):
+    """A task that is about to be written: what it contributed when last written, and what it contributes now."""
+
+    id: str
+    before: Contributions
+    after: Contributions
+
+
+class Staged(msgspec.Struct):
+    """What a flush has to write for the rollups."""
+
+    cells: dict[Bucket, dict[str, bytes | None]]
+    meta: dict[str, str]
+
+
+Delta = tuple[str, Contribution, int]
+"""(task id, contribution, 1 or -1)"""
+
+
+def deltas(changes: Iterable[Change]) -> list[Delta]:
+    """What has to be taken back and added. An attempt that merely fell out of the task's history stays counted."""
+    found: list[Delta] = []
+    for change in changes:
+        before, after = change.before, change.after
+        if before == after:
+            continue
+        if before:
+            oldest = after[0][0] if after else 0
+            found += [(change.id, each, -1) for each in before if each not in after and each[0] >= oldest]
+        found += [(change.id, each, 1) for each in after if each not in before]
+    return found
+
+
+class _Bucket:
+    """The cells of one bucket, all of them; `changed` are those that have to be written."""
+
+    def __init__(self, cells: dict[str, Cell | None]) -> None:
+        self.cells = cells
+        self.changed: set[str] = set()
+        self._labels = dict.fromkeys(LABELS, 0)
+        for field in cells:
+            self._labels[field.partition(":")[0]] += 1
+
+    def take(self, marginal: str, label: str) -> Cell | None:
+        """The cell of a label, made if there is room, else that of the others; None for one that cannot be read."""
+        field = f"{marginal}:{label}"
+        if field not in self.cells:
+            field = self._admit(marginal, field)
+        self.changed.add(field)
+        return self.cells[field]
+
+    def _admit(self, marginal: str, field: str) -> str:
+        if self._labels[marginal] >= LABELS[marginal]:
+            field = f"{marginal}:{OTHER}"
+        if field not in self.cells:
+            self._labels[marginal] += 1
+            self.cells[field] = Cell()
+        return field
+
+    def encoded(self) -> dict[str, bytes | None]:
+        """The changed cells; from now on none is."""
+        cells = ((field, self.cells[field]) for field in self.changed)
+        encoded: dict[str, bytes | None] = {field: encode_cell(cell) for field, cell in cells if cell is not None}
+        self.changed = set()
+        return encoded
+
+
+class Rollups:
+    """The rollups of one source: a cache of buckets over what is stored, and how far they are compacted.
+
+    The cache holds what the store will hold once the staged flush is written; after one that failed call `forget`.
+    """
+
+    def __init__(self) -> None:
+        self._buckets: OrderedDict[Bucket, _Bucket] = OrderedDict()
+        self._rolled: dict[int, int] = {}
+        self._staged_rolled: dict[int, int] = {}
+        self.unreadable = 0
+
+    def begin(self, meta: Mapping[str, str], now: float) -> None:
+        """Start over from what the meta hash says. Nothing compacted yet: what ended before now goes to all resolutions."""
+        self._buckets.clear()
+        for resolution in (FIVE, HOUR):
+            current = int(now) // resolution * resolution
+            self._rolled[resolution] = int(meta.get(f"rolled:{resolution}", current))
+        self._staged_rolled = dict(self._rolled)
+
+    def forget(self) -> None:
+        """The staged flush was not written: what was staged is not so."""
+        self._buckets.clear()
+        self._staged_rolled = dict(self._rolled)
+
+    def commit(self) -> None:
+        """The staged flush was written."""
+        self._rolled = dict(self._staged_rolled)
+
+    async def stage(self, changes: Iterable[Change], now: float, load: Load) -> Staged:
+        """The cells and meta fields to write with the tasks of `changes`. Raises what `load` raises, changing nothing."""
+        found = deltas(changes)
+        periods = {minute: self._periods(minute, now) for minute in {int(each[1][1]) // MINUTE for each in found}}
+        due = self._due(now)
+        wanted = {bucket for buckets in periods.values() for bucket in buckets}
+        wanted.update(bucket for each in due for bucket in (each, *_finer(each)))
+        await self._load(wanted, load)
+        for id_, contribution, times in found:
+            for bucket in periods[int(contribution[1]) // MINUTE]:
+                _apply(self._buckets[bucket], id_, contribution, times)
+        for bucket in due:
+            self._compact(bucket)
+        cells = {bucket: encoded for bucket in wanted if (encoded := self._buckets[bucket].encoded())}
+        self._evict(len(wanted))
+        return Staged(cells, {f"rolled:{resolution}": str(until) for resolution, until in self._staged_rolled.items()})
+
+    def _periods(self, minute: int, now: float) -> list[Bucket]:
+        """The buckets that an attempt which ended in `minute` belongs to by now."""
+        at = minute * MINUTE
+        buckets = []
+        for resolution, kept in ROLLUP_SECONDS.items():
+            start = at // resolution * resolution
+            closed = resolution == MINUTE or start + resolution <= self._rolled[resolution]
+            if closed and start + resolution + kept - MARGIN_SECONDS > now:
+                buckets.append((resolution, start))
+        return buckets
+
+    def _due(self, now: float) -> list[Bucket]:
+        """At most one period of each resolution that has to be compacted; what has expired meanwhile is passed over."""
+        due = []
+        for resolution, finer in ((FIVE, MINUTE), (HOUR, FIVE)):
+            alive = ceil((now - ROLLUP_SECONDS[finer]) / resolution) * resolution
+            start = max(self._rolled[resolution], alive)
+            ready = now - GRACE_SECONDS if resolution == FIVE else min(now, self._rolled[FIVE])
+            if start + resolution <= ready:
+                due.append((resolution, start))
+        return due
+
+    def _compact(self, bucket: Bucket) -> None:
+        resolution, start = bucket
+        coarse = self._buckets[bucket]
+        for finer in _finer(bucket):
+            for field, cell in self._buckets[finer].cells.items():
+                marginal, _, label = field.partition(":")
+                into = coarse.take(marginal, label)
+                if cell is not None and into is not None:
+                    into.merge(cell)
+        self._staged_rolled[resolution] = start + resolution
+
+    async def _load(self, wanted: Iterable[Bucket], load: Load) -> None:
+        missing = [bucket for bucket in wanted if bucket not in self._buckets]
+        loaded: dict[Bucket, dict[str, Cell | None]] = {bucket: {} for bucket in missing}
+        if missing:
+            for (resolution, start, field), data in (await load(dict.fromkeys(missing, ()))).items():
+                loaded[resolution, start][field] = self._decoded(data)
+        for bucket, cells in loaded.items():
+            self._buckets[bucket] = _Bucket(cells)
+        for bucket in wanted:
+            self._buckets.move_to_end(bucket)
+
+    def _decoded(self, data: bytes) -> Cell | None:
+        try:
+            return decode_cell(data)
+        except (UnknownCellError, msgspec.DecodeError):
+            self.unreadable += 1
+            return None
+
+    def _evict(self, keep: int) -> None:
+        """Forget the buckets used longest ago, but none of the `keep` last ones."""
+        cells = sum(len(bucket.cells) for bucket in self._buckets.values())
+        while cells > CACHED_CELLS and len(self._buckets) > keep:
+            cells -= len(self._buckets.popitem(last=False)[1].cells)
+
+
+def _finer(bucket: Bucket) -> list[Bucket]:
+    resolution, start = bucket
+    step = MINUTE if resolution == FIVE else FIVE
+    return [(step, each) for each in range(start, start + resolution, step)]
+
+
+class _Measured:
+    """A contribution's durations as the sketches count them, computed once for all its cells."""
+
+    __slots__ = ("runtime", "runtime_us", "wait", "wait_us")
+
+    def __init__(self, runtime: float | None, wait: float | None) -> None:
+        self.runtime = None if runtime is None else bucket_of(runtime)
+        self.runtime_us = 0 if runtime is None else round(runtime * 1e6)
+        self.wait = None if wait is None else bucket_of(wait)
+        self.wait_us = 0 if wait is None else round(wait * 1e6)
+
+
+def _apply(bucket: _Bucket, id_: str, contribution: Contribution, times: int) -> None:
+    _, _, outcome, runtime, wait, name, kind, queue, worker, _ = contribution
+    measured = _Measured(runtime, wait)
+    _count(bucket.take("source", ""), id_, contribution, measured, times)
+    if name is not None and (cell := bucket.take("name", name)) is not None:
+        cell.kind = kind
+        _count(cell, id_, contribution, measured, times)
+    if queue is not None:
+        _count(bucket.take("queue", queue), id_, contribution, measured, times)
+    if worker is not None and (cell := bucket.take("worker", worker)) is not None:
+        cell.counts[outcome] += times
+
+
+def _count(cell: Cell | None, id_: str, contribution: Contribution, measured: _Measured, times: int) -> None:
+    if cell is None:
+        return
+    _, at, outcome, runtime, _, _, _, _, _, _ = contribution
+    cell.counts[outcome] += times
+    if measured.runtime is not None:
+        cell.runtime.put(measured.runtime, measured.runtime_us, times)
+    if measured.wait is not None:
+        cell.wait.put(measured.wait, measured.wait_us, times)
+    if times < 0:
+        _take_out(cell, id_, at)
+    elif runtime is not None and (len(cell.slowest) < EXAMPLES or runtime > (cell.slowest[-1].seconds or 0.0)):
+        cell.slowest = keep_slowest([*cell.slowest, _example(id_, contribution)])
+    if times > 0 and outcome == _FAILED and (len(cell.failed) < EXAMPLES or at > cell.failed[-1].at):
+        cell.failed = keep_latest([*cell.failed, _example(id_, contribution)])
+
+
+def _example(id_: str, contribution: Contribution) -> Example:
+    return Example(id_, contribution[1], contribution[3], contribution[9])
+
+
+def _take_out(cell: Cell, id_: str, at: float) -> None:
+    cell.slowest = [each for each in cell.slowest if (each.id, each.at) != (id_, at)]
+    cell.failed = [each for each in cell.failed if (each.id, each.at) != (id_, at)]

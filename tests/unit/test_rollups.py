@@ -1,0 +1,246 @@
+"""Rollups: every attempt counts once, whatever is corrected later, and periods are compacted without losing or doubling any."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from taskscope_collector import rollups
+from taskscope_collector.rollups import Bucket, Change, Contributions, Rollups, contributions
+from taskscope_shared.cells import Cell, decode_cell, merged
+from taskscope_shared.model import Attempt, Engine, State, Task
+
+NOW = 1_800_000_000.0
+FINAL = [State.SUCCEEDED, State.FAILED, State.REVOKED, State.REJECTED, State.LOST]
+
+
+@dataclass
+class Stored:
+    """What the store would hold, and the records' `contributed`."""
+
+    cells: dict[Bucket, dict[str, bytes]] = field(default_factory=dict)
+    meta: dict[str, str] = field(default_factory=dict)
+    contributed: dict[str, Contributions] = field(default_factory=dict)
+    loads: int = 0
+
+    async def load(self, wanted: Mapping[Bucket, Sequence[str]]) -> dict[tuple[int, int, str], bytes]:
+        self.loads += 1
+        return {(*bucket, name): data for bucket in wanted for name, data in self.cells.get(bucket, {}).items()}
+
+    async def write(self, rollup: Rollups, tasks: Sequence[Task], now: float) -> None:
+        changes = [Change(task.id, self.contributed.get(task.id, ()), contributions(task)) for task in tasks]
+        staged = await rollup.stage(changes, now, self.load)
+        for bucket, cells in staged.cells.items():
+            self.cells.setdefault(bucket, {}).update({name: cell for name, cell in cells.items() if cell is not None})
+        self.meta.update(staged.meta)
+        self.contributed.update((change.id, change.after) for change in changes)
+        rollup.commit()
+
+    def level(self, resolution: int) -> dict[str, Cell]:
+        """All cells of a resolution, merged by field, without examples and without those that are empty."""
+        by_field: dict[str, list[Cell]] = {}
+        for bucket, cells in self.cells.items():
+            for name, data in cells.items() if bucket[0] == resolution else ():
+                by_field.setdefault(name, []).append(decode_cell(data))
+        total = {name: merged(cells) for name, cells in by_field.items()}
+        for cell in total.values():
+            cell.slowest, cell.failed, cell.kind = [], [], None
+        return {name: cell for name, cell in total.items() if cell != Cell()}
+
+
+def begun(now: float = NOW, stored: Stored | None = None) -> Rollups:
+    rollup = Rollups()
+    rollup.begin(stored.meta if stored else {}, now)
+    return rollup
+
+
+def task(id_: str = "1", state: State = State.SUCCEEDED, **fields: object) -> Task:
+    values: dict[str, object] = {
+        "name": "n",
+        "queue": "q",
+        "worker": "w",
+        "finished_at": NOW,
+        "runtime_seconds": 1.0,
+        "attempts": 1,
+    }
+    return Task(id_, "s", Engine.CELERY, state, 1, 1, **{**values, **fields})  # type: ignore[arg-type]
+
+
+def test_a_task_that_has_not_ended_contributes_nothing() -> None:
+    assert contributions(task(state=State.RUNNING, finished_at=None)) == ()
+
+
+def test_each_ended_attempt_contributes_once() -> None:
+    history = (Attempt(1, State.RETRYING, worker="v", finished_at=NOW - 9), Attempt(2, State.LOST, finished_at=NOW - 5))
+    found = contributions(task(history=history, attempts=3))
+    assert [(each[0], each[1], each[8]) for each in found] == [(1, NOW - 9, "v"), (2, NOW - 5, "w"), (3, NOW, "w")]
+
+
+async def test_an_ended_task_is_in_the_cell_of_its_name_queue_source_and_worker() -> None:
+    stored = Stored()
+    await stored.write(begun(), [task(kind="vod", exception_type="E")], NOW)
+    cells = stored.cells[60, int(NOW) // 60 * 60]
+    assert set(cells) == {"name:n", "queue:q", "source:", "worker:w"}
+    named, worker = decode_cell(cells["name:n"]), decode_cell(cells["worker:w"])
+    assert (named.total, named.runtime.count, named.kind, named.slowest[0].id) == (1, 1, "vod", "1")
+    assert (worker.total, worker.runtime.count, worker.slowest) == (1, 0, [])
+
+
+async def test_a_corrected_task_replaces_what_it_contributed() -> None:
+    stored, rollup = Stored(), begun()
+    await stored.write(rollup, [task(state=State.LOST, runtime_seconds=None)], NOW)
+    await stored.write(rollup, [task(state=State.SUCCEEDED)], NOW + 1)
+    cell = stored.level(60)["source:"]
+    assert cell.counts == [1, 0, 0, 0, 0, 0]
+
+
+async def test_an_attempt_that_falls_out_of_the_history_stays_counted() -> None:
+    stored, rollup = Stored(), begun()
+    attempts = tuple(Attempt(number, State.RETRYING, finished_at=NOW) for number in range(1, 4))
+    await stored.write(rollup, [task(state=State.RUNNING, history=attempts[:2])], NOW)
+    await stored.write(rollup, [task(state=State.RUNNING, history=attempts[1:])], NOW)
+    assert stored.level(60)["source:"].counts[2] == 3
+
+
+async def test_after_a_restart_nothing_is_counted_twice() -> None:
+    stored = Stored()
+    await stored.write(begun(), [task()], NOW)
+    stored.contributed = {"1": contributions(task())}  # as it is derived from what is stored of it
+    again = begun(NOW + 1, stored)
+    await stored.write(again, [task(), task("2")], NOW + 1)
+    assert stored.level(60)["source:"].total == 2
+
+
+async def test_labels_of_a_bucket_are_bounded_and_the_rest_is_other() -> None:
+    stored, rollup = Stored(), begun()
+    await stored.write(rollup, [task(str(n), name=f"n{n}", worker=f"w{n}", queue=f"q{n}") for n in range(600)], NOW)
+    cells = stored.level(60)
+    assert cells["name:other"].total == 100
+    assert cells["queue:other"].total == 400
+    assert cells["worker:other"].total == 100
+    assert cells["source:"].total == 600
+    again = begun(NOW, stored)
+    await stored.write(again, [task("700", name="n700"), task("0", state=State.FAILED, name="n0")], NOW)
+    cells = stored.level(60)
+    assert (cells["name:other"].total, cells["name:n0"].counts[:2]) == (101, [0, 1])
+
+
+async def test_a_closed_period_is_compacted_once() -> None:
+    stored, rollup = Stored(), begun()
+    start = int(NOW) // 300 * 300
+    for minute in range(5):
+        at = start + minute * 60 + 1.0
+        await stored.write(rollup, [task(str(minute), finished_at=at)], at)
+    assert stored.level(300) == {}
+    await stored.write(rollup, [], start + 304.0)
+    assert stored.level(300) == {}
+    await stored.write(rollup, [], start + 306.0)
+    await stored.write(rollup, [], start + 307.0)
+    assert stored.level(300) == stored.level(60)
+    assert stored.meta["rolled:300"] == str(start + 300)
+
+
+async def test_a_correction_reaches_the_compacted_periods() -> None:
+    stored, rollup = Stored(), begun()
+    start = int(NOW) // 3600 * 3600
+    await stored.write(rollup, [task(state=State.LOST, finished_at=start + 10.0)], start + 10.0)
+    await _advance(stored, rollup, start + 10, start + 3700)
+    assert stored.level(3600)["source:"].counts[5] == 1
+    await stored.write(rollup, [task(finished_at=start + 10.0), task("late", finished_at=start + 20.0)], start + 3700.0)
+    for resolution in (60, 300, 3600):
+        assert stored.level(resolution)["source:"].counts == [2, 0, 0, 0, 0, 0]
+
+
+async def test_the_hour_is_compacted_after_a_restart_too() -> None:
+    stored = Stored()
+    start = int(NOW) // 3600 * 3600
+    await stored.write(begun(start), [task(finished_at=start + 10.0)], start + 10.0)
+    await _advance(stored, begun(start + 7200, stored), start + 7200, start + 7300, 1)
+    assert stored.level(3600)["source:"].total == 1
+
+
+async def test_a_flush_that_failed_leaves_no_trace() -> None:
+    stored, rollup = Stored(), begun()
+    await stored.write(rollup, [task()], NOW)
+    await rollup.stage([Change("2", (), contributions(task("2")))], NOW, stored.load)
+    rollup.forget()
+    await stored.write(rollup, [task("3")], NOW)
+    assert stored.level(60)["source:"].total == 2
+
+
+async def test_what_ended_before_the_minutes_are_kept_goes_to_the_coarser_periods_alone() -> None:
+    stored = Stored()
+    await stored.write(begun(), [task(finished_at=NOW - 7 * 3600)], NOW)
+    assert {resolution for resolution, _ in stored.cells} == {300, 3600}
+
+
+async def test_a_cell_that_cannot_be_read_is_left_alone() -> None:
+    stored = Stored()
+    bucket = (60, int(NOW) // 60 * 60)
+    stored.cells[bucket] = {"source:": b"\xc1"}
+    rollup = begun()
+    await stored.write(rollup, [task()], NOW)
+    assert stored.cells[bucket]["source:"] == b"\xc1"
+    assert rollup.unreadable == 1
+    assert decode_cell(stored.cells[bucket]["name:n"]).total == 1
+
+
+async def test_cells_are_forgotten_when_there_are_too_many_and_loaded_again() -> None:
+    stored, rollup = Stored(), begun()
+    minutes = rollups.CACHED_CELLS // 4 + 10
+    finished = [task(str(n), finished_at=NOW - 60.0 * n) for n in range(300)]
+    for first in range(0, minutes, 300):
+        await stored.write(rollup, [task(f"{first}-{each.id}", finished_at=each.finished_at) for each in finished], NOW)
+    total = stored.level(60)["source:"].total
+    assert total == 300 * len(range(0, minutes, 300))
+
+
+async def _advance(stored: Stored, rollup: Rollups, since: float, until: float, step: int = 20) -> None:
+    for now in range(int(since), int(until), step):
+        await stored.write(rollup, [], float(now))
+
+
+offsets = st.integers(0, 4000)
+versions = st.builds(
+    lambda id_, state, offset, runtime, name, retries: task(
+        id_,
+        state,
+        finished_at=NOW - offset,
+        runtime_seconds=runtime,
+        name=name,
+        attempts=retries + 1,
+        history=tuple(Attempt(n + 1, State.RETRYING, finished_at=NOW - offset - 60 * (retries - n)) for n in range(retries)),
+    ),
+    st.sampled_from("abcd"),
+    st.sampled_from(FINAL),
+    offsets,
+    st.none() | st.floats(0.001, 100),
+    st.sampled_from([None, "x", "y"]),
+    st.integers(0, 2),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.lists(versions, max_size=4, unique_by=lambda each: each.id), max_size=8),
+    st.lists(st.integers(0, 3), max_size=8),
+)
+async def test_any_corrections_give_the_rollup_of_the_final_tasks(batches: list[list[Task]], restarts: list[int]) -> None:
+    """Final tasks written once into an empty store are what corrections, failures, restarts and compactions must add up to."""
+    stored, rollup, now = Stored(), begun(), NOW
+    final: dict[str, Task] = {}
+    for index, batch in enumerate(batches):
+        now += 150
+        fate = restarts[index] if index < len(restarts) else 3
+        if fate == 0:
+            rollup = begun(now, stored)
+        if fate == 1:
+            await rollup.stage([Change("a", stored.contributed.get("a", ()), ())], now, stored.load)
+            rollup.forget()
+        await stored.write(rollup, batch, now)
+        final.update((each.id, each) for each in batch)
+    await _advance(stored, rollup, now, now + 4000)
+    expected = Stored()
+    await expected.write(begun(now + 4000), list(final.values()), now + 4000)
+    for resolution in (60, 300, 3600):
+        assert stored.level(resolution) == expected.level(resolution)
