@@ -345,6 +345,10 @@ class View(Protocol):
         ...
 
 
+CHECK_FAILED = "failed: "
+"""How a line of `SourceRunner.check` begins that makes `taskscope check` end with 1."""
+
+
 class SourceRunner(Protocol):
     """A source of observations: `run` goes on until cancelled, reconnects by itself, and never raises for a broker's fault."""
 
@@ -356,7 +360,10 @@ class SourceRunner(Protocol):
         ...
 
     async def check(self) -> list[str]:
-        """Try everything once, with deadlines: lines that say what answered and what did not (`taskscope check`)."""
+        """Try everything once, with deadlines: lines that say what answered and what did not (`taskscope check`).
+
+        A line about something without which the source is down begins with `CHECK_FAILED`. Never raises for a broker's fault.
+        """
         ...
 
     async def events_off(self) -> int:
