@@ -1,0 +1,146 @@
+"""Compares everything RQ lists with what was read, in small pieces, so that whatever is urgent comes between."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from itertools import islice
+
+import msgspec
+from taskscope_shared.clock import Clock
+
+from taskscope_collector.observations import Observation, TaskMissing
+from taskscope_collector.sources.resp import RespConnection, RespError
+from taskscope_collector.sources.rq.keys import Keys, split_execution
+from taskscope_collector.sources.rq.ledger import Ledger
+from taskscope_collector.sources.rq.reading import BATCH
+
+PAGE = 500
+"""Ids in one reply: about a tenth of a millisecond of the server's time."""
+REST = 2.0
+"""Rests this many times as long as a piece took, so that at most a third of the loop is its."""
+REST_AT_MOST_SECONDS = 0.05
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """Most ids that are read of those that ended well, ended badly, and wait; beyond them RQ's own counts are all there is."""
+
+    finished: int = 100_000
+    failed: int = 20_000
+    queued: int = 50_000
+
+
+_SHARE = {"finished": "finished", "canceled": "failed", "failed": "failed"}
+_ORDER = ("wip", "queue", "scheduled", "ready", "deferred", "failed", "finished", "canceled")
+
+ReadBatch = Callable[[Sequence[str], frozenset[str]], Awaitable[None]]
+
+
+class Reconciler:
+    """One pass is `run`. `read` reads and reports jobs."""
+
+    def __init__(
+        self,
+        connection: RespConnection,
+        keys: Keys,
+        ledger: Ledger,
+        limits: Limits,
+        clock: Clock,
+        read: ReadBatch,
+    ) -> None:
+        self._connection = connection
+        self._keys = keys
+        self._ledger = ledger
+        self._limits = limits
+        self._clock = clock
+        self._read = read
+        self._absent: set[str] = set()
+
+    async def run(self, confirm: Sequence[str] = ()) -> list[Observation]:
+        """Read what is new, moved or gone, and `confirm`; report inferences about what is nowhere.
+
+        Raises ConnectionError, TimeoutError, RespError.
+        """
+        left = {"finished": self._limits.finished, "failed": self._limits.failed, "queued": self._limits.queued}
+        members = await self._connection.execute("SMEMBERS", self._keys.queues)
+        queues = [name for member in members if (name := self._keys.queue_name(member.decode("utf-8", "replace")))]
+        listed: set[str] = set()
+        whole = True
+        for place in _ORDER:
+            for queue in queues:
+                share = _SHARE.get(place, "queued")
+                whole &= await self._place(place, queue, share, left, listed)
+        await self._rate_limited(listed)
+        await self._in_batches([job_id for job_id in confirm if job_id not in self._ledger], frozenset(confirm))
+        return await self._nowhere(listed) if whole else []
+
+    async def _place(self, place: str, queue: str, share: str, left: dict[str, int], listed: set[str]) -> bool:
+        """Go through one list or sorted set; False if its end was not reached."""
+        began = self._clock.monotonic()
+        async for ids in self._pages(place, queue):
+            if left[share] <= 0:
+                return False
+            left[share] -= len(ids)
+            if place not in ("finished", "failed", "canceled"):
+                listed.update(ids)
+            doubtful = self._ledger.doubtful(place, ids)
+            await self._in_batches(doubtful, frozenset())
+            self._ledger.accept(place, doubtful)
+            await self._rest(began)
+            began = self._clock.monotonic()
+        return True
+
+    async def _pages(self, place: str, queue: str) -> AsyncIterator[list[str]]:
+        start = 0
+        while True:
+            if place == "queue":
+                reply = await self._connection.execute("LRANGE", self._keys.queue(queue), start, start + PAGE - 1)
+            else:
+                key = self._keys.registry(place, queue)
+                # The highest scores are the newest (they expire last); wip and scheduled are short or all needed.
+                reply = await self._connection.execute("ZREVRANGE", key, start, start + PAGE - 1)
+            ids = [member.decode("utf-8", "replace") for member in reply]
+            if ids:
+                yield [split_execution(member)[0] for member in ids] if place == "wip" else ids
+            if len(ids) < PAGE:
+                return
+            start += PAGE
+
+    async def _rate_limited(self, listed: set[str]) -> None:
+        """Jobs that wait for a rate limit are in no queue (RQ 3.0)."""
+        names = await self._connection.execute("SMEMBERS", f"{self._keys.prefix}:rl-keys")
+        for name in islice(names, PAGE):
+            key = f"{self._keys.prefix}:rl:{name.decode('utf-8', 'replace')}:rate_limited"
+            members = await self._connection.execute("ZRANGE", key, 0, PAGE - 1)
+            ids = [member.decode("utf-8", "replace") for member in members]
+            listed.update(ids)
+            await self._in_batches(self._ledger.doubtful("rate_limited", ids), frozenset())
+
+    async def _nowhere(self, listed: set[str]) -> list[Observation]:
+        """Open jobs that no list has: gone, moved meanwhile, or left behind by a worker that was killed on taking them."""
+        absent = [job_id for job_id in self._ledger.open_ids() if job_id not in listed]
+        await self._in_batches(absent, frozenset())
+        still = {job_id for job_id in absent if self._ledger.status(job_id) == "queued"}
+        at = self._clock.now()
+        missing = sorted(still & self._absent)
+        self._absent = still
+        reason = "it is queued, but in no queue: a worker was killed on taking it"
+        return [TaskMissing(job_id, at, reason) for job_id in missing if not await self._is_listed(job_id)]
+
+    async def _is_listed(self, job_id: str) -> bool:
+        queue = await self._connection.execute("HGET", self._keys.job(job_id), "origin")
+        if not isinstance(queue, bytes):
+            return False
+        name = queue.decode("utf-8", "replace")
+        found = await self._connection.pipeline(
+            [("LPOS", self._keys.intermediate(name), job_id), ("LPOS", self._keys.queue(name), job_id, "MAXLEN", 10_000)]
+        )
+        # A server without LPOS (before 6.0.6) cannot say: nothing is concluded.
+        return any(isinstance(reply, RespError) or reply is not None for reply in found)
+
+    async def _in_batches(self, ids: Sequence[str], expected: frozenset[str]) -> None:
+        for start in range(0, len(ids), BATCH):
+            began = self._clock.monotonic()
+            await self._read(ids[start : start + BATCH], expected)
+            await self._rest(began)
+
+    async def _rest(self, began: float) -> None:
+        await asyncio.sleep(min(REST_AT_MOST_SECONDS, REST * (self._clock.monotonic() - began)))
