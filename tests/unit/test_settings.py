@@ -113,6 +113,11 @@ def test_a_variable_goes_before_the_file_and_an_override_before_the_variable(tmp
     assert (settings.api.host, settings.api.port, settings.log_level) == ("from-file", 2, "warning")
 
 
+def test_sources_of_the_command_line_are_added_to_those_of_the_file(tmp_path: Path) -> None:
+    settings = load_text(tmp_path, TWO_SOURCES, {}, {"sources": [{"name": "c", "engine": "rq", "redis_url": "redis://h"}]})
+    assert [source.name for source in settings.sources] == ["archivist", "media", "c"]
+
+
 def test_variables_are_put_into_urls(tmp_path: Path) -> None:
     text = source(broker_url="redis://:${PASSWORD}@${HOST}/0")
     settings = load_text(tmp_path, text, {"PASSWORD": "p", "HOST": "h"})

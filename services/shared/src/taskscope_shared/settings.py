@@ -204,6 +204,7 @@ def config_path(environ: Mapping[str, str] | None = None) -> Path | None:
 def load(path: Path | None, overrides: Mapping[str, object] = {}, environ: Mapping[str, str] | None = None) -> Settings:
     """The settings: defaults, then the file (`path`, else TASKSCOPE_CONFIG), then `TASKSCOPE_*`, then `overrides`.
 
+    What a list in `overrides` holds (sources) is added to the list that is there; all else replaces what is there.
     Raises `SettingsError` with every problem there is, not only the first.
     """
     environ = os.environ if environ is None else environ
@@ -327,6 +328,8 @@ def _merge(data: dict[str, Any], overrides: Mapping[str, object]) -> None:
     for key, value in overrides.items():
         if isinstance(value, Mapping) and isinstance(data.get(key), dict):
             _merge(data[key], value)
+        elif isinstance(value, list | tuple) and isinstance(data.get(key), list):
+            data[key] = [*data[key], *value]
         else:
             data[key] = dict(value) if isinstance(value, Mapping) else value
 

@@ -1,0 +1,34 @@
+"""`taskscope`: the command."""
+
+import sys
+from collections.abc import Sequence
+
+from taskscope_shared.settings import Settings, SettingsError, load
+
+from taskscope import options
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line says; the exit status (2: the configuration is wrong)."""
+    said = options.parse(arguments)
+    try:
+        settings = load(said.config, options.overrides(said))
+    except SettingsError as error:
+        sys.stderr.write(f"The configuration is wrong:\n{''.join(f'  {problem}{chr(10)}' for problem in error.problems)}")
+        return 2
+    return _run(said.command, getattr(said, "switch", None), settings)
+
+
+def _run(command: str, switch: str | None, settings: Settings) -> int:
+    # Imported when needed: --help and a wrong configuration answer at once.
+    if command == "up":
+        from taskscope.up import up
+
+        return up(settings)
+    from taskscope.sources import check, events
+
+    return check(settings) if command == "check" else events(settings, on=switch == "on")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

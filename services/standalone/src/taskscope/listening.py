@@ -1,0 +1,58 @@
+"""Where `taskscope up` listens, and who may reach it."""
+
+import errno
+import ipaddress
+import os
+import socket
+
+from taskscope_shared.settings import Settings
+
+BACKLOG = 2048
+"""Connections that wait to be accepted: after a restart all browsers come back at once."""
+
+
+class ListenError(Exception):
+    """The address cannot be listened on; the text says why and what to do."""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches `host`."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def exposure(settings: Settings) -> str | None:
+    """What to do before the page may be reached from elsewhere; None where that was said, or nobody else reaches it."""
+    if settings.access.mode is not None or is_loopback(settings.api.host):
+        return None
+    return (
+        f"Taskscope would show every task to whoever reaches {settings.api.host}. Say that this is meant with --access none\n"
+        "(access.mode: none in the file), or listen on 127.0.0.1 and put a proxy that knows its users in front of it."
+    )
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises `ListenError`."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
+            0
+        ]
+        return socket.create_server(address[:2], family=family, backlog=2048)
+    except socket.gaierror as error:
+        raise ListenError(f"{host} is not an address of this machine: {error.strerror}") from error
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise ListenError(f"Port {port} of {host} is in use: stop what listens there, or take another (--port)") from error
+        raise ListenError(f"{host}:{port} cannot be listened on: {os.strerror(error.errno or 0)}") from error
+
+
+def address_of(listener: socket.socket) -> str:
+    """The URL that leads to the socket, as a person on this machine would type it."""
+    host, port = listener.getsockname()[:2]
+    if ipaddress.ip_address(host).is_unspecified:
+        host = socket.gethostname()
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -1,0 +1,137 @@
+"""`taskscope up`: collector, api and page in one process."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import uvicorn
+from taskscope_api.app import create_app
+from taskscope_collector.collector import Collector
+from taskscope_shared import telemetry
+from taskscope_shared.clock import SystemClock
+from taskscope_shared.redis_store import RedisStore
+from taskscope_shared.settings import Redis, Settings
+
+from taskscope.embedded import EmbeddedValkeyError, embedded_valkey
+from taskscope.greeting import greeting, has_own_redis
+from taskscope.listening import ListenError, address_of, exposure, listen
+
+WEB_ROOT = Path(__file__).parent / "web"
+GRACE_SECONDS = 3
+"""How long requests and connections may go on after Ctrl-C."""
+COLLECTOR_STOP_SECONDS = 10.0
+
+_log = logging.getLogger(__name__)
+
+
+def up(settings: Settings) -> int:
+    """Watch and serve until Ctrl-C or SIGTERM; the exit status."""
+    if (warning := exposure(settings)) is not None:
+        _complain(warning)
+        return 2
+    telemetry.configure("taskscope", settings.log_level, json=False)
+    # Every request and every frame of each client would be a line.
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    try:
+        with listen(settings.api.host, settings.api.port) as listener, _redis(settings) as redis:
+            hello = greeting(settings, address_of(listener), has_page=WEB_ROOT.is_dir())
+            return asyncio.run(_serve(settings.model_copy(update={"redis": redis}), listener, hello))
+    except (ListenError, EmbeddedValkeyError) as error:
+        _complain(str(error))
+        return 1
+
+
+@contextlib.contextmanager
+def _redis(settings: Settings) -> Iterator[Redis]:
+    """The Redis that was named, or one of our own while the context lasts."""
+    if not has_own_redis(settings):
+        yield settings.redis
+        return
+    with embedded_valkey(SystemClock()) as url:
+        yield settings.redis.model_copy(update={"url": url})
+
+
+class _Server(uvicorn.Server):
+    """Tells when it serves, and leaves signals to `_serve`, which has more than it to stop."""
+
+    def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_started = started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and tell."""
+        await super().startup(sockets)
+        self._on_started()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+
+async def _serve(settings: Settings, listener: socket.socket, hello: str) -> int:
+    clock = SystemClock()
+    writer = RedisStore.from_settings(settings, clock)
+    reader = RedisStore.from_settings(settings, clock)
+    app = create_app(settings, reader, clock, web_root=WEB_ROOT if WEB_ROOT.is_dir() else None)
+    server = _Server(_uvicorn(app), lambda: _say(hello))
+    try:
+        return await _run(Collector(settings, writer, clock), server, listener)
+    finally:
+        await writer.close()
+        await reader.close()
+
+
+def _uvicorn(app: object) -> uvicorn.Config:
+    """One frame goes to many clients as it is, so nothing is compressed for each of them."""
+    return uvicorn.Config(
+        app,  # type: ignore[arg-type]  # Quart is an ASGI application
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        ws_per_message_deflate=False,
+    )
+
+
+async def _run(collector: Collector, server: _Server, listener: socket.socket) -> int:
+    """Both until a signal, or until one of them ends by itself: that is a fault."""
+    stopping = _signals(server)
+    collecting = asyncio.create_task(collector.run(), name="collector")
+    serving = asyncio.create_task(server.serve([listener]), name="api")
+    await asyncio.wait({collecting, serving}, return_when=asyncio.FIRST_COMPLETED)
+    server.should_exit = True
+    collecting.cancel()
+    ended = await asyncio.wait_for(asyncio.gather(serving, collecting, return_exceptions=True), COLLECTOR_STOP_SECONDS)
+    faults = [each for each in ended if isinstance(each, Exception)]
+    for fault in faults:
+        _log.error("taskscope ends: a part of it failed", exc_info=fault)
+    return 0 if stopping.is_set() and not faults else 1
+
+
+def _signals(server: _Server) -> asyncio.Event:
+    """The first Ctrl-C or SIGTERM ends the server in peace, the next one at once."""
+    stopping = asyncio.Event()
+
+    def stop() -> None:
+        server.force_exit = stopping.is_set()
+        server.should_exit = True
+        stopping.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+    return stopping
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def _complain(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
