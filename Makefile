@@ -60,7 +60,7 @@ wheel: $(STAMPS)/python $(STAMPS)/web ## Build the wheels into dist/; the one of
 	rm -rf dist
 	for member in $(MEMBERS); do $(UV) build -q --wheel --out-dir dist "$$member"; done
 	@ls dist/*.whl
-	@echo 'Install with: pip install --find-links dist taskscope'
+	@echo 'Install with: pip install dist/*.whl'
 
 clean: ## Remove what was built or installed here (not uv itself)
 	rm -rf .venv dist build $(STAMPS) $(WEB)/node_modules $(WEB)/dist $(BUNDLE) .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -81,7 +81,7 @@ $(STAMPS)/python: $(STAMPS)/uv-$(UV_VERSION) uv.lock $(PYPROJECTS)
 	@touch $@
 
 $(STAMPS)/npm: $(WEB)/package-lock.json | $(STAMPS)
-	@node -e 'process.exit(+process.versions.node.split(".")[0] < 20)' || { echo 'Taskscope needs Node >= 20.' >&2; exit 1; }
+	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20 ? 1 : 0)' || { echo 'Taskscope needs Node >= 20.' >&2; exit 1; }
 	cd $(WEB) && npm ci --silent --no-audit --no-fund
 	@touch $@
 
