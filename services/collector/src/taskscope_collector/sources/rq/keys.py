@@ -58,6 +58,10 @@ class Keys:
         """The set of `<job>:<execution>` that a worker runs (3.0)."""
         return f"{self.worker_prefix}{worker}:executions"
 
+    def executions_of(self, job_id: str) -> str:
+        """The sorted set of a job's executions (2.0 and newer), by expiry."""
+        return f"{self.prefix}:executions:{job_id}"
+
     def channel(self, worker: str) -> str:
         """The channel on which a worker takes commands."""
         return f"{self.prefix}:pubsub:{worker}"

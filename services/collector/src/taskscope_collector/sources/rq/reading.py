@@ -10,7 +10,7 @@ from taskscope_shared.clock import Clock
 from taskscope_collector.observations import Counts, JobGone, JobSeen
 from taskscope_collector.redaction import Redactor
 from taskscope_collector.sources.resp import RespConnection, RespError
-from taskscope_collector.sources.rq.jobs import FIELDS, FINAL, add_call, add_exception, add_meta, add_result, read_job
+from taskscope_collector.sources.rq.jobs import FIELDS, FINAL, add_call, add_exception, add_meta, add_result, read_job, text
 from taskscope_collector.sources.rq.keys import Keys
 from taskscope_collector.sources.rq.payload import Call, described_call, read_call
 
@@ -99,6 +99,8 @@ class JobReader:
             yield job, "description", ("HGET", key, "description")
         if job.status == "scheduled" and job.queue:
             yield job, "run_at", ("ZSCORE", self._keys.registry("scheduled", job.queue), job.id)
+        if job.status == "started":
+            yield job, "execution", ("ZREVRANGE", self._keys.executions_of(job.id), 0, 0)
         if job.status in FINAL and job.status != "canceled":
             yield job, "results", self._measure(job)
 
@@ -139,6 +141,8 @@ class JobReader:
             add_meta(job, reply, self._redactor, self._clock)
         elif what == "run_at":
             job.run_at = float(reply)
+        elif what == "execution":
+            job.execution_id = text(reply[0]) if reply else None
         elif what == "description":
             self._remember(job, described_call(reply.decode("utf-8", "replace"), self._redactor))
         elif what == "call" and isinstance(reply[0], bytes):

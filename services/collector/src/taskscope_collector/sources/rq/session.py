@@ -8,7 +8,7 @@ from taskscope_shared.clock import Clock
 from taskscope_shared.model import Queue, SourceStatus
 from taskscope_shared.settings import RqSource
 
-from taskscope_collector.observations import Counts, Health, JobSeen, Observation, QueuesSeen, Sink
+from taskscope_collector.observations import Counts, Health, JobSeen, Observation, QueuesSeen, Sink, View
 from taskscope_collector.redaction import Redactor
 from taskscope_collector.sources.resp import RespConnection, RespError
 from taskscope_collector.sources.rq.counting import QueueCounter, as_queues
@@ -23,6 +23,9 @@ from taskscope_collector.sources.rq.workers import WorkerTable
 
 COALESCE_SECONDS = 0.02
 """After a read of what was pushed, the next one waits this long, so that a job's quick steps are read once."""
+CONFIRMED = 5_000
+"""Waiting tasks that the state remembers and that are looked after at the beginning."""
+ACTIVE_SECONDS = 0.2
 LIVENESS_SECONDS = 2.0
 WORKERS_SECONDS = 5.0
 REPEAT_SECONDS = 10.0
@@ -38,6 +41,10 @@ class Connections(msgspec.Struct):
     reads: RespConnection
     pushes: RespConnection | None
     why_polling: str | None = None
+
+
+class StoodDown(Exception):  # noqa: N818 - not an error
+    """Another collector watches now."""
 
 
 class Session:
@@ -77,8 +84,10 @@ class Session:
         self._health: Health | None = None
         self._sees_subscribers = True
 
-    async def run(self, confirm: Sequence[str]) -> None:
-        """Watch. `confirm` are open tasks that others remember. Raises ExceptionGroup of ConnectionError, RespError, ..."""
+    async def run(self, view: View) -> None:
+        """Watch. Raises ExceptionGroup of ConnectionError, RespError, ..., or of `StoodDown`."""
+        # Tasks that the state remembers, but this source has not met: they may have gone while nobody looked.
+        confirm = [*view.open_tasks(), *view.queued_tasks(CONFIRMED)]
         self._report_health()
         self._sink.put(await self._workers.refresh())
         async with asyncio.TaskGroup() as group:
@@ -90,6 +99,13 @@ class Session:
             group.create_task(self._watch_workers())
             group.create_task(self._watch_liveness())
             group.create_task(self._reconcile(confirm))
+            group.create_task(self._while_active(view))
+
+    async def _while_active(self, view: View) -> None:
+        while True:
+            if not view.active():
+                raise StoodDown
+            await asyncio.sleep(ACTIVE_SECONDS)
 
     # ------------------------------------------------------------------------------------------------ jobs
 
@@ -106,7 +122,7 @@ class Session:
 
     def _about_running(self, job: JobSeen) -> list[Observation]:
         running = self._ledger.running[job.id]
-        job.wip_expires_at, job.execution_id = running.wip_expires_at, running.execution_id
+        job.wip_expires_at = running.wip_expires_at
         again = self._liveness.again(running, job.at)
         return [again] if again is not None else []
 

@@ -14,15 +14,14 @@ from taskscope_collector.sources.rq.checking import check_rq
 from taskscope_collector.sources.rq.keys import Keys
 from taskscope_collector.sources.rq.ledger import Ledger
 from taskscope_collector.sources.rq.reconcile import Limits
-from taskscope_collector.sources.rq.session import Connections, Session
+from taskscope_collector.sources.rq.session import Connections, Session, StoodDown
 from taskscope_collector.sources.rq.tracking import Changes, open_tracking
 
 logger = logging.getLogger(__name__)
 
 BACKOFF_SECONDS = (0.25, 0.5, 1.0, 2.0, 4.0)
 """Waits between attempts to connect; the last one repeats."""
-CONFIRMED = 5_000
-"""Waiting tasks that others remember and that are looked after at the beginning."""
+STANDBY_SECONDS = 0.1
 
 
 class RqSourceRunner:
@@ -39,16 +38,24 @@ class RqSourceRunner:
         self.counts = Counts()
 
     async def run(self, sink: Sink, view: View) -> None:
-        """Watch, until cancelled. Never raises for the server's fault."""
+        """Watch, until cancelled. Never raises for the server's fault.
+
+        A standby asks nothing of the server: whatever it would have missed, RQ still lists when it takes over.
+        """
         failures = 0
         blind_since: float | None = None
         while True:
+            if not view.active():
+                await asyncio.sleep(STANDBY_SECONDS)
+                continue
             began = self._clock.monotonic()
             reason = await self._session(sink, view, blind_since)
             if self._clock.monotonic() - began > BACKOFF_SECONDS[-1]:
                 failures = 0
                 blind_since = self._clock.now()
             blind_since = blind_since or self._clock.now()
+            if reason is None:
+                continue
             sink.put([Health(SourceStatus.DOWN, self._clock.now(), reason)])
             await asyncio.sleep(BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)])
             failures += 1
@@ -61,8 +68,8 @@ class RqSourceRunner:
         """RQ has no events to switch off."""
         return 0
 
-    async def _session(self, sink: Sink, view: View, blind_since: float | None) -> str:
-        """Watch until something fails; says what did."""
+    async def _session(self, sink: Sink, view: View, blind_since: float | None) -> str | None:
+        """Watch until something fails; says what did, or None if another collector is the active one now."""
         changes = Changes(Keys(self._settings.key_prefix), self.counts)
         connections: Connections | None = None
         try:
@@ -80,7 +87,7 @@ class RqSourceRunner:
                 self.counts,
                 sink,
             )
-            await session.run([*view.open_tasks(), *view.queued_tasks(CONFIRMED)])
+            await session.run(view)
         except Exception as error:  # noqa: BLE001 - the source's own boundary: it goes on, and says why it was away
             return _reason(error)
         finally:
@@ -108,9 +115,11 @@ async def _close(connections: Connections) -> None:
         await connections.pushes.close()
 
 
-def _reason(error: BaseException) -> str:
+def _reason(error: BaseException) -> str | None:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
+    if isinstance(error, StoodDown):
+        return None
     if not isinstance(error, OSError | RespError | ValueError | SecretUnavailableError):
         logger.error("an RQ source failed and starts again", exc_info=error)
     return str(error) or type(error).__name__
