@@ -1,0 +1,77 @@
+"""`taskscope-api`: the api as a service of its own."""
+
+import argparse
+import asyncio
+import logging
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import uvicorn
+from taskscope_shared import settings, telemetry
+from taskscope_shared.clock import SystemClock
+from taskscope_shared.redis_store import RedisStore
+from taskscope_shared.settings import Settings, SettingsError
+
+from taskscope_api.app import create_app
+from taskscope_api.exposure import exposure
+
+GRACE_SECONDS = 5
+PING_SECONDS = 20.0
+"""Between pings of a WebSocket, and how long their answers may take."""
+MESSAGE_BYTES = 64 * 1024
+"""Of a client's message; ours are not bounded by it."""
+BACKLOG = 2048
+
+
+def main() -> None:
+    """Read the settings and serve until SIGTERM. Exits 2 for wrong settings."""
+    parser = argparse.ArgumentParser(prog="taskscope-api", description="REST and push over what the collector publishes.")
+    parser.add_argument("--config", type=Path, help="the YAML file (TASKSCOPE_CONFIG)")
+    arguments = parser.parse_args()
+    try:
+        configured = settings.load(arguments.config)
+    except SettingsError as error:
+        _refuse(str(error))
+    if (warning := exposure(configured)) is not None:
+        _refuse(warning)
+    telemetry.configure("taskscope-api", configured.log_level, json=True)
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    asyncio.run(_serve(configured))
+
+
+def _refuse(text: str) -> NoReturn:
+    sys.stderr.write(f"{text}\n")
+    raise SystemExit(2)
+
+
+async def _serve(configured: Settings) -> None:
+    clock = SystemClock()
+    store = RedisStore.from_settings(configured, clock)
+    try:
+        await uvicorn.Server(server_config(create_app(configured, store, clock), configured)).serve()
+    finally:
+        await store.close()
+
+
+def server_config(app: object, configured: Settings) -> uvicorn.Config:
+    """How the app is served. One frame goes to many clients as it is, so nothing is compressed for each of them."""
+    return uvicorn.Config(
+        app,  # type: ignore[arg-type]  # Quart is an ASGI application
+        host=configured.api.host,
+        port=configured.api.port,
+        backlog=BACKLOG,
+        ws="websockets-sansio",
+        ws_per_message_deflate=False,
+        ws_max_size=MESSAGE_BYTES,
+        ws_ping_interval=PING_SECONDS,
+        ws_ping_timeout=PING_SECONDS,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""The application: live view, followers, hub and routes, put together."""
+
+import asyncio
+from pathlib import Path
+
+from quart import Quart, Response
+from taskscope_shared.clock import Clock
+from taskscope_shared.settings import Settings
+from taskscope_shared.store import Reader
+
+from taskscope_api import errors, openapi
+from taskscope_api.blueprints.cluster import cluster_blueprint
+from taskscope_api.blueprints.documentation import documentation_blueprint
+from taskscope_api.blueprints.health import health_blueprint
+from taskscope_api.blueprints.push import push_blueprint
+from taskscope_api.blueprints.tasks import tasks_blueprint
+from taskscope_api.blueprints.web import web_blueprint
+from taskscope_api.fleet import Fleet
+from taskscope_api.hub import Hub
+from taskscope_api.live_view import LiveView
+from taskscope_api.principals import Access, OpenAccess
+from taskscope_api.services import Services
+
+SECURITY_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+def create_app(
+    settings: Settings,  # noqa: ARG001 - the modes of access will be read from it
+    reader: Reader,
+    clock: Clock,
+    *,
+    web_root: Path | None = None,
+    access: Access | None = None,
+) -> Quart:
+    """The api over `reader`. It follows the store from when it is served until it ends.
+
+    `web_root` holds the built dashboard (None: the api alone); `access` tells who asks (None: mode `none`).
+    """
+    live = LiveView()
+    services = Services(
+        live=live,
+        fleet=Fleet(reader, live, clock),
+        hub=Hub(live, clock),
+        clock=clock,
+        access=access or OpenAccess(),
+    )
+    app = Quart("taskscope_api", static_folder=None)
+    openapi.install(app)
+    errors.install(app)
+    _routes(app, services, web_root)
+    _run_while_serving(app, services)
+    app.extensions["taskscope"] = services
+
+    @app.after_request
+    async def _secure(response: Response) -> Response:
+        response.headers.update(SECURITY_HEADERS)
+        return response
+
+    return app
+
+
+def _routes(app: Quart, services: Services, web_root: Path | None) -> None:
+    for blueprint in (
+        tasks_blueprint(services),
+        cluster_blueprint(services),
+        health_blueprint(services),
+        push_blueprint(services),
+        documentation_blueprint(services),
+    ):
+        app.register_blueprint(blueprint)
+    if web_root is not None:
+        app.register_blueprint(web_blueprint(services, web_root))
+
+
+def _run_while_serving(app: Quart, services: Services) -> None:
+    running: list[asyncio.Task[None]] = []
+
+    @app.before_serving
+    async def _begin() -> None:
+        running.append(asyncio.create_task(services.fleet.run(), name="fleet"))
+        running.append(asyncio.create_task(services.hub.run(), name="hub"))
+
+    @app.after_serving
+    async def _end() -> None:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        running.clear()

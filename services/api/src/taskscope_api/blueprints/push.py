@@ -1,0 +1,98 @@
+"""`WS /api/ws`: docs/architecture.md, "Push protocol"."""
+
+import asyncio
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+import msgspec
+from quart import Blueprint, websocket
+
+from taskscope_api.errors import ApiError
+from taskscope_api.exposure import is_loopback
+from taskscope_api.frames import error_frame, frame
+from taskscope_api.hub import Client, Hub
+from taskscope_api.principals import Principal, Role, principal, requires
+from taskscope_api.services import Services
+from taskscope_api.subscriptions import read_join, read_message, subscription
+from taskscope_api.wire import time_text
+
+PROTOCOL = 1
+SEND_SECONDS = 30.0
+"""A client that takes nothing for so long is disconnected."""
+
+
+class Connected(msgspec.Struct):
+    """The first message."""
+
+    status: str
+    timestamp: str | None
+    protocol: int
+
+
+def push_blueprint(services: Services) -> Blueprint:
+    """The WebSocket."""
+    blueprint = Blueprint("push", __name__)
+
+    @blueprint.websocket("/api/ws")
+    @requires(Role.VIEWER, services.access)
+    async def push() -> None:
+        """Windows over tasks, pushed as they change."""
+        _check_origin(websocket.headers.get("Origin"), websocket.headers.get("Host", ""))
+        client = Client()
+        client.offer(frame("connected", Connected("connected", time_text(services.clock.now()), PROTOCOL)))
+        sending = asyncio.create_task(_send(client), name="push")
+        receiving = asyncio.create_task(_receive(client, services.hub, principal()), name="push-receive")
+        try:
+            done, _ = await asyncio.wait({sending, receiving}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            services.hub.leave(client)
+            sending.cancel()
+            receiving.cancel()
+            await asyncio.gather(sending, receiving, return_exceptions=True)
+
+    return blueprint
+
+
+async def _send(client: Client) -> None:
+    async for text in client.frames():
+        try:
+            async with asyncio.timeout(SEND_SECONDS):
+                await websocket.send(text)
+        except TimeoutError:
+            return
+
+
+async def _receive(client: Client, hub: Hub, asking: Principal) -> None:
+    while True:
+        text = await websocket.receive()
+        try:
+            _obey(text, client, hub, asking)
+        except ApiError as error:
+            client.offer(error_frame(error.problem))
+
+
+def _obey(text: str | bytes, client: Client, hub: Hub, asking: Principal) -> None:
+    message = read_message(text)
+    match message.event:
+        case "join_task_monitoring":
+            join = read_join(message.data)
+            hub.join(client, subscription(join, asking.sources), join.since)
+        case "request_task_updates":
+            hub.snapshot(client)
+        case "leave_task_monitoring":
+            hub.leave(client)
+        case _:
+            known = "join_task_monitoring, request_task_updates, leave_task_monitoring"
+            raise ApiError.of_field("event", f"{message.event[:100]!r} is no event; there are {known}", "unknown-event")
+
+
+def _check_origin(origin: str | None, host: str) -> None:
+    """Another site's page must not read this through its visitor's browser (which sends the page's origin)."""
+    if origin is None:
+        return
+    page, ours = urlsplit(origin), urlsplit(f"//{host}")
+    if page.netloc == host or (is_loopback(page.hostname or "") and is_loopback(ours.hostname or "")):
+        return
+    raise ApiError(HTTPStatus.FORBIDDEN, "foreign-origin", f"a page of {origin[:200]} may not open this socket", field="Origin")

@@ -1,0 +1,214 @@
+"""Pushes windows to clients: at once when the api was idle, at most every 50 ms otherwise, and less often under pressure."""
+
+import asyncio
+import logging
+import secrets
+from collections import deque
+from collections.abc import AsyncIterator
+
+from taskscope_shared.clock import Clock
+
+from taskscope_api import cursors
+from taskscope_api.errors import ApiError
+from taskscope_api.frames import RowEncoder, error_frame, frame
+from taskscope_api.live_view import LiveView
+from taskscope_api.sorting import CohortKey
+from taskscope_api.subscriptions import Subscription
+from taskscope_api.windows import Window
+
+logger = logging.getLogger(__name__)
+
+INTERVAL_SECONDS = 0.05
+"""Between rounds at the most frequent."""
+PRESSURE = 4
+"""A round that took long is followed by a pause of this many times its duration: pushing takes a fifth of the loop at most."""
+SECONDARY_SECONDS = 0.25
+"""Changes of workers, queues and health alone may wait so long: heartbeats come without end."""
+HEARTBEAT_SECONDS = 5.0
+"""A window says something at least so often, so that a client notices a dead connection."""
+LINGER_SECONDS = 30.0
+"""A window without clients is kept so long for one that reconnects."""
+MAX_WINDOWS = 500
+MAX_FRAMES = 64
+"""Frames that wait for one client: some 3 s at the highest rate."""
+MAX_CHARACTERS = 8 * 1024 * 1024
+"""Characters that wait for one client."""
+
+
+class Client:
+    """Frames that wait for one connection. Never makes the hub wait: a full queue is cut to one `resync`."""
+
+    def __init__(self) -> None:
+        self._frames: deque[str] = deque()
+        self._characters = 0
+        self._filled = asyncio.Event()
+        self.cuts = 0
+
+    def offer(self, text: str) -> bool:
+        """Queue a frame. False when the queue was cut: the client has to join again."""
+        if len(self._frames) >= MAX_FRAMES or self._characters + len(text) > MAX_CHARACTERS:
+            self._frames.clear()
+            self._characters = 0
+            self.cuts += 1
+            self._put(frame("resync", {"reason": "this client reads more slowly than its window changes: join again"}))
+            return False
+        self._put(text)
+        return True
+
+    def _put(self, text: str) -> None:
+        self._frames.append(text)
+        self._characters += len(text)
+        self._filled.set()
+
+    async def frames(self) -> AsyncIterator[str]:
+        """Frames as they come, for ever."""
+        while True:
+            while not self._frames:
+                self._filled.clear()
+                await self._filled.wait()
+            text = self._frames.popleft()
+            self._characters -= len(text)
+            yield text
+
+
+class _Shown:
+    """A window with those who look at it."""
+
+    def __init__(self, window: Window) -> None:
+        self.window = window
+        self.clients: set[Client] = set()
+        self.told_at = 0.0
+        self.left_at: float | None = None
+
+
+class Hub:
+    """All windows and their clients."""
+
+    def __init__(self, live: LiveView, clock: Clock) -> None:
+        self._live = live
+        self._clock = clock
+        self._rows = RowEncoder()
+        self._shown: dict[Subscription, _Shown] = {}
+        self._of: dict[Client, Subscription] = {}
+        self._changed = asyncio.Event()
+        self._later: asyncio.TimerHandle | None = None
+        self._next_at = 0.0
+        self.cuts = 0
+        self.rounds = 0
+        self.failures = 0
+        live.listen(self._notice)
+
+    @property
+    def clients(self) -> int:
+        """Clients that look at some window."""
+        return len(self._of)
+
+    # ----------------------------------------------------------------------------------------------------------- joins
+
+    def join(self, client: Client, wanted: Subscription, since: str | None = None) -> None:
+        """Let the client look at a window instead of any before: a delta from `since` if that is known, else a snapshot.
+
+        Raises `ApiError` when there are too many distinct windows.
+        """
+        self.leave(client)
+        shown = self._shown.get(wanted) or self._open(wanted)
+        self._advance(shown, None)
+        resumed = self._resumed(client, shown, since)
+        shown.clients.add(client)
+        shown.left_at = None
+        self._of[client] = wanted
+        client.offer(frame("joined_room", {"room": "task_monitoring", "status": "joined"}))
+        client.offer(resumed or shown.window.snapshot(self._clock.now()))
+
+    def snapshot(self, client: Client) -> None:
+        """Send the client its window whole. Raises `ApiError` for one that looks at none."""
+        wanted = self._of.get(client)
+        if wanted is None:
+            raise ApiError(400, "not-joined", "join_task_monitoring comes before request_task_updates")
+        shown = self._shown[wanted]
+        self._advance(shown, None)
+        client.offer(shown.window.snapshot(self._clock.now()))
+
+    def leave(self, client: Client) -> None:
+        """The client looks at nothing any more."""
+        wanted = self._of.pop(client, None)
+        if wanted is not None:
+            shown = self._shown[wanted]
+            shown.clients.discard(client)
+            if not shown.clients:
+                shown.left_at = self._clock.monotonic()
+
+    def _open(self, wanted: Subscription) -> _Shown:
+        if len(self._shown) >= MAX_WINDOWS:
+            raise ApiError(503, "too-many-windows", f"{MAX_WINDOWS} different subscriptions are open already: try later")
+        shown = self._shown[wanted] = _Shown(Window(wanted, self._live, self._rows, secrets.token_hex(6)))
+        return shown
+
+    def _resumed(self, client: Client, shown: _Shown, since: str | None) -> str | None:
+        if since is None:
+            return None
+        try:
+            cursors.check_token(since)
+        except cursors.BadTokenError:
+            problem = ApiError.of_field("since", "this is no token of this api: a snapshot follows", "invalid-token").problem
+            client.offer(error_frame(problem))
+            return None
+        return shown.window.resume(since, self._clock.now())
+
+    # ---------------------------------------------------------------------------------------------------------- rounds
+
+    def _notice(self, tasks: bool) -> None:  # noqa: FBT001 - a listener of the live view
+        if tasks:
+            self._changed.set()
+        elif self._later is None and not self._changed.is_set():
+            self._later = asyncio.get_running_loop().call_later(SECONDARY_SECONDS, self._changed.set)
+
+    async def run(self) -> None:
+        """Push until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                async with asyncio.timeout(1.0):
+                    await self._changed.wait()
+                await asyncio.sleep(max(0.0, self._next_at - loop.time()))
+            except TimeoutError:
+                self._close_idle()
+            began = loop.time()
+            await self._round()
+            self._next_at = began + max(INTERVAL_SECONDS, (PRESSURE + 1) * (loop.time() - began))
+
+    async def _round(self) -> None:
+        self._changed.clear()
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
+        touched = set(self._live.touched)
+        self._live.touched.clear()
+        self._rows.clear()
+        self.rounds += 1
+        for wanted, shown in list(self._shown.items()):
+            if not shown.clients:
+                continue
+            try:
+                self._advance(shown, touched)
+            except Exception:  # the boundary of a window: its defect must not end the others
+                self.failures += 1
+                logger.exception("a window failed: %r", wanted)
+            await asyncio.sleep(0)
+
+    def _advance(self, shown: _Shown, touched: set[CohortKey] | None) -> None:
+        now = self._clock.monotonic()
+        due = bool(shown.clients) and now - shown.told_at >= HEARTBEAT_SECONDS
+        text = shown.window.advance(touched, self._clock.now(), always=due or not shown.window.token)
+        if text is None:
+            return
+        shown.told_at = now
+        for client in [client for client in shown.clients if not client.offer(text)]:
+            self.cuts += 1
+            self.leave(client)
+
+    def _close_idle(self) -> None:
+        now = self._clock.monotonic()
+        for wanted, shown in list(self._shown.items()):
+            if shown.left_at is not None and not shown.clients and now - shown.left_at > LINGER_SECONDS:
+                del self._shown[wanted]

@@ -1,0 +1,281 @@
+"""The replica of all sources in memory: what REST and windows read. It is changed by `follower.py` alone."""
+
+from collections.abc import Callable, Iterator
+from heapq import merge, nsmallest
+from itertools import groupby, islice
+from operator import itemgetter
+
+import msgspec
+from taskscope_shared.model import GROUP_OF, Group, Position, Queue, Source, State, Task, Worker
+
+from taskscope_api.filters import Matcher
+from taskscope_api.replica import Cohort, Replica
+from taskscope_api.sorting import CohortKey, Sort, value_of
+
+SCATTERED = 5000
+"""Up to so many tasks of the wanted workers are gathered and sorted; more are found by reading in order."""
+
+Rank = tuple[int, str]
+Row = tuple[float, str, Task]
+"""The value sorted by, the task's key and the task: rows of one rank are in ascending order."""
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where a row stands in a sort: what a cursor holds."""
+
+    rank: Rank
+    value: float
+    key: str
+
+
+class Page(msgspec.Struct):
+    """Rows of a list. `next` is the place of the last row, or None when nothing follows it."""
+
+    tasks: list[Task]
+    total: int
+    next: Place | None
+
+
+class GroupCounts(msgspec.Struct):
+    """Counts by dashboard group."""
+
+    total: int = 0
+    active: int = 0
+    reserved: int = 0
+    queued: int = 0
+    finished: int = 0
+
+    def add(self, state: State, count: int) -> None:
+        """Count tasks in a state."""
+        self.total += count
+        group = GROUP_OF[state]
+        if group is Group.ACTIVE:
+            self.active += count
+        elif group is Group.RESERVED:
+            self.reserved += count
+        elif group is Group.QUEUED:
+            self.queued += count
+        else:
+            self.finished += count
+
+
+class Summary(msgspec.Struct, kw_only=True):
+    """SUMMARY of docs/architecture.md. `broker_queued`: messages that the brokers count, None where none tells."""
+
+    total: int = 0
+    active: int = 0
+    reserved: int = 0
+    queued: int = 0
+    finished: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    revoked: int = 0
+    rejected: int = 0
+    lost: int = 0
+    retrying: int = 0
+    scheduled: int = 0
+    by_kind: dict[str, GroupCounts] = {}
+    broker_queued: int | None = None
+
+
+NAMED_STATES = (State.SUCCEEDED, State.FAILED, State.REVOKED, State.REJECTED, State.LOST, State.RETRYING, State.SCHEDULED)
+
+
+class LiveView:
+    """All sources' replicas. `on_change(urgent)` is called after a change; `stale` says why a source may be behind."""
+
+    def __init__(self) -> None:
+        self.replicas: dict[str, Replica] = {}
+        self.stale: dict[str, str] = {}
+        self.touched: set[CohortKey] = set()
+        self.resets = 0
+        self.secondary = 0
+        self._listeners: list[Callable[[bool], None]] = []
+
+    # --------------------------------------------------------------------------------------------------------- changes
+
+    def listen(self, listener: Callable[[bool], None]) -> None:
+        """Call `listener` after each change, with whether tasks changed."""
+        self._listeners.append(listener)
+
+    def changed(self, *, tasks: bool) -> None:
+        """Tell the listeners; `tasks` is false when only workers, queues or health changed."""
+        if not tasks:
+            self.secondary += 1
+        for listener in self._listeners:
+            listener(tasks)
+
+    def new_replica(self, source: str) -> Replica:
+        """An empty replica that is not shown before `install`."""
+        return Replica(source, self.touched.add)
+
+    def install(self, replica: Replica) -> None:
+        """Show this replica instead of what there was of its source."""
+        self.replicas[replica.source] = replica
+        self.resets += 1
+        self.secondary += 1
+        self.changed(tasks=True)
+
+    def forget(self, source: str) -> None:
+        """Stop showing a source that is not there any more."""
+        self.stale.pop(source, None)
+        if self.replicas.pop(source, None) is not None:
+            self.resets += 1
+            self.changed(tasks=True)
+
+    def mark(self, source: str, reason: str | None) -> None:
+        """Say why a source may be behind (None: it is not)."""
+        if self.stale.get(source) == reason:
+            return
+        if reason is None:
+            self.stale.pop(source, None)
+        else:
+            self.stale[source] = reason
+        self.changed(tasks=False)
+
+    # ----------------------------------------------------------------------------------------------------------- tasks
+
+    def wanted(self, matcher: Matcher) -> list[Replica]:
+        """The replicas of the sources that are wanted and within the scope."""
+        return [replica for name, replica in sorted(self.replicas.items()) if matcher.source(name)]
+
+    def is_stale(self, matcher: Matcher) -> bool:
+        """Whether any wanted source may be behind."""
+        return any(matcher.source(name) for name in self.stale)
+
+    def position(self, scope: Callable[[str], bool]) -> dict[str, tuple[str, Position]]:
+        """Incarnation and position of each source in scope: what a token holds."""
+        return {name: (replica.incarnation, replica.position) for name, replica in self.replicas.items() if scope(name)}
+
+    def page(self, matcher: Matcher, sort: Sort, limit: int, after: Place | None = None) -> Page:
+        """The first `limit` tasks that match, in the order of `sort`, behind the place `after`."""
+        cohorts = [
+            (replica, cohort)
+            for replica in self.wanted(matcher)
+            for key, cohort in replica.cohorts.items()
+            if matcher.cohort(key)
+        ]
+        if not matcher.workers:
+            total = sum(cohort.size for _, cohort in cohorts)
+            rows: Iterator[tuple[Rank, Row]] = _rows(cohorts, sort, after)
+        else:
+            total = sum(len(ids) for replica, cohort in cohorts for ids in _of_workers(replica, cohort, matcher))
+            rows = _workers_rows(cohorts, matcher, sort, limit, total, after)
+        return _cut(rows, total, limit)
+
+    def find(self, id_: str, scope: Callable[[str], bool]) -> list[Task]:
+        """The tasks of that id, one for each source that has it."""
+        found = (replica.tasks.get(id_) for name, replica in sorted(self.replicas.items()) if scope(name))
+        return [task for task in found if task is not None]
+
+    # ---------------------------------------------------------------------------------------------------------- counts
+
+    def summary(self, matcher: Matcher) -> Summary:
+        """Counts over the wanted sources and kinds; `by_kind` has every kind of those sources."""
+        states = dict.fromkeys(State, 0)
+        by_kind: dict[str, GroupCounts] = {}
+        replicas = self.wanted(matcher)
+        for replica in replicas:
+            for kind, counts in replica.counts.items():
+                of_kind = by_kind.setdefault(kind, GroupCounts())
+                for state, count in counts.items():
+                    of_kind.add(state, count)
+                    if matcher.kind(kind):
+                        states[state] += count
+        groups = GroupCounts()
+        for state, count in states.items():
+            groups.add(state, count)
+        return Summary(
+            **msgspec.structs.asdict(groups),
+            **{state.value: states[state] for state in NAMED_STATES},
+            by_kind=by_kind,
+            broker_queued=_depth(replicas) if matcher.any_kind else None,
+        )
+
+    def kinds(self, scope: Callable[[str], bool]) -> list[str]:
+        """Configured kinds in the collectors' order, those that were only seen, and `other` at the end."""
+        ordered: dict[str, None] = {}
+        for name, replica in sorted(self.replicas.items()):
+            if scope(name) and replica.health is not None:
+                ordered.update(dict.fromkeys(replica.health.kinds))
+        for name, replica in sorted(self.replicas.items()):
+            if scope(name):
+                ordered.update(dict.fromkeys(sorted(replica.counts)))
+        ordered.pop("other", None)
+        return [*ordered, "other"]
+
+    # ---------------------------------------------------------------------------------------------------- the remainder
+
+    def workers(self, scope: Callable[[str], bool]) -> dict[str, Worker]:
+        """Key -> worker, of the sources in scope."""
+        return {f"{n}/{w}": worker for n, r in self.replicas.items() if scope(n) for w, worker in r.workers.items()}
+
+    def queues(self, scope: Callable[[str], bool]) -> dict[str, Queue]:
+        """Key -> queue, of the sources in scope."""
+        return {f"{n}/{q}": queue for n, r in self.replicas.items() if scope(n) for q, queue in r.queues.items()}
+
+    def sources(self, scope: Callable[[str], bool]) -> dict[str, Source]:
+        """Name -> health, of the sources in scope that told it."""
+        return {n: r.health for n, r in sorted(self.replicas.items()) if scope(n) and r.health is not None}
+
+
+def _rows(cohorts: list[tuple[Replica, Cohort]], sort: Sort, after: Place | None) -> Iterator[tuple[Rank, Row]]:
+    ranked = sorted(
+        ((sort.rank(cohort.key), index) for index, (_, cohort) in enumerate(cohorts)),
+        reverse=sort.descending and sort.shared is not None,
+    )
+    for rank, group in groupby(ranked, key=itemgetter(0)):
+        if after is not None and _precedes(rank, after.rank, sort):
+            continue
+        place = after if after is not None and after.rank == rank else None
+        start = None if place is None else place.value
+        merged = merge(*(cohorts[index][0].read(cohorts[index][1], sort.inner, start) for _, index in group))
+        for row in merged:
+            if place is None or (row[0], row[1]) > (place.value, place.key):
+                yield rank, row
+
+
+def _precedes(rank: Rank, other: Rank, sort: Sort) -> bool:
+    return rank > other if sort.descending and sort.shared is not None else rank < other
+
+
+def _of_workers(replica: Replica, cohort: Cohort, matcher: Matcher) -> Iterator[set[str]]:
+    for worker in matcher.workers:
+        ids = replica.by_worker.get(worker, {}).get(cohort.key)
+        if ids:
+            yield ids
+
+
+def _workers_rows(
+    cohorts: list[tuple[Replica, Cohort]], matcher: Matcher, sort: Sort, limit: int, total: int, after: Place | None
+) -> Iterator[tuple[Rank, Row]]:
+    if total > SCATTERED:
+        return (found for found in _rows(cohorts, sort, after) if found[1][2].worker in matcher.workers)
+    value = value_of(sort.inner)
+    backwards = sort.descending and sort.shared is not None
+    ranks = sorted({sort.rank(cohort.key) for _, cohort in cohorts}, reverse=backwards)
+    places = {rank: index for index, rank in enumerate(ranks)}
+    gathered = (
+        (places[sort.rank(cohort.key)], value(task), f"{replica.source}/{task.id}", task)
+        for replica, cohort in cohorts
+        for ids in _of_workers(replica, cohort, matcher)
+        for task in map(replica.tasks.__getitem__, ids)
+    )
+    if after is not None:
+        behind = (places.get(after.rank, -1), after.value, after.key)
+        gathered = (row for row in gathered if row[:3] > behind)
+    return ((ranks[place], (number, key, task)) for place, number, key, task in nsmallest(limit + 1, gathered))
+
+
+def _cut(rows: Iterator[tuple[Rank, Row]], total: int, limit: int) -> Page:
+    shown = list(islice(rows, limit + 1))
+    last = None
+    if len(shown) > limit:
+        rank, (value, key, _) = shown[limit - 1]
+        last = Place(rank, value, key)
+    return Page([row[2] for _, row in shown[:limit]], total, last)
+
+
+def _depth(replicas: list[Replica]) -> int | None:
+    depths = [queue.depth for replica in replicas for queue in replica.queues.values() if queue.depth is not None]
+    return sum(depths) if depths else None

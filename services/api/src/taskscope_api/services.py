@@ -1,0 +1,19 @@
+"""What the routes work with, made once for an app and handed to each blueprint."""
+
+import msgspec
+from taskscope_shared.clock import Clock
+
+from taskscope_api.fleet import Fleet
+from taskscope_api.hub import Hub
+from taskscope_api.live_view import LiveView
+from taskscope_api.principals import Access
+
+
+class Services(msgspec.Struct, frozen=True):
+    """The app's collaborators."""
+
+    live: LiveView
+    fleet: Fleet
+    hub: Hub
+    clock: Clock
+    access: Access
