@@ -83,7 +83,9 @@ class RedisStore(RedisReader):
             epoch = max(self._next_epoch(meta), lease.epoch + 1)
             begun = Lease(lease.source, lease.holder, epoch, secrets.token_hex(8), Position(), complete=False)
             ttl_seconds = max(await self._lease_left(link, lease.source), 1.0)
-            if not await self._take(link, begun, ttl_seconds, [("DEL", self._keys.log(lease.source))]):
+            keys = self._keys
+            dropped = ("DEL", keys.log(lease.source), keys.workers(lease.source), keys.queues(lease.source))
+            if not await self._take(link, begun, ttl_seconds, [dropped]):
                 raise LeaseLostError(f"{lease.source}: the lease was taken while the store was begun anew")
         self._tails.pop(lease.source, None)
         return begun

@@ -125,10 +125,10 @@ class Writer(Protocol):
         ...
 
     async def restart(self, lease: Lease) -> Lease:
-        """Begin a new incarnation with a new epoch and an empty log; the caller then writes everything anew.
+        """Begin a new incarnation with a new epoch, without log, workers and queues; the caller then writes everything anew.
 
-        The state hashes and rollups that are there stay until they are written over, so that what they hold of a task (and
-        thereby its contribution to the rollups) can be looked up with `load_tasks`; `complete` is false until the last flush.
+        The tasks and rollups that are there stay until they are written over, so that what is held of a task (and thereby its
+        contribution to the rollups) can be looked up with `load_tasks`; `complete` is false until the last flush.
         Raises `LeaseLostError` when another holds the lease; a lease that went with the store is taken again.
         """
         ...

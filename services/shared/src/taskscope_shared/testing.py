@@ -76,7 +76,8 @@ class MemoryStore:
         epoch = max(self._next_epoch(state), lease.epoch + 1)
         begun = Lease(lease.source, lease.holder, epoch, secrets.token_hex(8), Position(), complete=False)
         self._take(state, begun, max(state.lease_until - self._clock.monotonic(), 1.0))
-        state.log.clear()
+        for dropped in (state.log, state.workers, state.queues):
+            dropped.clear()
         return begun
 
     async def release(self, lease: Lease) -> None:

@@ -1,0 +1,71 @@
+"""What a source's health says of the pipeline: who holds it, how much comes, how far behind it is."""
+
+from collections import deque
+
+from msgspec.structs import replace
+from taskscope_shared.clock import Clock
+from taskscope_shared.model import Source
+
+from taskscope_collector.buffer import Buffer
+from taskscope_collector.observations import Counts
+from taskscope_collector.reduced import Reduced
+
+RATE_SECONDS = 5.0
+"""Over so long the rate is an average."""
+LEAST_SECONDS = 1.0
+"""Health that only counts on is written so often at most."""
+
+
+class HealthReport:
+    """The health of one source, as the pipeline writes it. `counts` are the source's own."""
+
+    def __init__(self, state: Reduced, buffer: Buffer, counts: Counts, holder: str, clock: Clock) -> None:
+        self._state = state
+        self._buffer = buffer
+        self._counts = counts
+        self._holder = holder
+        self._clock = clock
+        self._received: deque[tuple[float, int]] = deque()
+        self._written: Source | None = None
+
+    def count(self) -> None:
+        """Note how much came by now; once a second."""
+        now = self._clock.monotonic()
+        self._received.append((now, self._counts.received))
+        while self._received[0][0] < now - RATE_SECONDS and len(self._received) > 1:
+            self._received.popleft()
+
+    def now(self) -> Source:
+        """The health."""
+        now = self._clock.now()
+        return replace(
+            self._state.source_health(now),
+            holder=self._holder,
+            received=self._counts.received,
+            malformed=self._counts.malformed,
+            dropped=self._counts.dropped + self._buffer.dropped,
+            events_per_second=round(self._rate(), 1),
+            lag_seconds=round(self._buffer.lag_seconds(), 1),
+            at=now,
+        )
+
+    def due(self, changed: bool) -> Source | None:  # noqa: FBT001 - the reducer's flag, passed on
+        """The health if it has to be written, because it `changed` or counts differ since a while."""
+        written = self._written
+        if written is not None and not changed and self._clock.now() - written.at < LEAST_SECONDS:
+            return None
+        health = self.now()
+        if written is not None and replace(health, at=written.at) == written:
+            return None
+        self._written = health
+        return health
+
+    def forget_written(self) -> None:
+        """Write it again the next time: what is stored is another's, or nothing."""
+        self._written = None
+
+    def _rate(self) -> float:
+        if len(self._received) < 2:
+            return 0.0
+        (first, then), (last, now) = self._received[0], self._received[-1]
+        return (now - then) / (last - first) if last > first else 0.0
