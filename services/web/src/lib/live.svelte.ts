@@ -1,0 +1,175 @@
+/** The live state of the page: a replica fed by the socket, published to components once a frame. */
+import { socketEndpoint } from './base';
+import type { Clock } from './clock.svelte';
+import { Connection, type Link } from './connection';
+import { epoch } from './format';
+import { formatSort, parseSort, sorted, type Sort } from './order';
+import type { PlaceState } from './place.svelte';
+import {
+  ROW_FIELDS,
+  type Queue,
+  type ServerMessage,
+  type Source,
+  type Subscription,
+  type Summary,
+  type Task,
+  type Worker,
+} from './protocol';
+import { Replica } from './replica';
+import { Series } from './series';
+import { statesOf } from './states';
+
+export const LIMITS = [100, 200, 500] as const;
+/** Publishing takes at most a quarter of the page's time, however fast deltas come. */
+const SHARE = 4;
+
+export type Health = 'connecting' | 'live' | 'stale' | 'reconnecting' | 'unreachable';
+
+export class Live {
+  readonly series = new Series();
+  readonly #replica = new Replica();
+  readonly #clock: Clock;
+  readonly #place: PlaceState;
+  readonly #connection: Connection;
+  #asked: string | null = null;
+  #scheduled = false;
+  #notBefore = 0;
+
+  tasks = $state.raw<Task[]>([]);
+  workers = $state.raw<Worker[]>([]);
+  queues = $state.raw<Queue[]>([]);
+  sources = $state.raw<Source[]>([]);
+  summary = $state.raw<Summary | null>(null);
+  total = $state(0);
+  stale = $state(false);
+  /** Epoch milliseconds of the newest message. */
+  at = $state<number | null>(null);
+  lag = $state<number | null>(null);
+  link = $state<Link>('connecting');
+  retryAt = $state<number | null>(null);
+  /** What the server did not like about a message of ours. */
+  complaint = $state<string | null>(null);
+  /** The rows are the answer to the present filter. */
+  settled = $state(false);
+  limit = $state<number>(LIMITS[0]);
+
+  readonly sort: Sort = $derived.by(() => parseSort(this.#place.current.sort));
+  /** The subscription as text: changes when the question changes, and only then. */
+  readonly question: string = $derived.by(() => JSON.stringify(this.#subscription()));
+  readonly health: Health = $derived.by(() => {
+    if (this.link === 'live') return this.stale ? 'stale' : 'live';
+    if (this.link === 'connecting') return 'connecting';
+    return this.summary === null ? 'unreachable' : 'reconnecting';
+  });
+
+  constructor(place: PlaceState, clock: Clock) {
+    this.#place = place;
+    this.#clock = clock;
+    this.#connection = new Connection({
+      open: () => new WebSocket(socketEndpoint('api/ws')),
+      subscription: () => this.#subscription(),
+      position: () => this.#replica.position,
+      onMessage: (message) => {
+        this.#receive(message);
+      },
+      onLink: (link, retryAt) => {
+        this.link = link;
+        this.retryAt = retryAt;
+      },
+    });
+  }
+
+  start(): () => void {
+    const awake = (): void => {
+      if (document.visibilityState === 'visible') this.#connection.retryNow();
+    };
+    this.#connection.start();
+    addEventListener('online', awake);
+    document.addEventListener('visibilitychange', awake);
+    return () => {
+      removeEventListener('online', awake);
+      document.removeEventListener('visibilitychange', awake);
+      this.#connection.stop();
+    };
+  }
+
+  retryNow(): void {
+    this.#connection.retryNow();
+  }
+
+  /** Another question (filter, sort, limit): it is asked without the token of the old one. */
+  ask(question: string): void {
+    if (question === this.#asked) return;
+    this.#asked = question;
+    this.#replica.position = null;
+    this.settled = false;
+    this.#connection.rejoin();
+  }
+
+  #subscription(): Subscription {
+    const { kind, source, queue, worker, states } = this.#place.current;
+    const only = (value: string | null): string[] => (value === null ? [] : [value]);
+    return {
+      filter: {
+        kind: only(kind),
+        source: only(source),
+        queue: only(queue),
+        worker: only(worker),
+        state: statesOf(states),
+      },
+      sort: formatSort(this.sort),
+      limit: this.limit,
+      fields: ROW_FIELDS,
+    };
+  }
+
+  #receive(message: ServerMessage): void {
+    if (message.event === 'error') this.complaint = message.data.detail ?? message.data.title;
+    if (message.event !== 'task_updates') return;
+    const { data } = message;
+    // A delta that was on its way when another question was asked belongs to the old answer.
+    if (data.kind === 'delta' && this.#replica.position === null) return;
+    this.#replica.apply(data);
+    const at = epoch(data.at);
+    if (at !== null) this.lag = this.#clock.heard(at);
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    requestAnimationFrame((time) => {
+      this.#scheduled = false;
+      if (time < this.#notBefore) this.#schedule();
+      else this.#publish(time);
+    });
+  }
+
+  #publish(time: number): void {
+    const replica = this.#replica;
+    this.tasks = sorted(replica.tasks.values(), this.sort);
+    this.workers = byName(replica.workers.values());
+    this.queues = byName(replica.queues.values());
+    this.sources = replica.sources;
+    this.summary = replica.summary;
+    this.total = replica.total;
+    this.stale = replica.stale;
+    this.at = epoch(replica.at);
+    this.settled = replica.position !== null;
+    this.#record(Date.now());
+    queueMicrotask(() => {
+      this.#notBefore = time + SHARE * (performance.now() - time);
+    });
+  }
+
+  #record(now: number): void {
+    for (const queue of this.queues) if (queue.depth !== null) this.series.add(queue.key, queue.depth, now);
+    if (this.summary === null) return;
+    for (const name of ['active', 'reserved', 'queued'] as const)
+      this.series.add(`summary:${name}`, this.summary[name], now);
+  }
+}
+
+function byName<T extends { name: string; key: string }>(items: Iterable<T>): T[] {
+  return [...items].sort((a, b) => a.name.localeCompare(b.name) || a.key.localeCompare(b.key));
+}

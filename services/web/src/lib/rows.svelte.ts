@@ -1,0 +1,63 @@
+/** The rows of the table: in order and live, or held in place while somebody reads them. */
+import { hold, view, type Held } from './hold';
+import type { Live } from './live.svelte';
+import type { Task } from './protocol';
+
+export class Rows {
+  readonly #live: Live;
+  #held = $state.raw<Held | null>(null);
+  // eslint-disable-next-line svelte/prefer-svelte-reactivity -- only #held is watched
+  readonly #reasons = new Set<string>();
+  paused = $state(false);
+  /** Text that rows must contain; only what is shown is searched. */
+  search = $state('');
+
+  #view = $derived.by(() => view(this.#live.tasks, this.#held));
+  readonly fresh = $derived.by(() => this.#view.fresh);
+  readonly all = $derived.by(() => this.#view.rows);
+  readonly shown = $derived.by(() => {
+    const words = this.search.trim().toLowerCase();
+    return words === '' ? this.all : this.all.filter((row) => text(row.task).includes(words));
+  });
+
+  constructor(live: Live) {
+    this.#live = live;
+  }
+
+  get held(): boolean {
+    return this.#held !== null;
+  }
+
+  /** Keep the order for `reason` (pointer, focus, scrolled) until it is let go. */
+  keep(reason: string): void {
+    this.#reasons.add(reason);
+    this.#held ??= hold(this.#live.tasks, this.paused);
+  }
+
+  release(reason: string): void {
+    this.#reasons.delete(reason);
+    if (this.#reasons.size === 0 && !this.paused) this.#held = null;
+  }
+
+  pause(paused: boolean): void {
+    this.paused = paused;
+    this.#held = paused || this.#reasons.size > 0 ? hold(this.#live.tasks, paused) : null;
+  }
+
+  /** Show the newest order now; what held the rows goes on holding the new ones. */
+  refresh(): void {
+    if (this.#held !== null) this.#held = hold(this.#live.tasks, this.paused);
+  }
+
+  /** Another question was asked: nothing of the old answer is kept. */
+  reset(): void {
+    this.#held = null;
+    this.paused = false;
+  }
+}
+
+function text(task: Task): string {
+  return [task.name, task.id, task.queue, task.worker, task.kind, task.exception_type, task.exception]
+    .join(' ')
+    .toLowerCase();
+}

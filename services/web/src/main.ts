@@ -1,0 +1,8 @@
+import { mount } from 'svelte';
+import './app.css';
+import App from './App.svelte';
+
+const target = document.getElementById('app');
+if (target === null) throw new Error('index.html has no #app');
+if (!location.hash.startsWith('#realtime')) history.replaceState(null, '', '#realtime');
+mount(App, { target });

@@ -1,0 +1,19 @@
+import { svelte } from '@sveltejs/vite-plugin-svelte';
+import { defineConfig } from 'vitest/config';
+
+// Browsers that have light-dark(), color-mix() and :has().
+const BROWSERS = ['chrome123', 'edge123', 'firefox121', 'safari17.5'];
+const API = 'http://127.0.0.1:5051';
+
+export default defineConfig({
+  plugins: [svelte()],
+  base: './', // the page is served below any path
+  build: {
+    target: BROWSERS,
+    cssTarget: BROWSERS,
+    assetsInlineLimit: 0, // the policy is `default-src 'self'`: no data: addresses
+    modulePreload: { polyfill: false },
+  },
+  server: { proxy: { '/api': { target: API, ws: true } } },
+  test: { include: ['tests/unit/**/*.test.ts'], environment: 'node' },
+});
