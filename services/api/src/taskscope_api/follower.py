@@ -35,6 +35,8 @@ OLDER_HEADS = 3
 """Announcements in a row behind what is held: one or two may have been under way while a snapshot was read."""
 SLICE_TASKS = 500
 """Tasks applied before others get their turn: about 5 ms."""
+SETTLE_SLICES = 8
+"""Slices of a snapshot between two sortings of what they brought."""
 PUMP_MESSAGES = 64
 """Messages read before others get their turn."""
 
@@ -182,6 +184,8 @@ class SourceFollower:
         for first in range(0, len(snapshot.tasks), SLICE_TASKS):
             for task in snapshot.tasks[first : first + SLICE_TASKS]:
                 replica.put(_kept(known.get(task.id), task))
+            if first % (SLICE_TASKS * SETTLE_SLICES) == 0:
+                replica.settle()
             await asyncio.sleep(0)
         replica.workers = {worker.name: worker for worker in snapshot.workers}
         replica.queues = {queue.name: queue for queue in snapshot.queues}
@@ -190,7 +194,7 @@ class SourceFollower:
         self._went_back_at = None
         self._older_heads = 0
         self._heard_at = self._clock.monotonic()
-        self._live.install(replica)
+        await self._live.install(replica)
         self.loaded = True
         self.snapshots += 1
 

@@ -28,6 +28,8 @@ HEARTBEAT_SECONDS = 5.0
 """A window says something at least so often, so that a client notices a dead connection."""
 LINGER_SECONDS = 30.0
 """A window without clients is kept so long for one that reconnects."""
+SWEEP_SECONDS = 15.0
+"""Between two looks for windows that nobody looks at, and orders that nobody reads by."""
 MAX_WINDOWS = 500
 MAX_FRAMES = 64
 """Frames that wait for one client: some 3 s at the highest rate."""
@@ -93,6 +95,7 @@ class Hub:
         self._changed = asyncio.Event()
         self._later: asyncio.TimerHandle | None = None
         self._next_at = 0.0
+        self._swept_at = clock.monotonic()
         self.cuts = 0
         self.rounds = 0
         self.failures = 0
@@ -105,12 +108,13 @@ class Hub:
 
     # ----------------------------------------------------------------------------------------------------------- joins
 
-    def join(self, client: Client, wanted: Subscription, since: str | None = None) -> None:
+    async def join(self, client: Client, wanted: Subscription, since: str | None = None) -> None:
         """Let the client look at a window instead of any before: a delta from `since` if that is known, else a snapshot.
 
         Raises `ApiError` when there are too many distinct windows.
         """
         self.leave(client)
+        await self._live.prepare(wanted.sort)
         shown = self._shown.get(wanted) or self._open(wanted)
         self._advance(shown, None)
         resumed = self._resumed(client, shown, since)
@@ -172,8 +176,9 @@ class Hub:
                     await self._changed.wait()
                 await asyncio.sleep(max(0.0, self._next_at - loop.time()))
             except TimeoutError:
-                self._close_idle()
+                pass  # once a second at least: heartbeats, and windows that nobody looks at any more
             began = loop.time()
+            self._sweep()
             await self._round()
             self._next_at = began + max(INTERVAL_SECONDS, (PRESSURE + 1) * (loop.time() - began))
 
@@ -207,8 +212,14 @@ class Hub:
             self.cuts += 1
             self.leave(client)
 
-    def _close_idle(self) -> None:
+    def _sweep(self) -> None:
         now = self._clock.monotonic()
+        if now - self._swept_at < SWEEP_SECONDS:
+            return
+        self._swept_at = now
         for wanted, shown in list(self._shown.items()):
             if shown.left_at is not None and not shown.clients and now - shown.left_at > LINGER_SECONDS:
                 del self._shown[wanted]
+        for wanted in self._shown:
+            self._live.use(wanted.sort)
+        self._live.drop_unused()

@@ -47,7 +47,7 @@ class Order:
         self._bound = size + size // 4 + 64
         if len(self._entries) <= self._bound:
             return
-        self._settle()
+        self.settle()
         entries = self._entries
         first = next((index for index, entry in enumerate(entries) if alive(entry)), len(entries))
         if first >= len(entries) // 8:
@@ -59,7 +59,7 @@ class Order:
 
     def read(self, alive: Alive, start: float | None = None) -> Iterator[OrderEntry]:
         """Entries that hold, in reading order, from the value `start` on. Not to be gone on with after a change."""
-        self._settle()
+        self.settle()
         entries = self._entries
         last = None
         index = len(entries) if start is None else _first_below(entries, (start, ""), len(entries))
@@ -70,7 +70,8 @@ class Order:
                 yield entry
             last = entry
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
+        """Sort what was appended."""
         entries, settled = self._entries, self._settled
         if settled == len(entries):
             return

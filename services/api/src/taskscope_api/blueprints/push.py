@@ -68,17 +68,17 @@ async def _receive(client: Client, hub: Hub, asking: Principal) -> None:
     while True:
         text = await websocket.receive()
         try:
-            _obey(text, client, hub, asking)
+            await _obey(text, client, hub, asking)
         except ApiError as error:
             client.offer(error_frame(error.problem))
 
 
-def _obey(text: str | bytes, client: Client, hub: Hub, asking: Principal) -> None:
+async def _obey(text: str | bytes, client: Client, hub: Hub, asking: Principal) -> None:
     message = read_message(text)
     match message.event:
         case "join_task_monitoring":
             join = read_join(message.data)
-            hub.join(client, subscription(join, asking.sources), join.since)
+            await hub.join(client, subscription(join, asking.sources), join.since)
         case "request_task_updates":
             hub.snapshot(client)
         case "leave_task_monitoring":

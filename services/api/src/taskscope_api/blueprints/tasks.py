@@ -58,6 +58,7 @@ def tasks_blueprint(services: Services) -> Blueprint:
         cursor = single(given, "cursor")
         after = None if cursor is None else cursors.place_of(cursor, sort.name)
         matcher = Matcher(filter_of(given), principal().sources)
+        await live.prepare(sort)
         page = live.page(matcher, sort, limit_of(given, DEFAULT_PAGE), after)
         following = None if page.next is None else cursors.cursor(sort.name, page.next)
         return answer(TaskList([task_row(task) for task in page.tasks], following, page.total))
