@@ -1,0 +1,228 @@
+"""The usual life of a Celery task without folding: sent, received, started, its result stored, ended, each in its order.
+
+Does to the draft what the fold would (a property test holds the two together). Whatever is not usual is refused here
+(False), and then folded.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from taskscope_shared.model import State
+
+from taskscope_collector.observations import TaskEvent, TaskResult
+from taskscope_collector.reducer.celery_events import epoch_seconds
+from taskscope_collector.reducer.exceptions import parse
+from taskscope_collector.reducer.intake import Intake, Names
+from taskscope_collector.reducer.kinds import Kinds
+from taskscope_collector.reducer.record import Draft, Lane, Record, Stage
+from taskscope_collector.reducer.retention import Books
+from taskscope_collector.reducer.runs import SLACK_SECONDS
+
+Handler = Callable[[TaskEvent, Record], bool]
+_STORED: Final = {"SUCCESS": State.SUCCEEDED, "FAILURE": State.FAILED}
+
+
+class FastPath:
+    """Applies the next event of a task whose stage says that it is the expected one."""
+
+    def __init__(self, books: Books, kinds: Kinds, intake: Intake, queues: Names) -> None:
+        self._books = books
+        self._kinds = kinds
+        self._intake = intake
+        self._queues = queues
+        self.handlers: dict[str, tuple[str, Handler]] = {
+            "task-sent": ("task-sent", self._sent),
+            "task-received": ("task-received", self._received),
+            "task-started": ("task-started", self._started),
+            "task-succeeded": ("task-succeeded", self._succeeded),
+            "task-failed": ("task-failed", self._failed),
+        }
+
+    # ------------------------------------------------------------------------------------------------------- messages
+
+    def _sent(self, event: TaskEvent, record: Record) -> bool:
+        draft, stage = record.draft, record.stage
+        if record.lane is Lane.NEW:
+            record.stage = Stage.SENT
+        elif not _is_late_message(event, record):
+            return False
+        self._intake.message(event, record)
+        self._describe(event, draft)
+        if event.queue is not None:
+            draft.queue = event.queue = self._queues.shared(event.queue)
+        draft.sent_at = event.at
+        self._times(event, draft)
+        self._note(event, record)
+        if stage is Stage.OTHER:
+            draft.state = State.QUEUED if draft.eta_at is None else State.SCHEDULED
+            draft.state = State.RETRYING if draft.retries else draft.state
+            self._books.move(record, Lane.WAITING)
+        elif draft.started_at is not None:
+            draft.wait_seconds = _wait(draft, draft.started_at)
+        return True
+
+    def _received(self, event: TaskEvent, record: Record) -> bool:
+        draft = record.draft
+        if record.lane is not Lane.NEW and (record.stage is not Stage.SENT or (event.retries or 0) != draft.retries):
+            return False
+        if not event.hostname or not event.clock:
+            return False
+        self._intake.message(event, record)
+        self._describe(event, draft)
+        record.stage, record.pid, record.clock = Stage.RECEIVED, event.pid or None, event.clock
+        draft.worker, draft.received_at, draft.attempts = event.hostname, event.at, 1
+        self._times(event, draft)
+        draft.state, draft.detail = State.RESERVED, None
+        if draft.eta_at is not None and draft.eta_at > event.at:
+            draft.state = State.RETRYING if draft.retries else State.SCHEDULED
+        self._note(event, record)
+        self._books.move(record, Lane.OPEN if draft.state is State.RESERVED else Lane.WAITING)
+        return True
+
+    def _describe(self, event: TaskEvent, draft: Draft) -> None:
+        if event.name is not None:
+            event.name, draft.kind = self._kinds.known(event.name)
+            draft.name = event.name
+        if event.args is not None:
+            draft.args = event.args
+        if event.kwargs is not None:
+            draft.kwargs = event.kwargs
+        if event.root_id is not None:
+            draft.root_id = event.root_id
+        if event.parent_id is not None and event.parent_id != draft.id:
+            draft.parent_id = event.parent_id
+        if event.retries:
+            draft.retries = event.retries
+
+    @staticmethod
+    def _times(event: TaskEvent, draft: Draft) -> None:
+        if event.eta is not None:
+            eta = epoch_seconds(event.eta)
+            draft.eta_at = eta if event.type != "task-sent" or draft.eta_at is None else draft.eta_at
+        if event.expires is not None:
+            expires = epoch_seconds(event.expires)
+            draft.expires_at = expires if event.type != "task-sent" or draft.expires_at is None else draft.expires_at
+
+    def _note(self, event: TaskEvent, record: Record) -> None:
+        draft = record.draft
+        if event.at > draft.updated_at:
+            draft.updated_at = event.at
+        if record.facts is not None:
+            record.facts.append(event)
+        if not record.dirty:
+            record.dirty = True
+            self._books.dirty.append(record)
+
+    # -------------------------------------------------------------------------------------------------------- the run
+
+    def _started(self, event: TaskEvent, record: Record) -> bool:
+        draft = record.draft
+        if record.stage is not Stage.RECEIVED or not _follows(event, record):
+            return False
+        self._intake.event(event, record)
+        record.stage, record.clock = Stage.STARTED, event.clock
+        draft.started_at, draft.state = event.at, State.RUNNING
+        if draft.sent_at is not None:
+            draft.wait_seconds = _wait(draft, event.at)
+        self._note(event, record)
+        if record.lane is not Lane.OPEN:
+            self._books.move(record, Lane.OPEN)
+        return True
+
+    def _succeeded(self, event: TaskEvent, record: Record) -> bool:
+        draft, stored = record.draft, record.stage is Stage.STORED
+        if not (record.stage is Stage.STARTED or (stored and draft.state is State.SUCCEEDED)) or not _follows(event, record):
+            return False
+        if stored and not _same_end(draft, event):
+            return False
+        self._intake.event(event, record)
+        self._intake.outcome(event)
+        if event.result is not None:
+            draft.result = event.result
+        draft.state = State.SUCCEEDED
+        draft.runtime_seconds = event.runtime
+        self._end(event, record, Lane.FINISHED)
+        return True
+
+    def _failed(self, event: TaskEvent, record: Record) -> bool:
+        draft, stored = record.draft, record.stage is Stage.STORED
+        if not (record.stage is Stage.STARTED or (stored and draft.state is State.FAILED)) or not _follows(event, record):
+            return False
+        if stored and not _same_end(draft, event):
+            return False
+        self._intake.event(event, record)
+        self._intake.outcome(event)
+        kind, message = parse(event.exception, event.traceback)
+        draft.exception_type = kind or draft.exception_type
+        draft.exception = message if message is not None else draft.exception
+        draft.traceback = event.traceback if event.traceback is not None else draft.traceback
+        draft.state, draft.runtime_seconds = State.FAILED, None
+        self._end(event, record, Lane.FAILED)
+        return True
+
+    def _end(self, event: TaskEvent, record: Record, lane: Lane) -> None:
+        draft = record.draft
+        record.stage, record.clock, draft.finished_at = Stage.ENDED, event.clock, event.at
+        if draft.runtime_seconds is None and draft.started_at is not None:
+            draft.runtime_seconds = max(event.at - draft.started_at, 0.0)
+        draft.updated_at = max(draft.sent_at or 0.0, event.at, (draft.progress and draft.progress.at) or 0.0)
+        self._note(event, record)
+        if record.lane is not lane:
+            self._books.move(record, lane)
+
+    # --------------------------------------------------------------------------------------------------------- results
+
+    def result(self, result: TaskResult, record: Record) -> bool:
+        """The result of a running task: it is stored before the worker says that the task has ended."""
+        state = _STORED.get(result.status)
+        if state is None or record.stage is not Stage.STARTED or result.retries not in (None, record.draft.retries):
+            return False
+        return self._stored(result, record, state)
+
+    def _stored(self, result: TaskResult, record: Record, state: State) -> bool:
+        draft = record.draft
+        if draft.started_at is None or result.at < draft.started_at - SLACK_SECONDS or record.facts is None:
+            return False
+        record.stage = Stage.STORED
+        record.facts.append(result)
+        draft.state, draft.finished_at = state, result.at
+        draft.runtime_seconds = max(result.at - draft.started_at, 0.0)
+        draft.group_id, draft.children = draft.group_id or result.group_id, result.children or draft.children
+        draft.queue = draft.queue or result.queue
+        if draft.parent_id is None and result.parent_id != draft.id:
+            draft.parent_id = result.parent_id
+        if state is State.SUCCEEDED:
+            draft.result = result.result
+        else:
+            draft.exception_type, draft.exception, draft.traceback = (
+                result.exception_type,
+                result.exception,
+                result.traceback,
+            )
+        draft.updated_at = max(draft.updated_at, result.at)
+        self._books.touch(record)
+        return True
+
+
+def _is_late_message(event: TaskEvent, record: Record) -> bool:
+    """Whether it is the message of the only delivery, which was received first."""
+    draft = record.draft
+    received = Stage.RECEIVED <= record.stage <= Stage.ENDED and draft.sent_at is None
+    return received and (event.retries or 0) == draft.retries and event.name == draft.name
+
+
+def _follows(event: TaskEvent, record: Record) -> bool:
+    return (
+        event.clock > record.clock and event.hostname == record.draft.worker and (event.pid == record.pid or record.pid is None)
+    )
+
+
+def _same_end(draft: Draft, event: TaskEvent) -> bool:
+    return draft.finished_at is not None and abs(draft.finished_at - event.at) <= SLACK_SECONDS
+
+
+def _wait(draft: Draft, started_at: float) -> float | None:
+    if draft.sent_at is None:
+        return None
+    seconds = started_at - max(draft.sent_at, draft.eta_at or 0.0)
+    return max(seconds, 0.0) if seconds > -SLACK_SECONDS else None

@@ -1,0 +1,106 @@
+"""The canonical order of a task's facts, and which of them say nothing new."""
+
+from collections.abc import Sequence
+from operator import attrgetter
+
+from taskscope_collector.observations import (
+    JobAbandoned,
+    JobSeen,
+    TaskEvent,
+    TaskHeld,
+    TaskMissing,
+    TaskQueued,
+    TaskRedelivered,
+    TaskResult,
+)
+from taskscope_collector.reducer.record import Fact, WorkerDied
+
+RANK = {
+    "task-sent": 0,
+    "task-received": 1,
+    "task-started": 2,
+    "task-retried": 3,
+    "task-cancelled": 4,
+    "task-rejected": 5,
+    "task-failed": 6,
+    "task-succeeded": 7,
+    "task-revoked": 8,
+}
+"""Order of events of the same moment; other types are none of a task's life."""
+FINAL = frozenset({"SUCCESS", "FAILURE", "REVOKED", "REJECTED", "RETRY"})
+"""Statuses of a result that end a delivery."""
+
+_clock = attrgetter("clock")
+
+
+def ordered_events(facts: Sequence[Fact]) -> list[TaskEvent]:
+    """The events in canonical order: by time, but those of one worker process by its clock, which is the truth there.
+
+    Two different orders cannot both be kept by one comparison, so the events are first put in the order of time, and those
+    of each process then take their own places in the order of its clock.
+    """
+    events = [fact for fact in facts if type(fact) is TaskEvent]
+    events.sort(key=_event_key)
+    places: dict[tuple[str, int], list[int]] = {}
+    for index, event in enumerate(events):
+        if event.clock and event.type != "task-sent":
+            places.setdefault((event.hostname, event.pid), []).append(index)
+    for indices in places.values():
+        if len(indices) > 1:
+            own = sorted((events[index] for index in indices), key=_clock)
+            for index, event in zip(indices, own, strict=True):
+                events[index] = event
+    return events
+
+
+def _event_key(event: TaskEvent) -> tuple[float, str, int, int, int]:
+    return (event.at, event.hostname, event.pid, event.clock, RANK.get(event.type, 9))
+
+
+def add(facts: list[Fact], fact: Fact) -> bool:
+    """Put `fact` among the others. False when it says nothing that they did not.
+
+    Of observations that are repeated while nothing changes (a worker holds the task, a job's hash was read, progress) the
+    latest alone is kept.
+    """
+    for index, other in enumerate(facts):
+        if type(other) is not type(fact) or not _same_subject(other, fact):
+            continue
+        if type(fact) is TaskEvent or _key(fact) <= _key(other):
+            return False
+        facts[index] = fact
+        return True
+    facts.append(fact)
+    return True
+
+
+def _key(fact: Fact) -> tuple[float, str]:
+    # The text decides between different observations of the same moment, so that the order of arrival does not.
+    return (fact.at, repr(fact))
+
+
+def _same_subject(one: Fact, other: Fact) -> bool:
+    match one, other:
+        case TaskEvent(), TaskEvent():
+            return _same_event(one, other)
+        case TaskResult(), TaskResult():
+            if one.status in FINAL or other.status in FINAL:
+                return one.status == other.status and one.at == other.at
+            return True
+        case TaskHeld(), TaskHeld():
+            return (one.worker, one.where, one.started_at) == (other.worker, other.where, other.started_at)
+        case TaskQueued(), TaskQueued():
+            return (one.queue, one.retries, one.unacked) == (other.queue, other.retries, other.unacked)
+        case WorkerDied(), WorkerDied():
+            return (one.worker, one.pid) == (other.worker, other.pid)
+        case JobSeen(), JobSeen():
+            return False
+        case ((TaskMissing() | TaskRedelivered() | JobAbandoned()), _):
+            return True
+    return one.at == other.at
+
+
+def _same_event(one: TaskEvent, other: TaskEvent) -> bool:
+    if one.type != other.type or one.hostname != other.hostname or one.pid != other.pid or one.clock != other.clock:
+        return False
+    return one.timestamp == other.timestamp or (one.clock != 0 and one.type != "task-sent")

@@ -1,0 +1,188 @@
+"""Which tasks are remembered, by what they count against, and which changed since the last drain.
+
+Finished and failed tasks have budgets of their own and an age; waiting ones a ceiling, beyond which they are only counted;
+open ones are bounded by the workers and never leave for age. An evicted id is remembered for a while, so that a late event
+does not bring its task back as a torso.
+"""
+
+from collections import deque
+from itertools import islice
+
+import msgspec
+
+from taskscope_collector.reducer.record import LANE_OF, Draft, Lane, Record
+
+TOMBSTONES = 40_000
+SETTLE_SECONDS = 15.0
+"""How long after its end a task keeps its facts, to be folded again when another one comes late."""
+UNSETTLED = 20_000
+"""Ended tasks that keep their facts, at most: under high rates they settle sooner."""
+
+
+class Budgets(msgspec.Struct, frozen=True):
+    """One source's share."""
+
+    finished: int
+    failed: int
+    queued: int
+    seconds: float
+
+
+class Books:
+    """All records of a source, indexed by lane."""
+
+    def __init__(self, budgets: Budgets) -> None:
+        self.budgets = budgets
+        self.records: dict[str, Record] = {}
+        self.waiting: dict[str, Record] = {}
+        # By worker ("": not known): reserved and running ones, and those that a worker holds back for their time.
+        self.held: dict[str, dict[str, Record]] = {}
+        self.ended: dict[Lane, deque[Record]] = {Lane.FINISHED: deque(), Lane.FAILED: deque()}
+        self.count: dict[Lane, int] = dict.fromkeys(Lane, 0)
+        self.dirty: deque[Record] = deque()
+        self.removed: list[str] = []
+        self.fresh: list[Record] = []
+        self.evicted = 0
+        self.late = 0
+        self.uncounted = 0
+        self._unsettled: deque[tuple[float, list[Record]]] = deque()
+        self._unsettled_count = 0
+        self._tombs: dict[str, None] = {}
+        self._old_tombs: dict[str, None] = {}
+
+    # ------------------------------------------------------------------------------------------------------- changes
+
+    def is_evicted(self, id_: str) -> bool:
+        """Whether the task was remembered once; counts what comes of it now as late."""
+        if id_ in self._tombs or id_ in self._old_tombs:
+            self.late += 1
+            return True
+        return False
+
+    def has_room_to_wait(self) -> bool:
+        """Whether one more waiting task may be remembered; counts it where not."""
+        if len(self.waiting) < self.budgets.queued:
+            return True
+        self.uncounted += 1
+        return False
+
+    def touch(self, record: Record) -> None:
+        """After its draft changed: it is to be written, and counts against what its state says."""
+        self.mark(record)
+        lane = LANE_OF[record.draft.state]
+        if lane is not record.lane or _holder(record.draft, lane) != record.held_by:
+            self.move(record, lane)
+
+    def mark(self, record: Record) -> None:
+        """It is to be written."""
+        if not record.dirty:
+            record.dirty = True
+            self.dirty.append(record)
+
+    def move(self, record: Record, lane: Lane) -> None:
+        """From its lane to another one (or, open, to another worker)."""
+        self._leave(record)
+        record.lane = lane
+        self.count[lane] += 1
+        if lane is Lane.WAITING or lane is Lane.OPEN:
+            self._hold(record, lane)
+        else:
+            record.tickets += 1
+            self.ended[lane].append(record)
+            self.fresh.append(record)
+
+    def _hold(self, record: Record, lane: Lane) -> None:
+        id_ = record.draft.id
+        if lane is Lane.WAITING:
+            self.waiting[id_] = record
+        holder = record.held_by = _holder(record.draft, lane)
+        if holder is not None:
+            held = self.held.get(holder)
+            if held is None:
+                held = self.held[holder] = {}
+            held[id_] = record
+
+    def _leave(self, record: Record) -> None:
+        lane, id_ = record.lane, record.draft.id
+        self.count[lane] -= 1
+        if lane is Lane.WAITING:
+            del self.waiting[id_]
+        if record.held_by is not None:
+            held = self.held[record.held_by]
+            del held[id_]
+            if not held:
+                del self.held[record.held_by]
+            record.held_by = None
+
+    def add(self, draft: Draft) -> Record:
+        """A new task; `touch` it when its state is known."""
+        record = Record(draft, facts=[])
+        self.records[draft.id] = record
+        self.count[Lane.NEW] += 1
+        return record
+
+    # ---------------------------------------------------------------------------------------------------------- once a second
+
+    def settle(self, now: float) -> None:
+        """Let those forget their facts that ended long enough ago, or are too many."""
+        if self.fresh:
+            self._unsettled.append((now, self.fresh))
+            self._unsettled_count += len(self.fresh)
+            self.fresh = []
+        while self._unsettled and (self._unsettled[0][0] < now - SETTLE_SECONDS or self._unsettled_count > UNSETTLED):
+            _, records = self._unsettled.popleft()
+            self._unsettled_count -= len(records)
+            for record in records:
+                if record.lane in self.ended:
+                    record.forget()
+
+    def evict(self, now: float) -> None:
+        """Remove what is beyond the budgets or too old."""
+        for lane, budget in ((Lane.FINISHED, self.budgets.finished), (Lane.FAILED, self.budgets.failed)):
+            line = self.ended[lane]
+            while line and (self.count[lane] > budget or _is_old(line[0], now - self.budgets.seconds)):
+                record = line.popleft()
+                record.tickets -= 1
+                if record.lane is lane and record.tickets <= 0:
+                    self._remove(record)
+        self._evict_waiting()
+
+    def _evict_waiting(self) -> None:
+        over = len(self.waiting) - self.budgets.queued
+        if over > 0:  # tasks that came back from a worker are not asked whether there is room
+            for record in list(islice(reversed(self.waiting.values()), over)):
+                self._remove(record)
+                self.uncounted += 1
+        elif len(self.waiting) < self.budgets.queued * 0.9:
+            self.uncounted = 0
+
+    def _remove(self, record: Record) -> None:
+        self._leave(record)
+        record.lane = Lane.GONE
+        id_ = record.draft.id
+        del self.records[id_]
+        self.removed.append(id_)
+        self.evicted += 1
+        self._tombs[id_] = None
+        if len(self._tombs) > TOMBSTONES // 2:
+            self._old_tombs, self._tombs = self._tombs, {}
+
+    # --------------------------------------------------------------------------------------------------------- questions
+
+    def open_ids(self, limit: int) -> list[str]:
+        """Reserved and running ones, those that changed last at the end."""
+        records = [record for held in self.held.values() for record in held.values() if record.lane is Lane.OPEN]
+        records.sort(key=lambda record: record.draft.updated_at)
+        return [record.draft.id for record in records[:limit]]
+
+
+def _holder(draft: Draft, lane: Lane) -> str | None:
+    if lane is Lane.OPEN:
+        return draft.worker or ""
+    waits = lane is Lane.WAITING and draft.received_at is not None and draft.finished_at is None
+    return draft.worker if waits else None
+
+
+def _is_old(record: Record, before: float) -> bool:
+    ended = record.draft.finished_at
+    return (record.draft.updated_at if ended is None else ended) < before
