@@ -1,0 +1,342 @@
+"""The scenarios of RQ, driven against real workers, and the row that each has to end in.
+
+A row says what RQ 3.0 does (seen on its keys) and what the job's own ledger says, not what the reducer makes of it.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from rq import Queue, Retry
+from rq.command import send_stop_job_command
+from rq.job import Job
+from support.rq_site import RqSite, RqWorker
+from support.waiting import wait_for
+from taskscope_collector.reducer.record import Draft
+from taskscope_shared.model import State
+
+TIME_SECONDS = 0.8
+"""Between a job's own first and last lines and RQ's times, on a busy machine."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """How a job has to be shown once its scenario is over.
+
+    `times`: start, end, runtime and wait agree with the ledger ("ledger"), it started and has no end that anybody saw
+    ("no end": only the start is compared), or it never ran.
+    """
+
+    state: State
+    detail: str | None = None
+    attempts: int = 1
+    retries: int = 0
+    queue: str = "main"
+    worker: str | None = "ledger"
+    name: str = "support.rq_jobs.work"
+    exception_type: str | None = None
+    exception: str | None = None
+    traceback: str | None = None
+    result: str | None = None
+    history: tuple[State, ...] = ()
+    passed: tuple[State, ...] = ()
+    progress: tuple[float, float, str] | None = None
+    times: str = "ledger"
+    runtime: bool = True
+
+
+@dataclass
+class Case:
+    """A job that was sent, and its row. `ready_at`: when its last run could have begun at the earliest."""
+
+    label: str
+    id: str
+    row: Row
+    ready_at: float | None = None
+    killed_at: float | None = None
+
+
+@dataclass
+class Drive:
+    """What a scenario may use; it returns the cases it made. Runs in a thread of its own."""
+
+    site: RqSite
+    cases: list[Case] = field(default_factory=list)
+
+    def queue(self, name: str = "main") -> Queue:
+        return self.site.queue(name)
+
+    def ended(self, job: Job, *statuses: str, seconds: float = 40.0) -> None:
+        wait_for(lambda: job.get_status(refresh=True).value in statuses, seconds=seconds, what=f"{job.id} to be {statuses}")
+
+    def told(self, job_id: str, what: str, count: int = 1, seconds: float = 40.0) -> None:
+        def heard() -> bool:
+            return sum(entry[0] == what for entry in self.ledger(job_id)) >= count
+
+        wait_for(heard, seconds=seconds, what=f"{count} {what} of {job_id}")
+
+    def ledger(self, job_id: str) -> list[tuple[str, float, str]]:
+        lines = self.site.redis.lrange(f"ledger:{job_id}", 0, -1)
+        return [tuple(json.loads(line)) for line in lines]
+
+    def open(self, gate: str) -> None:
+        self.site.redis.set(f"gate:{gate}", "open")
+
+    def case(self, label: str, job: Job, row: Row, **more: float) -> None:
+        self.cases.append(Case(label, job.id, row, **more))
+
+
+DONE = Row(State.SUCCEEDED, result="{'lasted': 0.2, 'token': '***'}", passed=(State.RUNNING,))
+HELD = replace(DONE, name="support.rq_jobs.hold", result="'released'")
+FAILED = Row(State.FAILED)
+
+
+def success(drive: Drive) -> None:
+    job = drive.queue().enqueue("support.rq_jobs.work", 0.2, password="hidden")
+    drive.ended(job, "finished")
+    drive.case("success", job, DONE)
+
+
+def failure(drive: Drive) -> None:
+    job = drive.queue().enqueue("support.rq_jobs.fail", "no such reel")
+    drive.ended(job, "failed")
+    row = replace(
+        FAILED,
+        name="support.rq_jobs.fail",
+        exception_type="LookupError",
+        exception="no such reel",
+        traceback="LookupError: no such reel",
+    )
+    drive.case("failure", job, row)
+
+
+def retry_with_intervals(drive: Drive) -> None:
+    job = drive.queue().enqueue("support.rq_jobs.fail_twice", retry=Retry(max=3, interval=[1, 1, 1]))
+    drive.ended(job, "finished")
+    row = replace(
+        DONE,
+        name="support.rq_jobs.fail_twice",
+        result="'at last'",
+        attempts=3,
+        retries=2,
+        history=(State.RETRYING, State.RETRYING),
+        passed=(State.RETRYING,),
+    )
+    drive.case("retry_with_intervals", job, row)
+
+
+def retry_at_once(drive: Drive) -> None:
+    job = drive.queue().enqueue("support.rq_jobs.fail_twice", 0.3, retry=Retry(max=3))
+    drive.ended(job, "finished")
+    row = replace(
+        DONE,
+        name="support.rq_jobs.fail_twice",
+        result="'at last'",
+        attempts=3,
+        retries=2,
+        history=(State.RETRYING, State.RETRYING),
+        passed=(),
+    )
+    drive.case("retry_at_once", job, row)
+
+
+def retries_exhausted(drive: Drive) -> None:
+    job = drive.queue().enqueue("support.rq_jobs.fail", "never", retry=Retry(max=1, interval=1))
+    drive.ended(job, "failed")
+    row = replace(
+        FAILED,
+        name="support.rq_jobs.fail",
+        attempts=2,
+        retries=1,
+        history=(State.RETRYING,),
+        exception_type="LookupError",
+        exception="never",
+    )
+    drive.case("retries_exhausted", job, row)
+
+
+def scheduled(drive: Drive) -> None:
+    job = drive.queue().enqueue_in(timedelta(seconds=2), "support.rq_jobs.work", 0.2, password="x")
+    drive.ended(job, "finished")
+    drive.case("scheduled", job, replace(DONE, passed=(State.SCHEDULED, State.RUNNING)))
+
+
+def deferred(drive: Drive) -> None:
+    first = drive.queue().enqueue("support.rq_jobs.work", 0.6, password="x")
+    second = drive.queue().enqueue("support.rq_jobs.work", 0.2, password="x", depends_on=first)
+    drive.ended(second, "finished")
+    drive.case("deferred", second, replace(DONE, passed=(State.DEFERRED, State.RUNNING)))
+
+
+def cancelled(drive: Drive) -> None:
+    """In a queue that nobody serves."""
+    job = drive.queue("unserved").enqueue("support.rq_jobs.work")
+    time.sleep(0.3)
+    job.cancel()
+    row = Row(State.REVOKED, "canceled", attempts=0, queue="unserved", worker=None, passed=(State.QUEUED,), times="never ran")
+    drive.case("cancelled", job, row)
+
+
+def stopped(drive: Drive) -> None:
+    job = drive.queue().enqueue("support.rq_jobs.hold", "never")
+    drive.told(job.id, "start")
+    send_stop_job_command(drive.site.redis, job.id)
+    drive.ended(job, "stopped")
+    row = Row(State.REVOKED, "stopped", name="support.rq_jobs.hold", passed=(State.RUNNING,), times="killed")
+    drive.case("stopped", job, row)
+
+
+def timed_out(drive: Drive) -> None:
+    job = drive.queue().enqueue("support.rq_jobs.hold", "never", job_timeout=1)
+    drive.ended(job, "failed")
+    row = replace(
+        FAILED,
+        name="support.rq_jobs.hold",
+        exception_type="JobTimeoutException",
+        exception="maximum timeout value (1 seconds)",
+        traceback="JobTimeoutException",
+    )
+    drive.case("timed_out", job, row)
+
+
+def horse_killed(drive: Drive) -> None:
+    worker = drive.site.worker("horse_killed")
+    job = drive.queue("horse_killed").enqueue("support.rq_jobs.hold", "never")
+    drive.told(job.id, "start")
+    worker.horse().kill()
+    drive.ended(job, "failed")
+    row = Row(
+        State.FAILED,
+        name="support.rq_jobs.hold",
+        queue="horse_killed",
+        exception="Work-horse terminated unexpectedly",
+        passed=(State.RUNNING,),
+        times="killed",
+    )
+    drive.case("horse_killed", job, row)
+
+
+def vanishing(drive: Drive) -> None:
+    """result_ttl=0: RQ deletes it as it succeeds."""
+    job = drive.queue().enqueue("support.rq_jobs.work", 0.5, result_ttl=0)
+    drive.told(job.id, "end")
+    wait_for(lambda: not drive.site.redis.exists(job.key), what="the job to vanish")
+    drive.case("result_ttl_0", job, replace(DONE, detail="result_ttl_0", result=None, runtime=False))
+
+
+def json_serializer(drive: Drive) -> None:
+    drive.site.worker("json", options=("--serializer", "json"))
+    queue = drive.site.queue("json", serializer="json")
+    job = queue.enqueue("support.rq_jobs.work", 0.2, password="hidden")
+    drive.ended(job, "finished")
+    drive.case("json_serializer", job, replace(DONE, queue="json"))
+
+
+def progress(drive: Drive) -> None:
+    job = drive.queue().enqueue("support.rq_jobs.report_progress", "progress")
+    drive.told(job.id, "start")
+    for step in range(1, 5):
+        time.sleep(0.3)
+        drive.open(f"progress-{step}")
+    drive.ended(job, "finished")
+    row = replace(DONE, name="support.rq_jobs.report_progress", result="'all reels'", progress=(4, 4, "reel 4"))
+    drive.case("progress", job, row)
+
+
+def several_queues(drive: Drive) -> None:
+    jobs = {name: drive.queue(name).enqueue("support.rq_jobs.work", 0.2, password="x") for name in ("low", "high")}
+    drive.site.worker("high", "low")
+    for name, job in jobs.items():
+        drive.ended(job, "finished")
+        drive.case(f"several_queues/{name}", job, replace(DONE, queue=name))
+
+
+def _kill(worker: RqWorker, *, horse: bool) -> None:
+    child = worker.horse()
+    worker.kill()
+    if horse:
+        child.kill()
+
+
+def both_killed(drive: Drive) -> None:
+    worker = drive.site.worker("both_killed")
+    job = drive.queue("both_killed").enqueue("support.rq_jobs.hold", "never")
+    drive.told(job.id, "start")
+    _kill(worker, horse=True)
+    row = Row(State.LOST, "abandoned", name="support.rq_jobs.hold", queue="both_killed", passed=(State.RUNNING,), times="lost")
+    drive.case("both_killed", job, row, killed_at=time.time())
+
+
+def horse_outlives_worker(drive: Drive) -> None:
+    """The worker is killed alone; its horse goes on for longer than a lost task would take to be recognised, and finishes."""
+    worker = drive.site.worker("orphan")
+    job = drive.queue("orphan").enqueue("support.rq_jobs.hold", "orphan")
+    drive.told(job.id, "start")
+    _kill(worker, horse=False)
+    time.sleep(14.0)
+    drive.open("orphan")
+    drive.ended(job, "finished")
+    drive.case("horse_outlives_worker", job, replace(HELD, queue="orphan"))
+
+
+Scenario = Callable[[Drive], None]
+SCENARIOS: tuple[Scenario, ...] = (
+    success, failure, retry_with_intervals, retry_at_once, retries_exhausted, scheduled, deferred, cancelled, stopped,
+    timed_out, horse_killed, vanishing, json_serializer, progress, several_queues, both_killed, horse_outlives_worker,
+)  # fmt: skip
+
+
+def differences(drive: Drive, case: Case, draft: Draft | None, states: list[State]) -> list[str]:
+    """What is not as it should be: `field: is ..., should be ...`."""
+    if draft is None:
+        return ["the job is not known at all"]
+    row, entries = case.row, drive.ledger(case.id)
+    worker = entries[-1][2] if entries and row.worker == "ledger" else row.worker
+    shown = draft.progress and (draft.progress.current, draft.progress.total, draft.progress.message)
+    pairs = [
+        ("state", draft.state, row.state),
+        ("detail", draft.detail, row.detail),
+        ("attempts", draft.attempts, row.attempts),
+        ("retries", draft.retries, row.retries),
+        ("queue", draft.queue, row.queue),
+        ("worker", draft.worker, worker),
+        ("name", draft.name, row.name),
+        ("uncertain", draft.uncertain, None),
+        ("exception type", draft.exception_type, row.exception_type),
+        ("result", draft.result, row.result),
+        ("history", tuple(attempt.state for attempt in draft.history), row.history),
+        ("progress", shown, row.progress),
+    ]
+    found = [f"{name}: is {is_!r}, should be {should!r}" for name, is_, should in pairs if is_ != should]
+    texts = (("exception", draft.exception, row.exception), ("traceback", draft.traceback, row.traceback))
+    found += [f"{name}: is {is_!r}, should have {part!r}" for name, is_, part in texts if part and part not in (is_ or "")]
+    found += [f"never {state}: {states}" for state in row.passed if state not in states]
+    return found + _times(entries, draft, row)
+
+
+def _times(entries: list[tuple[str, float, str]], draft: Draft, row: Row) -> list[str]:
+    if row.times == "never ran":
+        ran = (draft.started_at, draft.runtime_seconds, draft.wait_seconds)
+        return [f"it never ran, but has {ran}"] if ran != (None, None, None) else []
+    starts = [at for what, at, _ in entries if what == "start"]
+    ends = [at for what, at, _ in entries if what == "end"]
+    found = _near("started", draft.started_at, starts[-1])
+    if draft.sent_at is None or draft.wait_seconds is None:
+        found.append(f"sent and wait: are {draft.sent_at}, {draft.wait_seconds}")
+    else:
+        found += _near("wait", draft.wait_seconds, starts[-1] - max(draft.sent_at, draft.eta_at or 0.0))
+    if row.times == "ledger":
+        found += _near("finished", draft.finished_at, ends[-1])
+        if row.runtime:
+            found += _near("runtime", draft.runtime_seconds, ends[-1] - starts[-1])
+    elif row.times == "lost" and draft.runtime_seconds is not None:
+        found.append(f"runtime: is {draft.runtime_seconds}, though nobody saw its end")
+    return found
+
+
+def _near(name: str, is_: float | None, should: float) -> list[str]:
+    if is_ is None:
+        return [f"{name}: is unknown, should be {should:.3f}"]
+    return [f"{name}: is {is_:.3f}, should be {should:.3f}"] if abs(is_ - should) > TIME_SECONDS else []
