@@ -1,0 +1,85 @@
+"""An AMQP broker while connected: what `Control` asks of it. Its queues can be counted, but not looked into."""
+
+from collections.abc import Iterable
+from typing import Self
+
+import aiormq
+from aiormq.abc import AbstractChannel, AbstractConnection
+from taskscope_shared.clock import Clock
+from taskscope_shared.model import Engine, Queue
+from taskscope_shared.settings import CelerySource
+
+from taskscope_collector.observations import Observation
+from taskscope_collector.sources.celery.amqp import open_channel
+from taskscope_collector.sources.celery.inspect import Holdings
+from taskscope_collector.sources.celery.mailbox import Mailbox
+from taskscope_collector.sources.celery.queues_redis import QUEUES, is_work
+from taskscope_collector.sources.celery.roster import KnownIds
+
+WHY_AGAIN = "its worker is gone and had not acknowledged its message: the broker delivers it again"
+MISSING = "the broker has no such queue"
+
+
+class AmqpBroker:
+    """Made anew for each connection."""
+
+    def __init__(
+        self, connection: AbstractConnection, mailbox: Mailbox, settings: CelerySource, holdings: Holdings, clock: Clock
+    ) -> None:
+        self._connection = connection
+        self._settings = settings
+        self._holdings = holdings
+        self._clock = clock
+        self._channel: AbstractChannel | None = None
+        self._empty = False
+        self.mailbox = mailbox
+
+    @property
+    def unacked(self) -> Self:
+        """See `Broker.unacked`."""
+        return self
+
+    async def count(self, named: Iterable[str], exchanges: Iterable[str]) -> list[Queue]:
+        """See `Broker.count`; `exchanges` are of no use: the bindings are the management API's."""
+        del exchanges
+        names = sorted(filter(is_work, {*self._settings.queues, *named}))[:QUEUES]
+        queues = [await self._count_one(name) for name in names]
+        found = [queue for queue in queues if queue is not None]
+        self._empty = all(queue.depth == 0 for queue in found if queue.detail is None)
+        return found
+
+    async def _count_one(self, name: str) -> Queue | None:
+        if self._channel is None or self._channel.is_closed:
+            self._channel = await open_channel(self._connection)
+        queue = Queue(
+            name=name, source=self._settings.name, engine=Engine.CELERY, at=self._clock.now(), consumers=0, detail=MISSING
+        )
+        try:
+            declared = await self._channel.queue_declare(name, passive=True)
+        except aiormq.ChannelNotFoundEntity:  # which closes the channel
+            return queue if name in self._settings.queues else None
+        except aiormq.ChannelLockedResource:
+            return None  # somebody's exclusive queue
+        return Queue(
+            name=name,
+            source=self._settings.name,
+            engine=Engine.CELERY,
+            depth=declared.message_count,
+            consumers=declared.consumer_count,
+            at=self._clock.now(),
+        )
+
+    async def peek(self, known: KnownIds) -> list[Observation]:
+        """Nothing: reading an AMQP queue is taking from it."""
+        del known
+        return []
+
+    async def waiting_ids(self) -> set[str] | None:
+        """None at all when every queue is empty; else nobody can tell."""
+        return set() if self._empty else None
+
+    async def of_dead(self, worker: str, task_ids: list[str]) -> dict[str, str]:
+        """See `Unacknowledged.of_dead`: as the worker itself said when it answered last."""
+        held = self._holdings.of.get(worker, {})
+        scheduled = self._holdings.scheduled.get(worker, set())
+        return {i: WHY_AGAIN for i in task_ids if i in scheduled or (i in held and held[i].acknowledged is False)}

@@ -1,0 +1,169 @@
+"""Finds out what became of tasks that nobody speaks of any more.
+
+A task that is open but that its worker does not hold, two rounds in a row, has either ended unseen (its result tells) or is
+nowhere. The open tasks of a worker that is silent are looked for among the unacknowledged messages: those come again.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Protocol
+
+from taskscope_shared.clock import Clock
+
+from taskscope_collector.observations import InspectRound, Observation, TaskMissing, TaskRedelivered, TaskResult, View
+from taskscope_collector.sources.celery.held import ReplyDecoder
+from taskscope_collector.sources.celery.inspect import Inspector
+from taskscope_collector.sources.celery.mailbox import Mailbox, Question
+from taskscope_collector.sources.celery.result_store import ResultStore
+from taskscope_collector.sources.celery.results import FINAL
+from taskscope_collector.sources.celery.roster import Node, Roster
+
+ROUNDS = 2
+QUERIED_IDS = 500
+"""Ids asked of one worker in one `query_task`."""
+SWEPT = 200
+SWEEP_SECONDS = 30.0
+"""Every so often the results of the oldest open tasks are read, in case the end of one was missed."""
+WAITING_LOOKED_AT = 2_000
+WAITING_SECONDS = 10.0
+
+
+class Unacknowledged(Protocol):
+    """What a broker can tell about messages that were taken and not acknowledged."""
+
+    async def of_dead(self, worker: str, task_ids: list[str]) -> dict[str, str]:
+        """Those of a silent worker's open tasks that will be delivered again, each with how that is known."""
+        ...
+
+
+class Repair:
+    """Remembers for how many rounds each task has been absent. All of it is bounded by what the view calls open."""
+
+    def __init__(self, roster: Roster, inspector: Inspector, decoder: ReplyDecoder, results: ResultStore, clock: Clock) -> None:
+        self._roster = roster
+        self._inspector = inspector
+        self._decoder = decoder
+        self._results = results
+        self._clock = clock
+        self._absent: dict[str, int] = {}
+        self._redelivered: set[str] = set()
+        self._missing: set[str] = set()
+        self._swept_at = 0.0
+        self._waiting_absent: dict[str, int] = {}
+        self._waiting_at = 0.0
+
+    async def everything(self, view: View) -> list[Observation]:
+        """After a gap: what is stored of all open tasks."""
+        return list(await self._ended(view.open_tasks()))
+
+    async def after_round(self, over: InspectRound, view: View, mailbox: Mailbox, unacked: Unacknowledged) -> list[Observation]:
+        """What a round of answers lets conclude. Raises what the connections raise."""
+        found: list[Observation] = []
+        now = self._clock.monotonic()
+        # Everybody who is connected answered: who did not is not there.
+        complete = over.subscribed is not None and over.subscribed <= len(over.replied)
+        absent: dict[str, int] = {}
+        for node in list(self._roster.nodes.values()):
+            open_tasks = view.open_tasks_of(node.name)
+            if not open_tasks:
+                continue
+            if node.missed == 0:
+                found += await self._living(node, open_tasks, absent, mailbox)
+            elif node.dead(now, complete=complete):
+                found += await self._of_dead(node, open_tasks, unacked)
+        self._absent = absent
+        found += await self._sweep(view, now)
+        self._keep_open(view)
+        return found
+
+    async def _of_dead(self, node: Node, open_tasks: list[str], unacked: Unacknowledged) -> list[Observation]:
+        unknown = [task_id for task_id in open_tasks if task_id not in self._redelivered]
+        if not unknown:
+            return []
+        found: list[Observation] = list(await self._ended(unknown))
+        comes_again = await unacked.of_dead(node.name, unknown)
+        self._redelivered.update(comes_again)
+        at = self._clock.now()
+        return found + [TaskRedelivered(id=task_id, at=at, reason=reason) for task_id, reason in comes_again.items()]
+
+    async def _living(self, node: Node, open_tasks: list[str], absent: dict[str, int], mailbox: Mailbox) -> list[Observation]:
+        holdings = self._inspector.holdings
+        held = holdings.of.get(node.name)
+        if held is None:
+            return []
+        scheduled = holdings.scheduled.get(node.name, set())
+        self._missing.difference_update(held)
+        gone: list[str] = []
+        for task_id in open_tasks:
+            if task_id in held or task_id in scheduled or task_id in self._missing:
+                continue
+            absent[task_id] = self._absent.get(task_id, 0) + 1
+            if absent[task_id] >= ROUNDS:
+                gone.append(task_id)
+        return await self._nowhere(node.name, gone[:QUERIED_IDS], mailbox) if gone else []
+
+    async def _nowhere(self, worker: str, task_ids: list[str], mailbox: Mailbox) -> list[Observation]:
+        ended = await self._ended(task_ids)
+        ids = [task_id for task_id in task_ids if task_id not in {result.id for result in ended}]
+        if not ids:
+            return list(ended)
+        question = Question("query_task", {"ids": ids}, destination=(worker,))
+        answers = await mailbox.ask([question], expected=(worker,))
+        known = self._decoder.queried(answers.replies["query_task"].get(worker))
+        if known is None:
+            return list(ended)
+        at = self._clock.now()
+        missing = [task_id for task_id in ids if known.get(task_id, ("ready", None))[0] == "ready"]
+        self._missing.update(missing)
+        reason = "its worker does not hold it any more, and no outcome was seen"
+        return [*ended, *(TaskMissing(id=task_id, at=at, reason=reason, worker=worker) for task_id in missing)]
+
+    async def _ended(self, task_ids: list[str]) -> list[TaskResult]:
+        results = await self._results.fetch(task_ids)
+        return [result for result in results.values() if result.status in FINAL]
+
+    async def _sweep(self, view: View, now: float) -> list[Observation]:
+        if now - self._swept_at < SWEEP_SECONDS or not self._results.readable:
+            return []
+        self._swept_at = now
+        return list(await self._ended(view.open_tasks()[:SWEPT]))
+
+    def _keep_open(self, view: View) -> None:
+        if len(self._redelivered) + len(self._missing) > WAITING_LOOKED_AT:
+            still = set(view.open_tasks())
+            self._redelivered &= still
+            self._missing &= still
+
+    # ------------------------------------------------------------------------------------------------ waiting tasks
+
+    async def waiting(self, view: View, in_queues: Callable[[], Awaitable[set[str] | None]]) -> list[Observation]:
+        """Tasks that are said to wait but lie in no queue and with no worker: purged, or ended unseen.
+
+        `in_queues` tells the ids of all messages, None if it cannot.
+        """
+        now = self._clock.monotonic()
+        if now - self._waiting_at < WAITING_SECONDS:
+            return []
+        self._waiting_at = now
+        held = self._inspector.holdings.everywhere()
+        candidates = [task_id for task_id in view.queued_tasks(WAITING_LOOKED_AT) if task_id not in held]
+        # A worker that does not answer may hold any of them.
+        unsure = any(node.missed and not node.offline for node in self._roster.nodes.values())
+        ids = await in_queues() if candidates and not unsure else None
+        if ids is None:
+            self._waiting_absent.clear()
+            return []
+        return await self._absent_waiting(task_id for task_id in candidates if task_id not in ids)
+
+    async def _absent_waiting(self, task_ids: Iterable[str]) -> list[Observation]:
+        self._waiting_absent = {task_id: self._waiting_absent.get(task_id, 0) + 1 for task_id in task_ids}
+        gone = [task_id for task_id, rounds in self._waiting_absent.items() if rounds > ROUNDS and task_id not in self._missing]
+        if not gone:
+            return []
+        ended = await self._ended(gone)
+        self._missing.update(gone)
+        at = self._clock.now()
+        known = {result.id for result in ended}
+        missing = [
+            TaskMissing(id=i, at=at, reason="it is in no queue and with no worker any more") for i in gone if i not in known
+        ]
+        return [*ended, *missing]
