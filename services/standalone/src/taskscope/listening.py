@@ -1,11 +1,9 @@
-"""Where `taskscope up` listens, and who may reach it."""
+"""Where `taskscope up` listens."""
 
 import errno
 import ipaddress
 import os
 import socket
-
-from taskscope_shared.settings import Settings
 
 BACKLOG = 2048
 """Connections that wait to be accepted: after a restart all browsers come back at once."""
@@ -13,26 +11,6 @@ BACKLOG = 2048
 
 class ListenError(Exception):
     """The address cannot be listened on; the text says why and what to do."""
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches `host`."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
-
-
-def exposure(settings: Settings) -> str | None:
-    """What to do before the page may be reached from elsewhere; None where that was said, or nobody else reaches it."""
-    if settings.access.mode is not None or is_loopback(settings.api.host):
-        return None
-    return (
-        f"Taskscope would show every task to whoever reaches {settings.api.host}. Say that this is meant with --access none\n"
-        "(access.mode: none in the file), or listen on 127.0.0.1 and put a proxy that knows its users in front of it."
-    )
 
 
 def listen(host: str, port: int) -> socket.socket:

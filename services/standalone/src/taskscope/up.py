@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import uvicorn
+from taskscope_api.__main__ import server_config
 from taskscope_api.app import create_app
+from taskscope_api.exposure import exposure
 from taskscope_collector.collector import Collector
 from taskscope_shared import telemetry
 from taskscope_shared.clock import SystemClock
@@ -19,12 +21,11 @@ from taskscope_shared.settings import Redis, Settings
 
 from taskscope.embedded import EmbeddedValkeyError, embedded_valkey
 from taskscope.greeting import greeting, has_own_redis
-from taskscope.listening import ListenError, address_of, exposure, listen
+from taskscope.listening import ListenError, address_of, listen
 
 WEB_ROOT = Path(__file__).parent / "web"
-GRACE_SECONDS = 3
-"""How long requests and connections may go on after Ctrl-C."""
-COLLECTOR_STOP_SECONDS = 10.0
+STOP_SECONDS = 15.0
+"""How long requests, the last flush and the leases may take after Ctrl-C."""
 
 _log = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ _log = logging.getLogger(__name__)
 def up(settings: Settings) -> int:
     """Watch and serve until Ctrl-C or SIGTERM; the exit status."""
     if (warning := exposure(settings)) is not None:
-        _complain(warning)
+        _complain(f"{warning}\nOn the command line: --access none")
         return 2
     telemetry.configure("taskscope", settings.log_level, json=False)
     # Every request and every frame of each client would be a line.
@@ -79,24 +80,12 @@ async def _serve(settings: Settings, listener: socket.socket, hello: str) -> int
     writer = RedisStore.from_settings(settings, clock)
     reader = RedisStore.from_settings(settings, clock)
     app = create_app(settings, reader, clock, web_root=WEB_ROOT if WEB_ROOT.is_dir() else None)
-    server = _Server(_uvicorn(app), lambda: _say(hello))
+    server = _Server(server_config(app, settings), lambda: _say(hello))
     try:
         return await _run(Collector(settings, writer, clock), server, listener)
     finally:
         await writer.close()
         await reader.close()
-
-
-def _uvicorn(app: object) -> uvicorn.Config:
-    """One frame goes to many clients as it is, so nothing is compressed for each of them."""
-    return uvicorn.Config(
-        app,  # type: ignore[arg-type]  # Quart is an ASGI application
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-        ws_per_message_deflate=False,
-    )
 
 
 async def _run(collector: Collector, server: _Server, listener: socket.socket) -> int:
@@ -107,7 +96,7 @@ async def _run(collector: Collector, server: _Server, listener: socket.socket) -
     await asyncio.wait({collecting, serving}, return_when=asyncio.FIRST_COMPLETED)
     server.should_exit = True
     collecting.cancel()
-    ended = await asyncio.wait_for(asyncio.gather(serving, collecting, return_exceptions=True), COLLECTOR_STOP_SECONDS)
+    ended = await asyncio.wait_for(asyncio.gather(serving, collecting, return_exceptions=True), STOP_SECONDS)
     faults = [each for each in ended if isinstance(each, Exception)]
     for fault in faults:
         _log.error("taskscope ends: a part of it failed", exc_info=fault)
