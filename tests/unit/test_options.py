@@ -1,11 +1,13 @@
 """What the command line of `taskscope` means for the settings, and who may reach the page."""
 
+import re
 import socket
+from pathlib import Path
 
 import pytest
 from taskscope.greeting import describe, greeting, has_own_redis
 from taskscope.listening import ListenError, address_of, listen
-from taskscope.options import overrides, parse
+from taskscope.options import EXAMPLES, UP_EXAMPLES, overrides, parse
 from taskscope_api.exposure import exposure, is_loopback
 from taskscope_shared.settings import CelerySource, Settings, SourceSettings, load
 
@@ -100,3 +102,18 @@ def test_what_is_said_about_sources_has_no_password() -> None:
     assert "hunter2" not in said
     assert describe(settings.sources[0]) == "celery (Celery): redis://***@h/0, results there, too"
     assert "remembers  in redis://***@o" in said
+
+
+def documented_commands() -> list[str]:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    texts = [*readme.splitlines(), *UP_EXAMPLES.splitlines(), *EXAMPLES.splitlines()]
+    commands = (
+        re.split(r"\s{3,}|\s#", text.strip())[0] for text in texts if text.startswith(("    taskscope ", "  taskscope "))
+    )
+    return sorted(set(commands))
+
+
+@pytest.mark.parametrize("command", documented_commands())
+def test_every_command_that_is_shown_as_an_example_is_understood(command: str) -> None:
+    said = parse(command.split()[1:])
+    load(None, overrides(said), {})
