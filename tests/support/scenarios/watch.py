@@ -1,0 +1,118 @@
+"""Watches one Celery source as a collector does, in this process: the source puts into the reducer's state, and all is kept."""
+
+import asyncio
+import copy
+from collections import defaultdict
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from support.waiting import eventually
+from taskscope_collector.observations import Observation
+from taskscope_collector.redaction import Redactor
+from taskscope_collector.reducer.record import Draft
+from taskscope_collector.reducer.state import ReducerSettings, SourceState
+from taskscope_collector.sources.celery.source import CelerySourceRunner
+from taskscope_shared.clock import SystemClock
+from taskscope_shared.model import Engine, Queue, Source, State, Worker
+from taskscope_shared.settings import DEFAULT_KINDS, CelerySource, Redaction
+
+TICK_SECONDS = 0.5
+DRAIN_SECONDS = 0.05
+
+
+class Moment(NamedTuple):
+    """How a task looked when something of it changed. `at` is when this process saw it so, epoch seconds."""
+
+    at: float
+    state: State
+    detail: str | None
+    uncertain: str | None
+    percent: float | None
+
+
+class Watched:
+    """A running source with its state, and everything that was observed, in order."""
+
+    def __init__(self, settings: CelerySource) -> None:
+        self.clock = SystemClock()
+        redactor = Redactor(Redaction())
+        self.runner = CelerySourceRunner(settings, redactor, self.clock)
+        self.settings = reducer_settings(settings.name)
+        self.state = SourceState(self.settings)
+        self.observations: list[Observation] = []
+        self.tasks: dict[str, Draft] = {}
+        self.workers: dict[str, Worker] = {}
+        self.queues: dict[str, Queue] = {}
+        self.deepest: dict[str, int] = defaultdict(int)
+        self.moments: dict[str, list[Moment]] = defaultdict(list)
+        self._running: list[asyncio.Task[Any]] = []
+
+    def put(self, batch: list[Observation]) -> None:
+        """As `Sink`. What is kept is a copy: the reducer may redact in place."""
+        self.observations.extend(copy.copy(observation) for observation in batch)
+        self.state.apply_batch(batch)
+
+    async def __aenter__(self) -> Self:
+        self._running = [asyncio.create_task(work) for work in (self.runner.run(self, self.state), self._tick(), self._drain())]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            self.state.tick(self.clock.now())
+
+    async def _drain(self) -> None:
+        while True:
+            await asyncio.sleep(DRAIN_SECONDS)
+            self.drain()
+
+    def drain(self) -> None:
+        """Take over what changed."""
+        changes = self.state.drain()
+        for record in changes.tasks:
+            self._take(copy.copy(record.draft))
+        self.workers |= {worker.name: worker for worker in changes.workers}
+        self.queues |= {queue.name: queue for queue in changes.queues}
+        for queue in changes.queues:
+            self.deepest[queue.name] = max(self.deepest[queue.name], queue.depth or 0)
+
+    def _take(self, draft: Draft) -> None:
+        self.tasks[draft.id] = draft
+        percent = draft.progress.percent if draft.progress else None
+        moment = Moment(self.clock.now(), draft.state, draft.detail, draft.uncertain, percent)
+        if not self.moments[draft.id] or self.moments[draft.id][-1][1:] != moment[1:]:
+            self.moments[draft.id].append(moment)
+
+    def health(self) -> Source:
+        return self.state.source_health(self.clock.now())
+
+    async def until(self, what: str, condition: Any, seconds: float = 20.0) -> None:
+        """Until `condition()` holds. Fails if the source ended, or after `seconds`."""
+        await eventually(lambda: self._alive() and condition(), seconds=seconds, what=what)
+
+    def _alive(self) -> bool:
+        for task in self._running:
+            if task.done():
+                task.result()
+                raise AssertionError("the source ended")
+        return True
+
+
+def reducer_settings(source: str) -> ReducerSettings:
+    return ReducerSettings(
+        source=source,
+        engine=Engine.CELERY,
+        kinds=DEFAULT_KINDS,
+        finished=10_000,
+        failed=10_000,
+        queued=10_000,
+        seconds=3600.0,
+        redactor=Redactor(Redaction()),
+    )
