@@ -100,7 +100,7 @@ async def won(store: Store, holder: str) -> Lease:
         found.extend([lease] if lease else [])
         return lease is not None
 
-    await eventually(free, seconds=3, what="the lease to expire")  # type: ignore[arg-type]  # it is T or Awaitable[T]
+    await eventually(free, seconds=3, what="the lease to expire")
     return found[0]
 
 

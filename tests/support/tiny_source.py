@@ -2,11 +2,20 @@
 
 import asyncio
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import msgspec
-from taskscope_collector.observations import Counts, Observation, QueuesSeen, Reconnected, Sink, TaskEvent, View, WorkerSeen
-from taskscope_collector.reduced import Written
+from taskscope_collector.observations import (
+    Counts,
+    Health,
+    Observation,
+    QueuesSeen,
+    Reconnected,
+    Sink,
+    TaskEvent,
+    View,
+    WorkerSeen,
+)
 from taskscope_collector.reducer.record import Draft, Record, draft_of
 from taskscope_shared.model import Engine, Queue, Source, SourceStatus, State, Task, Worker
 
@@ -39,6 +48,7 @@ class TinyState:
         self.workers: dict[str, Worker] = {}
         self.queues: dict[str, Queue] = {}
         self.gaps: list[Reconnected] = []
+        self.health: Health | None = None
         self.poison: str | None = None
         self._dirty: dict[str, Record] = {}
         self._removed: dict[str, None] = {}
@@ -55,6 +65,8 @@ class TinyState:
                 case QueuesSeen(queues=queues):
                     self.queues = {queue.name: queue for queue in queues}
                     self._workers_dirty = True
+                case Health():
+                    self.health = observation
                 case Reconnected():
                     self.gaps.append(observation)
                 case _:
@@ -99,7 +111,7 @@ class TinyState:
             self._workers_dirty = False
         return changes
 
-    def remark(self, records: Sequence[Written], removed: Sequence[str]) -> None:
+    def remark(self, records: Iterable[Record], removed: Iterable[str]) -> None:
         for record in records:
             if self.records.get(record.draft.id) is record:
                 self._dirty[record.draft.id] = record
@@ -110,7 +122,8 @@ class TinyState:
         self._workers_dirty = True
 
     def source_health(self, now: float) -> Source:
-        return Source(self.source, Engine.CELERY, SourceStatus.UP, retained=len(self.records), at=now)
+        status = self.health.status if self.health else SourceStatus.UP
+        return Source(self.source, Engine.CELERY, status, retained=len(self.records), at=now)
 
     def open_tasks(self) -> list[str]:
         return []

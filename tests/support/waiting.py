@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TypeVar, overload
 
 T = TypeVar("T")
 PAUSE_SECONDS = 0.02
@@ -19,6 +19,10 @@ def wait_for(condition: Callable[[], T], *, seconds: float = 10.0, what: str = "
     return answer
 
 
+@overload
+async def eventually(condition: Callable[[], Awaitable[T]], *, seconds: float = ..., what: str = ...) -> T: ...
+@overload
+async def eventually(condition: Callable[[], T], *, seconds: float = ..., what: str = ...) -> T: ...
 async def eventually(condition: Callable[[], T | Awaitable[T]], *, seconds: float = 10.0, what: str = "the condition") -> T:
     """The first true answer of `condition` (a coroutine function may be given). Fails when `seconds` pass without one."""
     deadline = time.monotonic() + seconds

@@ -23,15 +23,25 @@ class HealthReport:
         self._state = state
         self._buffer = buffer
         self._counts = counts
+        self._before = dict.fromkeys(Counts.__struct_fields__, 0)
         self._holder = holder
         self._clock = clock
         self._received: deque[tuple[float, int]] = deque()
         self._written: Source | None = None
 
+    def count_with(self, counts: Counts) -> None:
+        """The source was started (again): what it counted before is kept."""
+        for name in counts.__struct_fields__:
+            self._before[name] += getattr(self._counts, name)
+        self._counts = counts
+
+    def _counted(self, name: str) -> int:
+        return self._before[name] + int(getattr(self._counts, name))
+
     def count(self) -> None:
         """Note how much came by now; once a second."""
         now = self._clock.monotonic()
-        self._received.append((now, self._counts.received))
+        self._received.append((now, self._counted("received")))
         while self._received[0][0] < now - RATE_SECONDS and len(self._received) > 1:
             self._received.popleft()
 
@@ -41,9 +51,9 @@ class HealthReport:
         return replace(
             self._state.source_health(now),
             holder=self._holder,
-            received=self._counts.received,
-            malformed=self._counts.malformed,
-            dropped=self._counts.dropped + self._buffer.dropped,
+            received=self._counted("received"),
+            malformed=self._counted("malformed"),
+            dropped=self._counted("dropped") + self._buffer.dropped,
             events_per_second=round(self._rate(), 1),
             lag_seconds=round(self._buffer.lag_seconds(), 1),
             at=now,

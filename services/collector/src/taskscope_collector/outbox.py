@@ -11,7 +11,8 @@ from taskscope_shared import codec
 from taskscope_shared.model import Queue, Source, Task, Worker
 from taskscope_shared.store import Flush, Lease, Writer
 
-from taskscope_collector.reduced import UNKNOWN, Drained, Reduced, Written
+from taskscope_collector.reduced import UNKNOWN, Drained, Reduced
+from taskscope_collector.reducer.record import Record
 from taskscope_collector.rollups import Change, Contributions, Rollups, contributions
 
 log = logging.getLogger(__name__)
@@ -79,7 +80,7 @@ class Prepared(msgspec.Struct):
     """A flush, and the records it holds with what they will have contributed. `more`: there is more to be written."""
 
     flush: Flush
-    written: list[tuple[Written, Contributions]] = []
+    written: list[tuple[Record, Contributions]] = []
     more: bool = False
 
     @property
@@ -115,7 +116,8 @@ class Outbox:
             self._rollups.forget()
             self._state.remark(changes.tasks, changes.removed)
             raise
-        self._state.remark(left, [])
+        if left:
+            self._state.remark(left, [])
         prepared.flush.removed = [id_ for id_ in changes.removed if id_ not in prepared.flush.tasks]
         prepared.more |= self.outgoing.move_to(prepared.flush) or bool(left)
         return prepared
@@ -134,7 +136,7 @@ class Outbox:
         self._state.remark([record for record, _ in prepared.written], prepared.flush.removed)
         self.outgoing.take_back(prepared.flush)
 
-    async def _encode(self, prepared: Prepared, records: Sequence[Written], lease: Lease) -> Sequence[Written]:
+    async def _encode(self, prepared: Prepared, records: Sequence[Record], lease: Lease) -> Sequence[Record]:
         """Encode `records` into the flush; those that did not fit are returned."""
         size, tasks, seq, epoch = 0, prepared.flush.tasks, prepared.flush.seq, lease.epoch
         encode, written = codec.encode, prepared.written

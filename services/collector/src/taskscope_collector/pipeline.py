@@ -7,6 +7,7 @@ way after at most a few milliseconds.
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import Any
 
 from taskscope_shared.clock import Clock
 from taskscope_shared.store import Store
@@ -14,7 +15,7 @@ from taskscope_shared.store import Store
 from taskscope_collector.buffer import Buffer
 from taskscope_collector.health import HealthReport
 from taskscope_collector.lease import LeaseKeeper
-from taskscope_collector.observations import Counts, Observation
+from taskscope_collector.observations import Counts, Observation, View
 from taskscope_collector.reduced import Reduced
 from taskscope_collector.writer import SourceWriter
 
@@ -23,6 +24,26 @@ log = logging.getLogger(__name__)
 SLICE = 500
 """Observations applied before others may run: about 2 ms."""
 TICK_SECONDS = 1.0
+
+
+class SourceView:
+    """What a source may ask: of the reduced state, and whether this collector is the active one."""
+
+    def __init__(self, state: View, writer: SourceWriter) -> None:
+        self._writer = writer
+        self.open_tasks = state.open_tasks
+        self.open_tasks_of = state.open_tasks_of
+        self.queue_names = state.queue_names
+        self.queued_tasks = state.queued_tasks
+        self.clock_skew = state.clock_skew
+
+    def active(self) -> bool:
+        """See `View.active`."""
+        return self._writer.lease is not None
+
+    def events_allowed(self) -> bool:
+        """Whether nobody asked for workers' events to stay off (`taskscope events off`)."""
+        return not self._writer.events_forbidden
 
 
 class Pipeline:
@@ -37,20 +58,38 @@ class Pipeline:
         *,
         holder: str,
         lease_seconds: float,
-        counts: Counts | None = None,
         held: Callable[[], int] = int,
     ) -> None:
         self.name = name
         self._state = state
         self._clock = clock
         self.buffer = Buffer(clock)
-        self._health = HealthReport(state, self.buffer, counts or Counts(), holder, clock)
+        self._health = HealthReport(state, self.buffer, Counts(), holder, clock)
         self.writer = SourceWriter(state, store, clock, LeaseKeeper(store, name, holder, lease_seconds, held), self._health)
+        self.view = SourceView(state, self.writer)
         self.poisoned = 0
 
     def active(self) -> bool:
         """Whether this collector holds the source's lease."""
         return self.writer.lease is not None
+
+    def count_with(self, counts: Counts) -> None:
+        """These are the source's own counts from now on."""
+        self._health.count_with(counts)
+
+    def health(self) -> dict[str, Any]:
+        """How it is, for people."""
+        writer = self.writer
+        return {
+            "active": self.active(),
+            "settled": writer.settled.is_set(),
+            "store": writer.fault or "answers",
+            "flushes": writer.flushes,
+            "received": self.buffer.received,
+            "dropped": self.buffer.dropped,
+            "poisoned": self.poisoned,
+            "lag_seconds": round(self.buffer.lag_seconds(), 3),
+        }
 
     async def load(self) -> None:
         """Begin with what is stored; waits for the store to answer."""

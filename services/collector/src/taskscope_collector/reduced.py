@@ -6,24 +6,17 @@ from typing import Protocol
 from taskscope_shared.model import Queue, Source, Task, Worker
 
 from taskscope_collector.observations import Observation, View
-from taskscope_collector.reducer.record import Draft
+from taskscope_collector.reducer.record import Record
 
 UNKNOWN: tuple[object, ...] = ("unknown",)
 """`contributed` of a record whose stored version is another's doing: it is looked up before the record is written."""
-
-
-class Written(Protocol):
-    """A task's record."""
-
-    draft: Draft
-    contributed: tuple[object, ...]
 
 
 class Drained(Protocol):
     """What changed since the last drain."""
 
     @property
-    def tasks(self) -> Sequence[Written]: ...  # noqa: D102
+    def tasks(self) -> Sequence[Record]: ...  # noqa: D102
     @property
     def removed(self) -> list[str]: ...  # noqa: D102
     @property
@@ -57,7 +50,7 @@ class Reduced(View, Protocol):
         """What changed since the last drain, at most `limit` tasks of it; it does not count as changed any more."""
         ...
 
-    def remark(self, records: Sequence[Written], removed: Sequence[str]) -> None:
+    def remark(self, records: Iterable[Record], removed: Iterable[str]) -> None:
         """These have to be written after all."""
         ...
 

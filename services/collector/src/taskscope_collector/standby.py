@@ -2,7 +2,8 @@
 
 from collections import OrderedDict
 
-from taskscope_collector.reduced import UNKNOWN, Drained, Written
+from taskscope_collector.reduced import UNKNOWN, Drained
+from taskscope_collector.reducer.record import Record
 
 LIMIT = 200_000
 """Tasks remembered; those that changed longest ago are forgotten first, and counted."""
@@ -17,7 +18,7 @@ class Recent:
     def __init__(self, seconds: float, limit: int = LIMIT) -> None:
         self._seconds = seconds
         self._limit = limit
-        self._tasks: OrderedDict[str, tuple[float, Written | None]] = OrderedDict()
+        self._tasks: OrderedDict[str, tuple[float, Record | None]] = OrderedDict()
         self.forgotten = 0
 
     def remember(self, changes: Drained, now: float) -> None:
@@ -28,7 +29,7 @@ class Recent:
         for id_ in changes.removed:
             self._put(id_, now, None)
 
-    def _put(self, id_: str, now: float, record: Written | None) -> None:
+    def _put(self, id_: str, now: float, record: Record | None) -> None:
         self._tasks[id_] = (now, record)
         self._tasks.move_to_end(id_)
         if len(self._tasks) > self._limit:
@@ -40,7 +41,7 @@ class Recent:
         while self._tasks and next(iter(self._tasks.values()))[0] < now - self._seconds:
             self._tasks.popitem(last=False)
 
-    def take(self) -> tuple[list[Written], list[str]]:
+    def take(self) -> tuple[list[Record], list[str]]:
         """Records that changed lately, and ids of tasks that went lately; none is remembered any more."""
         tasks, self._tasks = self._tasks, OrderedDict()
         changed = [record for _, record in tasks.values() if record is not None]

@@ -35,7 +35,10 @@ LAST_FLUSHES_SECONDS = 2.0
 
 
 class SourceWriter:
-    """Writes the state of one source whenever it holds the lease. Set `changed` when there may be something to write."""
+    """Writes the state of one source whenever it holds the lease. Set `changed` when there may be something to write.
+
+    `settled` is set once it is known who writes: this one, which has begun then, or another.
+    """
 
     def __init__(self, state: Reduced, store: Store, clock: Clock, keeper: LeaseKeeper, health: HealthReport) -> None:
         self._state = state
@@ -55,8 +58,9 @@ class SourceWriter:
         self._announced_at = 0.0
         self._failures = 0
         self.changed = asyncio.Event()
-        self.loaded = asyncio.Event()
         self.lease: Lease | None = None
+        self.settled = asyncio.Event()
+        self.events_forbidden = False
         self.fault: str | None = None
         self.flushes = 0
 
@@ -66,7 +70,6 @@ class SourceWriter:
         if snapshot is not None:
             self._state.load(snapshot.tasks, snapshot.workers, snapshot.queues)
             await self._disown()
-        self.loaded.set()
 
     async def _stored(self) -> Snapshot | None:
         while True:
@@ -100,6 +103,7 @@ class SourceWriter:
             self._recovered()
             if lease is not None:
                 return lease
+            self.settled.set()
             self._recent.forget_old(self._clock.monotonic())
             await asyncio.sleep(self._keeper.pause_seconds())
 
@@ -113,6 +117,7 @@ class SourceWriter:
         self.lease = lease
         try:
             await self._until_written(self._begin)
+            self.settled.set()
             log.info("writing", extra={"source": lease.source, "epoch": lease.epoch, "anew": self._rewriting})
             while True:
                 await self._until_written(self._turn)
@@ -245,6 +250,7 @@ class SourceWriter:
     async def _announce(self) -> None:
         lease = self._leased()
         self._announced_at = self._clock.monotonic()
+        self.events_forbidden = await self._store.events_forbidden(lease.source)
         await self._store.announce(lease, lease.before(self._seq + 1), self._clock.now(), self._keeper.seconds)
 
     # ------------------------------------------------------------------------------------------------------------ end

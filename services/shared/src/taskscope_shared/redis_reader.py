@@ -44,6 +44,10 @@ class RedisReader:
         """See `Writer.meta`."""
         return fields_of((await self._reading(source).call(("HGETALL", self._keys.meta(source))))[0])
 
+    async def events_forbidden(self, source: str) -> bool:
+        """See `Writer.events_forbidden`."""
+        return bool((await self._reading(source).call(("EXISTS", self._keys.stop_mark(source))))[0])
+
     async def load_tasks(self, source: str, ids: Sequence[str]) -> dict[str, Task]:
         """See `Writer.load_tasks`."""
         found: dict[str, Task] = {}

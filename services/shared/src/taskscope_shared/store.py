@@ -162,6 +162,10 @@ class Writer(Protocol):
         """The meta hash."""
         ...
 
+    async def events_forbidden(self, source: str) -> bool:
+        """Whether somebody asked that the workers' events stay off (`keys.stop_mark`)."""
+        ...
+
 
 class Reader(Protocol):
     """The api's side (a standby collector reads, too)."""

@@ -47,6 +47,7 @@ class MemoryStore:
         self._announced: dict[str, float] = {}
         self._followers: list[tuple[frozenset[str], asyncio.Queue[bytes]]] = []
         self.fault: StoreError | None = None
+        self.forbidden: set[str] = set()
         self.undecodable = 0
 
     # --------------------------------------------------------------------------------------------------------- write
@@ -156,6 +157,11 @@ class MemoryStore:
     async def meta(self, source: str) -> dict[str, str]:
         """See `Writer.meta`."""
         return dict(self._state(source).meta)
+
+    async def events_forbidden(self, source: str) -> bool:
+        """See `Writer.events_forbidden`; tests set it in `forbidden`."""
+        self._answer()
+        return source in self.forbidden
 
     async def load_tasks(self, source: str, ids: Sequence[str]) -> dict[str, Task]:
         """See `Writer.load_tasks`."""

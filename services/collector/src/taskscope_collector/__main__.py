@@ -1,0 +1,112 @@
+"""`taskscope-collector`: the collector as a service of its own."""
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from taskscope_shared import settings, telemetry
+from taskscope_shared.clock import SystemClock
+from taskscope_shared.redis_store import RedisStore
+from taskscope_shared.settings import Settings, SettingsError
+
+from taskscope_collector.collector import Collector
+from taskscope_collector.probes import serving
+
+log = logging.getLogger(__name__)
+
+DESCRIPTION = """\
+Watches Celery and RQ, and publishes to Taskscope's own Redis what every task is doing.
+
+Nothing is installed in the workers. Several collectors with the same configuration share the work: each source is written
+by one of them, and another takes over within seconds when that one goes.
+"""
+EPILOG = """\
+An example of the YAML file:
+
+  redis: {url: redis://127.0.0.1:6379/0}        # Taskscope's own
+  sources:
+    - {name: archive, engine: celery, broker_url: redis://broker:6379/0, result_backend: redis://broker:6379/1}
+    - {name: reports, engine: rq, redis_url: redis://queue:6379/0}
+
+`taskscope check` says what answers and what does not. Exits 2 when the configuration cannot be used.
+"""
+
+
+def main() -> None:
+    """Read the settings, and collect until SIGTERM."""
+    arguments = _arguments()
+    try:
+        configured = settings.load(arguments.config)
+    except SettingsError as error:
+        _refuse(str(error))
+    if not configured.sources:
+        _refuse("sources: there is nothing to watch (add a source; taskscope-collector --help has an example)")
+    telemetry.configure("taskscope-collector", configured.log_level, json=True)
+    host, _, port = arguments.health.rpartition(":")
+    try:
+        asyncio.run(_collect(configured, host, int(port)))
+    except OSError as error:
+        _refuse(f"--health {arguments.health}: {error}")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="taskscope-collector",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--config", type=Path, metavar="FILE", help="the YAML file (else TASKSCOPE_CONFIG, else TASKSCOPE_*)")
+    parser.add_argument(
+        "--health",
+        type=_address,
+        default="127.0.0.1:5052",
+        metavar="HOST:PORT",
+        help="where to answer /livez and /readyz (default: %(default)s; port 0: any)",
+    )
+    return parser.parse_args()
+
+
+def _address(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT, as in 0.0.0.0:5052")
+    return text
+
+
+def _refuse(text: str) -> NoReturn:
+    sys.stderr.write(f"{text}\n")
+    raise SystemExit(2)
+
+
+async def _collect(configured: Settings, host: str, port: int) -> None:
+    """Until SIGTERM or SIGINT; then what is left is written and the leases are given up."""
+    clock = SystemClock()
+    store = RedisStore.from_settings(configured, clock)
+    collector = Collector(configured, store, clock)
+    try:
+        async with serving(host, port, collector.health) as served:
+            log.info(
+                "collecting", extra={"sources": len(configured.sources), "holder": collector.holder, "health_port": served}
+            )
+            await _until_stopped(asyncio.create_task(collector.run(), name="collector"))
+    finally:
+        await store.close()
+
+
+async def _until_stopped(collecting: asyncio.Task[None]) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, collecting.cancel)
+    try:
+        await collecting
+    except asyncio.CancelledError:
+        log.info("stopped")
+
+
+if __name__ == "__main__":
+    main()
