@@ -6,18 +6,20 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 
 import uvicorn
 from taskscope_api.__main__ import server_config
 from taskscope_api.app import create_app
 from taskscope_api.exposure import exposure
-from taskscope_collector.collector import Collector
+from taskscope_collector.collector import Collector, make_runner
+from taskscope_collector.observations import SourceRunner
+from taskscope_collector.redaction import Redactor
 from taskscope_shared import telemetry
-from taskscope_shared.clock import SystemClock
+from taskscope_shared.clock import Clock, SystemClock
 from taskscope_shared.redis_store import RedisStore
-from taskscope_shared.settings import Redis, Settings
+from taskscope_shared.settings import Redis, Settings, SourceSettings
 
 from taskscope.embedded import EmbeddedValkeyError, embedded_valkey
 from taskscope.greeting import greeting, has_own_redis
@@ -26,6 +28,8 @@ from taskscope.listening import ListenError, address_of, listen
 WEB_ROOT = Path(__file__).parent / "web"
 STOP_SECONDS = 15.0
 """How long requests, the last flush and the leases may take after Ctrl-C."""
+EVENTS_OFF_SECONDS = 5.0
+"""For the workers of one source."""
 
 _log = logging.getLogger(__name__)
 
@@ -41,7 +45,8 @@ def up(settings: Settings) -> int:
     try:
         with listen(settings.api.host, settings.api.port) as listener, _redis(settings) as redis:
             hello = greeting(settings, address_of(listener), has_page=WEB_ROOT.is_dir())
-            return asyncio.run(_serve(settings.model_copy(update={"redis": redis}), listener, hello))
+            own = has_own_redis(settings)
+            return asyncio.run(_serve(settings.model_copy(update={"redis": redis}), listener, hello, forgetful=own))
     except (ListenError, EmbeddedValkeyError) as error:
         _complain(str(error))
         return 1
@@ -75,32 +80,63 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def _serve(settings: Settings, listener: socket.socket, hello: str) -> int:
-    clock = SystemClock()
+class _Runners:
+    """Makes the sources' runners, and remembers the last one of each source."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, SourceRunner] = {}
+
+    def make(self, source: SourceSettings, redactor: Redactor, clock: Clock) -> SourceRunner:
+        """As the collector does it."""
+        runner = self._made[source.name] = make_runner(source, redactor, clock)
+        return runner
+
+    async def events_off(self) -> None:
+        """Ask the workers that we switched on to stop sending events. Nobody else would know which they are."""
+        for name, runner in self._made.items():
+            try:
+                async with asyncio.timeout(EVENTS_OFF_SECONDS):
+                    await runner.events_off()
+            except Exception as error:  # noqa: BLE001 - the boundary of this source, whose broker may be gone: said, and on with the next
+                _log.warning("events that were switched on stay on: %r", error, extra={"source": name})
+
+
+async def _serve(settings: Settings, listener: socket.socket, hello: str, *, forgetful: bool) -> int:
+    """`forgetful`: what the store knows is gone at the end."""
+    clock, runners = SystemClock(), _Runners()
     writer = RedisStore.from_settings(settings, clock)
     reader = RedisStore.from_settings(settings, clock)
     app = create_app(settings, reader, clock, web_root=WEB_ROOT if WEB_ROOT.is_dir() else None)
     server = _Server(server_config(app, settings), lambda: _say(hello))
+    collector = Collector(settings, writer, clock, make_runner=runners.make)
     try:
-        return await _run(Collector(settings, writer, clock), server, listener)
+        return await _run(collector.run() if settings.sources else _nothing_to_watch(), server, listener)
     finally:
+        if forgetful:
+            await runners.events_off()
         await writer.close()
         await reader.close()
 
 
-async def _run(collector: Collector, server: _Server, listener: socket.socket) -> int:
+async def _nothing_to_watch() -> None:
+    await asyncio.get_running_loop().create_future()
+
+
+async def _run(collecting: Coroutine[None, None, None], server: _Server, listener: socket.socket) -> int:
     """Both until a signal, or until one of them ends by itself: that is a fault."""
     stopping = _signals(server)
-    collecting = asyncio.create_task(collector.run(), name="collector")
-    serving = asyncio.create_task(server.serve([listener]), name="api")
-    await asyncio.wait({collecting, serving}, return_when=asyncio.FIRST_COMPLETED)
+    collector = asyncio.create_task(collecting, name="collector")
+    api = asyncio.create_task(server.serve([listener]), name="api")
+    await asyncio.wait({collector, api}, return_when=asyncio.FIRST_COMPLETED)
     server.should_exit = True
-    collecting.cancel()
-    ended = await asyncio.wait_for(asyncio.gather(serving, collecting, return_exceptions=True), STOP_SECONDS)
-    faults = [each for each in ended if isinstance(each, Exception)]
+    collector.cancel()
+    ended, unfinished = await asyncio.wait({collector, api}, timeout=STOP_SECONDS)
+    faults = [error for task in ended if not task.cancelled() and (error := task.exception()) is not None]
     for fault in faults:
         _log.error("taskscope ends: a part of it failed", exc_info=fault)
-    return 0 if stopping.is_set() and not faults else 1
+    if unfinished:
+        _log.error("taskscope ends, but did not finish: %s", ", ".join(sorted(task.get_name() for task in unfinished)))
+    return 0 if stopping.is_set() and not faults and not unfinished else 1
 
 
 def _signals(server: _Server) -> asyncio.Event:
