@@ -223,7 +223,10 @@ class JobGone(msgspec.Struct, gc=False):
 
 
 class JobAbandoned(msgspec.Struct, gc=False):
-    """An inference: nobody is left who could be running the job (`reason` says how that was concluded)."""
+    """An inference: nobody is left who could be running the job (`reason` says how that was concluded).
+
+    Not `certain`: its worker vouches for it no more, but its work-horse may go on; it keeps its state, marked uncertain.
+    """
 
     id: str
     at: float

@@ -29,8 +29,9 @@ def fold(base: Draft | None, facts: list[Fact]) -> Folding:
     folding = Folding(base)
     seen = [fact for fact in facts if type(fact) is JobSeen]
     seen.sort(key=_reading_order)
+    most = max((job.retries_left for job in seen if job.retries_left is not None), default=0)
     for job in seen:
-        _read(folding, job)
+        _read(folding, job, _retries(folding, job, most))
     _count(folding, seen)
     latest = seen[-1].at if seen else 0.0
     for fact in facts:
@@ -41,6 +42,12 @@ def fold(base: Draft | None, facts: list[Fact]) -> Folding:
         elif type(fact) is TaskMissing and fact.at >= latest:
             _missing(folding, fact)
     return folding
+
+
+def _retries(folding: Folding, job: JobSeen, most: int) -> int:
+    """Retries used when it was read: counted (a returned Retry), or as many fewer left than at `most`."""
+    used = most - job.retries_left if job.retries_left is not None else 0
+    return max(job.number_of_retries or 0, (folding.base.retries if folding.base else 0) + used)
 
 
 def _reading_order(job: JobSeen) -> tuple[float, str]:
@@ -75,16 +82,16 @@ def thin_out(facts: list[Fact]) -> list[Fact]:
     return [*kept, *(fact for fact in facts if type(fact) is not JobSeen)]
 
 
-def _read(folding: Folding, job: JobSeen) -> None:
+def _read(folding: Folding, job: JobSeen, retries: int) -> None:
     _describe(folding, job)
     if job.status in WAITING:
-        _waits(folding, job)
+        _waits(folding, job, retries)
         return
     folding.again = None
     if job.status == "started":
-        _runs(folding, job)
+        _runs(folding, job, retries)
     else:
-        _ends(folding, job)
+        _ends(folding, job, retries)
 
 
 def _describe(folding: Folding, job: JobSeen) -> None:
@@ -115,8 +122,9 @@ def _count(folding: Folding, seen: list[JobSeen]) -> None:
 # -------------------------------------------------------------------------------------------------------------- runs
 
 
-def _new_run(folding: Folding, job: JobSeen) -> Run:
+def _new_run(folding: Folding, job: JobSeen, retries: int) -> Run:
     run = Run(
+        retries=retries,
         worker=job.worker,
         name=job.name,
         queued_at=job.enqueued_at,
@@ -126,8 +134,8 @@ def _new_run(folding: Folding, job: JobSeen) -> Run:
         running=True,
     )
     last = folding.last
-    if last is not None and last.state is None:
-        last.state = State.LOST if last.ended_at is None else State.RETRYING
+    if last is not None and last.state is None and last.ended_at is not None:
+        last.state = State.RETRYING  # without an end, the retries of the two tell (`runs.attempt_of`)
     folding.runs.append(run)
     return run
 
@@ -140,14 +148,14 @@ def _same_run(run: Run, job: JobSeen) -> bool:
     return abs(run.started_at - job.started_at) <= SAME_START_SECONDS
 
 
-def _runs(folding: Folding, job: JobSeen) -> None:
+def _runs(folding: Folding, job: JobSeen, retries: int) -> None:
     run = folding.last
     if (
         run is None
         or not _same_run(run, job)
         or (run.state is not None and not run.inferred and run.state is not State.REVOKED)
     ):
-        run = _new_run(folding, job)
+        run = _new_run(folding, job, retries)
     elif run.state is not None:
         _reopen(run)
     run.worker = job.worker or run.worker
@@ -162,10 +170,10 @@ def _reopen(run: Run) -> None:
     run.inferred = False
 
 
-def _ends(folding: Folding, job: JobSeen) -> None:
+def _ends(folding: Folding, job: JobSeen, retries: int) -> None:
     run = folding.last
     if run is None or not _same_run(run, job):
-        run = _new_run(folding, job)
+        run = _new_run(folding, job, retries)
         run.delivered = run.running = job.started_at is not None
     state, detail = _outcome(job)
     ended_at = _ended_at(job)
@@ -228,12 +236,12 @@ def _blame(run: Run, job: JobSeen) -> None:
 # ----------------------------------------------------------------------------------------------------------- waiting
 
 
-def _waits(folding: Folding, job: JobSeen) -> None:
+def _waits(folding: Folding, job: JobSeen, retries: int) -> None:
     state, detail = WAITING[job.status]
     folding.waiting_state, folding.waiting_eta = (state, detail), job.run_at
     run = folding.last
     if job.started_at is not None and (run is None or not _same_run(run, job)):
-        run = _new_run(folding, job)
+        run = _new_run(folding, job, retries)
     if run is None:
         folding.sends = [Send(job.enqueued_at, 0, job.queue, job.run_at, taken=True)]
         return
@@ -285,8 +293,11 @@ def _abandoned(folding: Folding, fact: JobAbandoned, job: JobSeen | None) -> Non
         return
     if run.seen_at > fact.at or (job is not None and (job.heartbeat_at or 0.0) > fact.at):
         return
+    if not fact.certain:
+        run.uncertain = fact.reason
+        return
     run.state, run.detail, run.ended_at, run.inferred = State.LOST, "abandoned", fact.at, True
-    run.uncertain = None if fact.certain else fact.reason
+    run.uncertain = None
 
 
 def _missing(folding: Folding, fact: TaskMissing) -> None:
@@ -297,5 +308,5 @@ def _missing(folding: Folding, fact: TaskMissing) -> None:
         run = Run(name=folding.name, delivered=False)
         folding.runs.append(run)
         folding.again = None
-    run.state, run.detail, run.ended_at, run.inferred = State.REVOKED, NO_OUTCOME, fact.at, True
+    run.state, run.detail, run.ended_at, run.inferred = State.LOST, NO_OUTCOME, fact.at, True
     run.uncertain = fact.reason
