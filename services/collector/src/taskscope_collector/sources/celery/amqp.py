@@ -71,10 +71,9 @@ async def ensure_exchange(connection: AbstractConnection, exchange: Exchange) ->
 
 async def ended(connection: AbstractConnection, channel: AbstractChannel) -> None:
     """Wait until the connection or the channel ends; raises ConnectionError with the reason."""
-    closings = [asyncio.shield(connection.closing), asyncio.shield(channel.closing)]
-    done, _ = await asyncio.wait(closings, return_when=asyncio.FIRST_COMPLETED)
-    for closing in done:
-        error = None if closing.cancelled() else closing.exception()
-        if error is not None:
+    await asyncio.wait((connection.closing, channel.closing), return_when=asyncio.FIRST_COMPLETED)
+    for closing in (channel.closing, connection.closing):
+        if closing.done() and not closing.cancelled() and closing.exception() is not None:
+            error = closing.exception()
             raise ConnectionError(str(error) or type(error).__name__)
     raise ConnectionError("the broker closed the connection")
