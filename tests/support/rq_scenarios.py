@@ -316,6 +316,25 @@ def differences(drive: Drive, case: Case, draft: Draft | None, states: list[Stat
     return found + _times(entries, draft, row)
 
 
+def expected_fields(drive: Drive, case: Case) -> dict[str, object]:
+    """The row as fields of a task, for `permute.assert_same_state_in_any_order`."""
+    row, entries = case.row, drive.ledger(case.id)
+    worker = entries[-1][2] if entries and row.worker == "ledger" else row.worker
+    return {
+        "state": row.state,
+        "detail": row.detail,
+        "attempts": row.attempts,
+        "retries": row.retries,
+        "queue": row.queue,
+        "worker": worker,
+        "name": row.name,
+        "exception_type": row.exception_type,
+        "result": row.result,
+        "uncertain": None,
+        "history": lambda history: tuple(attempt.state for attempt in history) == row.history,
+    }
+
+
 def _times(entries: list[tuple[str, float, str]], draft: Draft, row: Row) -> list[str]:
     if row.times == "never ran":
         ran = (draft.started_at, draft.runtime_seconds, draft.wait_seconds)
