@@ -13,7 +13,7 @@ const DIST = fileURLToPath(new URL('../../dist/', import.meta.url));
 const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml' };
 
 /** @returns a running server: `world` may be changed, `close()` ends it. */
-export async function serve({ port = 0, prefix = '/', mode = 'busy', rate = 8 } = {}) {
+export async function serve({ port = 0, prefix = '/', mode = 'busy', rate = 3 } = {}) {
   const world = new World(mode);
   const clients = new Set();
   const server = createServer((request, response) => {
@@ -87,7 +87,7 @@ async function file(path, response) {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const option = (fallback) => ({ type: 'string', default: fallback });
   const { values } = parseArgs({
-    options: { port: option('5099'), prefix: option('/'), mode: option('busy'), rate: option('8') },
+    options: { port: option('5099'), prefix: option('/'), mode: option('busy'), rate: option('3') },
   });
   const server = await serve({ ...values, port: Number(values.port), rate: Number(values.rate) });
   console.log(server.url);

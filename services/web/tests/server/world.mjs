@@ -16,6 +16,10 @@ const FAILURES = [
   ['ConnectionError', 'storage.internal:9000 refused the connection'],
   ['SoftTimeLimitExceeded', 'SoftTimeLimitExceeded()'],
 ];
+const SLOTS = {
+  ...{ 'celery@transcode-7f9c': 8, 'celery@transcribe-1': 1, 'celery@janitor-2': 4 },
+  'rq-worker-3d1e0c9f4b': 1,
+};
 const GROUPS = {
   ...{ scheduled: 'queued', deferred: 'queued', queued: 'queued', retrying: 'queued' },
   ...{ reserved: 'reserved', running: 'active' },
@@ -32,7 +36,7 @@ export class World {
   constructor(mode) {
     this.mode = mode;
     if (mode === 'busy')
-      for (let index = 0; index < 900; index += 1) this.step(Date.now() - (900 - index) * 400);
+      for (let index = 0; index < 2500; index += 1) this.step(Date.now() - (2500 - index) * 60);
   }
 
   get bare() {
@@ -168,13 +172,11 @@ export class World {
     const open = this.list().filter((task) => task.group !== 'finished');
     const dice = Math.random();
     let task;
-    if (open.length < 46 && dice < 0.35) task = this.#begin(now);
+    if (open.length < 60 && dice < 0.3) task = this.#begin(now);
     else {
       const running = open.filter((each) => each.state === 'running');
-      task =
-        dice < 0.8 && running.length > 0
-          ? pick(running)
-          : pick(open.filter((each) => each.state !== 'running'));
+      const waiting = open.filter((each) => each.state !== 'running' && this.#free(each, running));
+      task = pick(dice < 0.85 || waiting.length === 0 ? running : waiting);
       if (task === undefined) task = this.#begin(now);
       else task = this.#move(task, now);
     }
@@ -188,6 +190,16 @@ export class World {
     this.tasks.set(task.key, task);
     if (this.tasks.size > 3000) this.tasks.delete(this.tasks.keys().next().value);
     return [task.key];
+  }
+
+  /** Whether its worker has a free slot for it (or room to fetch it). */
+  #free(task, running) {
+    if (task.state === 'scheduled' || task.state === 'retrying') return Math.random() < 0.1;
+    const worker = this.#worker(task);
+    const busy = running.filter((each) => each.worker === worker).length;
+    return (
+      busy < SLOTS[worker] || (task.state === 'queued' && task.engine === 'celery' && Math.random() < 0.2)
+    );
   }
 
   #begin(now) {
@@ -231,7 +243,10 @@ export class World {
 
   #move(task, now) {
     if (task.state === 'running') return this.#work(task, now);
-    if (task.state === 'queued' && task.engine === 'celery' && Math.random() < 0.6)
+    const worker = this.#worker(task);
+    const busy = this.list().filter((each) => each.worker === worker && each.state === 'running').length;
+    if (busy >= SLOTS[worker] && task.state !== 'queued') return task;
+    if (task.state === 'queued' && task.engine === 'celery' && (busy >= SLOTS[worker] || Math.random() < 0.5))
       return { ...task, state: 'reserved', received_at: time(now), worker: this.#worker(task) };
     const wait = task.sent_at === null ? null : (now - Date.parse(task.sent_at)) / 1000;
     return {
@@ -249,7 +264,7 @@ export class World {
   }
 
   #work(task, now) {
-    const percent = (task.progress?.percent ?? 0) + 4 + Math.random() * 9;
+    const percent = (task.progress?.percent ?? 0) + 6 + Math.random() * 16;
     const silent = task.kind === 'cleanup';
     if (percent < 100 && !(silent && Math.random() < 0.2)) {
       if (silent) return task;
