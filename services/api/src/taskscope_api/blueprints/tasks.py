@@ -11,7 +11,7 @@ from taskscope_api.answers import answer
 from taskscope_api.errors import ApiError, Problem
 from taskscope_api.filters import Filter, Matcher, filter_of
 from taskscope_api.principals import Role, principal, requires
-from taskscope_api.queries import DEFAULT_PAGE, RealtimeQuery, TaskQuery, TasksQuery, limit_of, parameters, single
+from taskscope_api.queries import DEFAULT_PAGE, NoQuery, RealtimeQuery, TaskQuery, TasksQuery, limit_of, parameters, single
 from taskscope_api.services import Services
 from taskscope_api.sorting import DEFAULT_SORT, sort_named
 from taskscope_api.wire import (
@@ -77,11 +77,12 @@ def tasks_blueprint(services: Services) -> Blueprint:
 
     @blueprint.get("/api/tasks/<string:source>/<path:task_id>")
     @requires(Role.VIEWER, services.access)
+    @document_querystring(NoQuery)
     @document_response(TaskDetail)
     @document_response(Problem, 404)
     async def task_of_source(source: str, task_id: str) -> Response:
         """One task of one source, with all that is kept."""
-        parameters(TaskQuery)
+        parameters(NoQuery)
         found = [one for one in live.find(task_id, principal().may_see) if one.source == source]
         return answer(task_detail(_only(found, task_id)))
 

@@ -1,0 +1,267 @@
+"""The push protocol of docs/architecture.md, over a real server and a real client."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from quart import Quart
+from support.api import Writing, served, socket, task
+from support.waiting import eventually
+from taskscope_api.app import create_app
+from taskscope_api.hub import MAX_FRAMES, Client
+from taskscope_shared.clock import SystemClock
+from taskscope_shared.model import Engine, State, Worker, WorkerState
+from taskscope_shared.settings import Settings
+from taskscope_shared.testing import MemoryStore
+from websockets.exceptions import InvalidStatus
+
+CLOCK = SystemClock()
+
+
+class Api:
+    def __init__(self, app: Quart, port: int, writing: Writing) -> None:
+        self.app, self.port, self.writing = app, port, writing
+        self.services = app.extensions["taskscope"]
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[Api]:
+    store = MemoryStore(CLOCK)
+    writing = await Writing(store, CLOCK).begin()
+    await writing.write(*(task(str(number), updated_at=1e9 + number) for number in range(5)))
+    app = create_app(Settings(), store, CLOCK)
+    async with served(app) as port:
+        await eventually(lambda: "s" in app.extensions["taskscope"].live.replicas)
+        yield Api(app, port, writing)
+
+
+async def test_joining_gives_joined_room_and_then_a_snapshot_with_everything_the_protocol_names(api: Api) -> None:
+    async with socket(api.port) as client:
+        await client.send("join_task_monitoring")
+        assert await client.receive() == ("joined_room", {"room": "task_monitoring", "status": "joined"})
+        event, data = await client.receive()
+        assert (event, data["kind"]) == ("task_updates", "snapshot")
+        assert set(data) == {"kind", "position", "at", "stale", "summary", "total", "tasks", "workers", "queues", "sources"}
+        assert [row["id"] for row in data["tasks"]] == ["4", "3", "2", "1", "0"]
+        assert (data["total"], data["stale"], data["summary"]["active"]) == (5, False, 5)
+        assert data["sources"][0]["key"] == "s"
+
+
+async def test_a_change_arrives_as_a_delta_with_everything_the_protocol_names(api: Api) -> None:
+    async with socket(api.port) as client:
+        await client.join(limit=3)
+        await api.writing.write(task("2", state=State.SUCCEEDED, updated_at=2e9), task("9", updated_at=1.5e9))
+        data = await client.until(lambda event, data: event == "task_updates" and data["upsert"])
+        assert set(data) == {
+            "kind",
+            "position",
+            "at",
+            "stale",
+            "summary",
+            "total",
+            "upsert",
+            "remove",
+            "workers",
+            "queues",
+            "sources",
+        }
+        assert ({row["key"] for row in data["upsert"]}, data["remove"], data["total"]) == ({"s/2", "s/9"}, ["s/3"], 6)
+        assert (data["workers"], data["queues"], data["sources"]) == (None, None, None)
+        assert set(client.tasks) == {"s/2", "s/9", "s/4"}
+
+
+async def test_a_filter_lets_enter_and_leave(api: Api) -> None:
+    async with socket(api.port) as client:
+        await client.join(filter={"state": ["failed"]})
+        assert client.tasks == {}
+        await api.writing.write(task("1", state=State.FAILED))
+        await client.until(lambda *_: "s/1" in client.tasks)
+        assert (client.total, client.summary["failed"]) == (1, 1)
+        await api.writing.write(task("1", state=State.SUCCEEDED))
+        await client.until(lambda *_: "s/1" not in client.tasks)
+        assert (client.total, client.summary["total"]) == (0, 5)
+
+
+async def test_fields_leave_out_the_rest_but_key_and_version(api: Api) -> None:
+    async with socket(api.port) as client:
+        await client.join(fields=["state", "name"], limit=1)
+        assert set(client.tasks["s/4"]) == {"key", "version", "state", "name"}
+
+
+async def test_joining_again_replaces_the_subscription(api: Api) -> None:
+    async with socket(api.port) as client:
+        await client.join()
+        await client.join(limit=1)
+        assert set(client.tasks) == {"s/4"}
+        assert api.services.hub.clients == 1
+
+
+async def test_leaving_stops_the_updates(api: Api) -> None:
+    async with socket(api.port) as client:
+        await client.join()
+        await client.send("leave_task_monitoring")
+        await client.send("request_task_updates")
+        data = await client.until(lambda event, _: event == "error")
+        assert data["type"] == "urn:taskscope:problem:not-joined"
+
+
+async def test_a_snapshot_can_be_asked_for(api: Api) -> None:
+    async with socket(api.port) as client:
+        await client.join()
+        await client.send("request_task_updates")
+        await client.until(lambda *_: client.kinds.count("snapshot") == 2)
+
+
+async def test_a_client_that_comes_back_gets_what_it_missed_as_one_delta(api: Api) -> None:
+    async with socket(api.port) as client:
+        await client.join()
+        position, rows = client.position, dict(client.tasks)
+    for at in range(3):
+        await api.writing.write(task("0", updated_at=1.1e9 + at), removed=["1"])
+    await eventually(lambda: "1" not in api.services.live.replicas["s"].tasks)
+    async with socket(api.port) as client:
+        client.tasks = rows
+        await client.join(since=position)
+        assert client.kinds == ["delta"]
+        assert (set(client.tasks), client.tasks["s/0"]["updated_at"]) == (
+            {"s/0", "s/2", "s/3", "s/4"},
+            "2004-11-09T11:33:22.000Z",
+        )
+
+
+@pytest.mark.parametrize("token", ["garbage", "", "AAAA"])
+async def test_a_foreign_token_is_named_and_answered_with_a_snapshot(api: Api, token: str) -> None:
+    async with socket(api.port) as client:
+        await client.send("join_task_monitoring", {"since": token})
+        error = await client.until(lambda event, _: event == "error")
+        assert (error["field"], error["type"]) == ("since", "urn:taskscope:problem:invalid-token")
+        await client.until(lambda *_: client.kinds == ["snapshot"])
+
+
+async def test_a_token_of_another_subscription_is_answered_with_a_snapshot(api: Api) -> None:
+    async with socket(api.port) as client:
+        await client.join()
+        await client.join(limit=2, since=client.position)
+        assert client.kinds == ["snapshot", "snapshot"]
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        ("{", None),
+        ("[]", None),
+        ('{"event": "nothing"}', "event"),
+        ('{"data": {}}', "event"),
+        ('{"event": "join_task_monitoring", "data": {"filter": {"stat": []}}}', "filter.stat"),
+        ('{"event": "join_task_monitoring", "data": {"sort": "nothing"}}', "sort"),
+        ('{"event": "join_task_monitoring", "data": {"limit": 1000}}', "limit"),
+    ],
+)
+async def test_a_wrong_message_is_an_error_that_names_its_member_and_the_connection_goes_on(
+    api: Api, text: str, field: Any
+) -> None:
+    async with socket(api.port) as client:
+        await client.connection.send(text)
+        event, data = await client.receive()
+        assert (event, set(data), data["field"]) == ("error", {"type", "title", "detail", "field"}, field)
+        await client.join()
+        assert len(client.tasks) == 5
+
+
+async def test_a_message_in_binary_is_read_like_text(api: Api) -> None:
+    async with socket(api.port) as client:
+        await client.connection.send(b'{"event": "join_task_monitoring"}')
+        await client.until(lambda *_: client.kinds == ["snapshot"])
+        await client.connection.send(b"\xff\xfe")
+        await client.until(lambda event, _: event == "error")
+
+
+async def test_equal_subscriptions_share_one_window(api: Api) -> None:
+    async with socket(api.port) as first, socket(api.port) as second:
+        await first.join(filter={"state": ["running", "failed"]})
+        await second.join(filter={"state": ["failed", "running"]}, limit=100)
+        assert len(api.services.hub._shown) == 1
+        await api.writing.write(task("7"))
+        for client in (first, second):
+            await client.until(lambda *_, client=client: "s/7" in client.tasks)
+        assert first.position == second.position
+
+
+async def test_workers_are_pushed_when_they_change(api: Api) -> None:
+    async with socket(api.port) as client:
+        await client.join()
+        await api.writing.write(workers=[Worker("w", "s", Engine.CELERY, WorkerState.ONLINE)])
+        data = await client.until(lambda event, data: event == "task_updates" and data["workers"])
+        assert [row["key"] for row in data["workers"]["upsert"]] == ["s/w"]
+
+
+async def test_a_window_says_something_every_few_seconds(api: Api) -> None:
+    async with socket(api.port) as client:
+        await client.join()
+        data = await client.until(lambda event, _: event == "task_updates", seconds=10)
+        assert (data["kind"], data["upsert"], data["remove"]) == ("delta", [], [])
+
+
+async def test_a_slow_client_is_told_to_join_again_and_does_not_slow_others(api: Api) -> None:
+    async with socket(api.port) as slow, socket(api.port) as quick:
+        for client in (slow, quick):
+            await client.join(limit=500)
+        slow.connection.transport.pause_reading()
+        big = "x" * 150
+        seen = 0
+        while not api.services.hub.cuts:
+            seen += 1
+            await api.writing.write(
+                *(task(str(n), args=big, kwargs=big, result=big, updated_at=1e9 + seen) for n in range(300))
+            )
+            await quick.until(lambda event, _: event == "task_updates", seconds=20)
+        assert api.services.hub.clients == 1
+        slow.connection.transport.resume_reading()
+        await slow.until(lambda event, _: event == "resync", seconds=20)
+        await slow.join(limit=500)
+        assert slow.kinds[-1] == "snapshot"
+
+
+async def test_a_cut_queue_holds_the_resync_alone() -> None:
+    client = Client()
+    assert all(client.offer("x") for _ in range(MAX_FRAMES))
+    assert not client.offer("x")
+    frames = client.frames()
+    assert '"resync"' in await anext(frames)
+    assert client.offer("y")
+    assert await anext(frames) == "y"
+
+
+async def test_a_page_of_another_site_may_not_open_the_socket(api: Api) -> None:
+    with pytest.raises(InvalidStatus) as caught:
+        async with socket(api.port, origin="https://evil.example"):
+            pass
+    assert caught.value.response.status_code == 403
+    assert caught.value.response.headers["Content-Type"] == "application/problem+json"
+    async with socket(api.port, origin=f"http://127.0.0.1:{api.port}") as client:
+        await client.join()
+    async with socket(api.port, origin="http://localhost:5173") as client:
+        await client.join()
+
+
+async def test_a_change_on_an_idle_api_goes_out_at_once(api: Api) -> None:
+    loop = asyncio.get_running_loop()
+    waits = []
+    async with socket(api.port) as client:
+        await client.join()
+        for number in range(20):
+            await asyncio.sleep(0.08)  # idle: longer than the interval between two rounds
+            before = loop.time()
+            await api.writing.write(task(f"new{number}"))
+            await client.until(lambda *_, key=f"s/new{number}": key in client.tasks)
+            waits.append(loop.time() - before)
+    assert sorted(waits)[10] < 0.045, "it waited for the interval"
+
+
+async def test_a_disconnected_client_leaves_nothing_behind(api: Api) -> None:
+    async with socket(api.port) as client:
+        await client.join()
+    await eventually(lambda: api.services.hub.clients == 0)
+    names = {running.get_name() for running in asyncio.all_tasks()}
+    assert not names & {"push", "push-receive"}

@@ -1,0 +1,114 @@
+import pytest
+from taskscope_api.cursors import BadTokenError, check_token, cursor, place_of, token
+from taskscope_api.errors import ApiError
+from taskscope_api.filters import Filter, Matcher, filter_of
+from taskscope_api.live_view import Place
+from taskscope_api.sorting import CohortKey
+from taskscope_api.subscriptions import read_join, read_message, subscription
+from taskscope_shared.model import Position, State
+
+
+def key(name: str | None = "a.b", state: State = State.RUNNING) -> CohortKey:
+    return CohortKey(state, "vod", name, "q", "celery")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "matches"),
+    [
+        ("a.b", "a.b", True),
+        ("a.b", "axb", False),
+        ("a.*", "a.b", True),
+        ("*b", "a.b", True),
+        ("*", "", True),
+        ("a*a", "a", False),
+        ("*.*.*", "a.b", False),
+        ("a**c", "abc", True),
+        ("[ab]*", "a.b", False),
+        ("*x*y*", "1x2y3", True),
+        ("*x*y*", "1y2x3", False),
+    ],
+)
+def test_a_star_stands_for_any_text_and_nothing_else_is_special(pattern: str, name: str, *, matches: bool) -> None:
+    assert Matcher(Filter(name=(pattern,)), None).cohort(key(name)) is matches
+
+
+def test_a_pattern_made_to_be_slow_is_not() -> None:
+    assert not Matcher(Filter(name=("*a" * 200 + "b",)), None).cohort(key("a" * 5000))
+
+
+def test_parameters_repeat_or_hold_several_values() -> None:
+    found = filter_of({"state": ["failed,lost", "running"], "queue": [" q1 ", ""]})
+    assert found == Filter(state=("failed", "lost", "running"), queue=("q1",))
+
+
+def test_state_and_group_both_have_to_hold() -> None:
+    matcher = Matcher(Filter(state=("running", "failed"), group=("finished",)), None)
+    assert [matcher.cohort(key(state=state)) for state in (State.RUNNING, State.FAILED, State.LOST)] == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        (b'{"filter": {"stat": ["x"]}}', "filter.stat"),
+        (b'{"filter": {"state": [3]}}', "filter.state"),
+        (b'{"filter": {"state": "running"}}', "filter.state"),
+        (b'{"limit": "x"}', "limit"),
+        (b'{"limits": 3}', "limits"),
+        (b"[]", None),
+    ],
+)
+def test_a_wrong_subscription_names_its_member(text: bytes, field: str | None) -> None:
+    with pytest.raises(ApiError) as caught:
+        read_join(read_message(b'{"event": "join_task_monitoring", "data": ' + text + b"}").data)
+    assert caught.value.problem.field == field
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        (b'{"limit": 0}', "limit"),
+        (b'{"limit": 501}', "limit"),
+        (b'{"sort": "-nothing"}', "sort"),
+        (b'{"fields": ["key", "nothing"]}', "fields"),
+        (b'{"filter": {"engine": ["dramatiq"]}}', "engine"),
+    ],
+)
+def test_values_that_cannot_be_are_refused_by_name(text: bytes, field: str) -> None:
+    join = read_join(read_message(b'{"event": "join_task_monitoring", "data": ' + text + b"}").data)
+    with pytest.raises(ApiError) as caught:
+        subscription(join, None)
+    assert caught.value.problem.field == field
+
+
+def test_equal_subscriptions_are_equal_however_they_are_written() -> None:
+    first = read_join(
+        read_message(b'{"event": "j", "data": {"filter": {"state": ["failed", "lost", "lost"]}, "limit": 100}}').data
+    )
+    second = read_join(
+        read_message(b'{"event": "j", "data": {"filter": {"state": ["lost", "failed"]}, "sort": "-updated_at"}}').data
+    )
+    assert subscription(first, None) == subscription(second, None)
+    assert subscription(first, frozenset({"s"})) != subscription(second, None)
+
+
+def test_no_data_is_the_default_subscription() -> None:
+    assert subscription(read_join(read_message(b'{"event": "join_task_monitoring"}').data), None).limit == 100
+
+
+def test_a_cursor_comes_back_as_it_was() -> None:
+    place = Place((1, "x"), float("inf"), "s/a")
+    assert place_of(cursor("-name", place), "-name") == place
+
+
+@pytest.mark.parametrize("text", ["", "x", "!!!", "a" * 10_000, cursor("name", Place((0, ""), 0.0, "k"))])
+def test_a_foreign_cursor_is_refused_by_name(text: str) -> None:
+    with pytest.raises(ApiError) as caught:
+        place_of(text, "-updated_at")
+    assert caught.value.problem.field == "cursor"
+
+
+@pytest.mark.parametrize("text", ["", "x", "!!!", "ä", "a" * 10_000, cursor("name", Place((0, ""), 0.0, "k"))])
+def test_a_foreign_token_is_told_from_ours(text: str) -> None:
+    with pytest.raises(BadTokenError):
+        check_token(text)
+    check_token(token({"s": ("inc", Position(1, 2))}, "w.1"))

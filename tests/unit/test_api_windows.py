@@ -1,0 +1,190 @@
+"""A client that applies deltas shows what a fresh look at the live view would show."""
+
+import json
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.api import START, task
+from taskscope_api.filters import Filter, Matcher
+from taskscope_api.frames import RowEncoder
+from taskscope_api.live_view import LiveView
+from taskscope_api.sorting import sort_named
+from taskscope_api.subscriptions import Subscription
+from taskscope_api.windows import Window
+from taskscope_shared.model import Engine, Position, State, Task, Worker, WorkerState
+
+STATES = [State.RUNNING, State.QUEUED, State.SUCCEEDED]
+CHANGES = st.lists(
+    st.tuples(
+        st.sampled_from("abcdefghij"), st.sampled_from([*STATES, None]), st.integers(0, 50), st.sampled_from(["w1", None])
+    ),
+    max_size=12,
+)
+ROUNDS = st.lists(st.tuples(CHANGES, st.booleans(), st.booleans()), max_size=25)
+WANTED = st.builds(
+    Subscription,
+    st.builds(
+        Filter,
+        state=st.lists(st.sampled_from(STATES), max_size=2).map(tuple),
+        worker=st.lists(st.just("w1"), max_size=1).map(tuple),
+    ),
+    st.sampled_from(["-updated_at", "live", "updated_at", "state"]).map(sort_named),
+    st.integers(1, 6),
+    st.just(("key", "version")),
+    st.none(),
+)
+
+
+class Client:
+    """Applies frames as docs/architecture.md says."""
+
+    def __init__(self, text: str) -> None:
+        self.rows: dict[str, str] = {}
+        self.workers: dict[str, Any] = {}
+        self.token = ""
+        self.apply(text)
+
+    def apply(self, text: str) -> None:
+        data = json.loads(text)["data"]
+        if data["kind"] == "snapshot":
+            self.rows = {row["key"]: row["version"] for row in data["tasks"]}
+            self.workers = {row["key"]: row for row in data["workers"]}
+        else:
+            self._apply_delta(data)
+        self.total, self.token = data["total"], data["position"]
+
+    def _apply_delta(self, data: dict[str, Any]) -> None:
+        assert not {row["key"] for row in data["upsert"]} & set(data["remove"])
+        for key in data["remove"]:
+            self.rows.pop(key, None)  # a resumed client may never have had what came and went meanwhile
+        self.rows.update((row["key"], row["version"]) for row in data["upsert"])
+        for key in (data["workers"] or {"remove": []})["remove"]:
+            del self.workers[key]
+        self.workers.update((row["key"], row) for row in (data["workers"] or {"upsert": []})["upsert"])
+
+
+class World:
+    """A live view that changes, and its positions."""
+
+    def __init__(self) -> None:
+        self.live = LiveView()
+        self.live.replicas["s"] = self.live.new_replica("s")
+        self.seq = 0
+
+    def change(self, changes: list[tuple[str, State | None, int, str | None]]) -> None:
+        self.seq += 1
+        replica = self.live.replicas["s"]
+        for id_, state, at, worker in changes:
+            if state is None:
+                replica.remove(id_, Position(1, self.seq))
+            else:
+                replica.put(task(id_, state=state, seq=self.seq, updated_at=float(at), worker=worker))
+        replica.position = Position(1, self.seq)
+        self.live.changed(tasks=True)
+
+    async def replace(self) -> None:
+        """What a new snapshot does: the same tasks in a new replica."""
+        fresh, held = self.live.new_replica("s"), self.live.replicas["s"]
+        for one in held.tasks.values():
+            fresh.put(Task(**{name: getattr(one, name) for name in Task.__struct_fields__}))
+        fresh.position = held.position
+        await self.live.install(fresh)
+
+    def shown(self, wanted: Subscription) -> tuple[dict[str, str], int]:
+        page = self.live.page(Matcher(wanted.filter, None), wanted.sort, wanted.limit)
+        return {f"{one.source}/{one.id}": f"{one.epoch}-{one.seq}" for one in page.tasks}, page.total
+
+    def touched(self) -> set[Any]:
+        touched = set(self.live.touched)
+        self.live.touched.clear()
+        return touched
+
+
+@given(WANTED, ROUNDS)
+@settings(max_examples=200, deadline=None)
+async def test_deltas_applied_by_a_client_give_the_window_and_so_does_resuming(wanted: Subscription, rounds: list[Any]) -> None:
+    world = World()
+    await world.live.prepare(wanted.sort)
+    window = Window(wanted, world.live, RowEncoder(), "w")
+    window.advance(None, START, always=True)
+    client, away = Client(window.snapshot(START)), Client(window.snapshot(START))
+    for changes, replaced, resumes in rounds:
+        world.change(changes)
+        if replaced:
+            await world.replace()
+        if (text := window.advance(world.touched(), START)) is not None:
+            client.apply(text)
+        assert (client.rows, client.total) == world.shown(wanted)
+        if resumes:
+            resumed = window.resume(away.token, START)
+            assert resumed is not None
+            away.apply(resumed)
+            assert away.rows == client.rows
+    assert Client(window.snapshot(START)).rows == client.rows
+
+
+def window_of(world: World, **fields: Any) -> Window:
+    wanted = Subscription(Filter(**fields), sort_named("-updated_at"), 10, None, None)
+    window = Window(wanted, world.live, RowEncoder(), "w")
+    window.advance(None, START, always=True)
+    return window
+
+
+def test_nothing_is_sent_when_nothing_that_is_shown_changed() -> None:
+    world = World()
+    window = window_of(world, kind=("vod",))
+    world.touched()
+    assert window.advance(world.touched(), START) is None
+
+
+def test_a_change_outside_the_filter_moves_the_cards_but_no_row() -> None:
+    world = World()
+    window = window_of(world, state=("failed",))
+    world.change([("a", State.RUNNING, 1, None)])
+    data = json.loads(window.advance(world.touched(), START) or "")["data"]
+    assert (data["upsert"], data["remove"], data["total"], data["summary"]["active"]) == ([], [], 0, 1)
+
+
+def test_workers_are_sent_when_they_change_and_named_when_they_are_gone() -> None:
+    world = World()
+    window = window_of(world)
+    worker = Worker("w", "s", Engine.CELERY, WorkerState.ONLINE, heartbeat_at=START)
+    world.live.replicas["s"].workers["w"] = worker
+    world.live.changed(tasks=False)
+    client = Client(window.snapshot(START))
+    client.apply(window.advance(set(), START) or "")
+    assert client.workers["s/w"]["heartbeat_at"] == "2023-11-14T22:13:20.000Z"
+    del world.live.replicas["s"].workers["w"]
+    world.live.changed(tasks=False)
+    client.apply(window.advance(set(), START) or "")
+    assert client.workers == {}
+
+
+def test_a_token_of_another_window_is_not_resumed() -> None:
+    world = World()
+    first, second = (
+        window_of(world),
+        Window(Subscription(Filter(), sort_named("-updated_at"), 10, None, None), world.live, RowEncoder(), "other"),
+    )
+    second.advance(None, START, always=True)
+    assert first.resume(second.token, START) is None
+    assert first.resume(first.token, START) is not None
+
+
+def test_a_token_from_too_long_ago_is_not_resumed() -> None:
+    world = World()
+    window = window_of(world)
+    old = window.token
+    for at in range(700):
+        world.change([("a", State.RUNNING, at, None)])
+        window.advance(world.touched(), START)
+    assert window.resume(old, START) is None
+
+
+def test_a_source_that_becomes_stale_is_told_at_once() -> None:
+    world = World()
+    window = window_of(world)
+    world.live.mark("s", "its collector is gone")
+    data = json.loads(window.advance(set(), START) or "")["data"]
+    assert data["stale"] is True
