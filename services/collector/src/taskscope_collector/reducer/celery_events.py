@@ -160,8 +160,8 @@ def _open(folding: Folding, event: TaskEvent) -> list[Run]:
 def _end(folding: Folding, event: TaskEvent, state: State, *, oldest: bool = False) -> Run | None:
     """End the delivery that `event` is about; None when it repeats an end that is known.
 
-    The oldest try for `retried`: the next one may have been received, and even have started, before. The latest try else,
-    and of several deliveries of the same try the one that came first.
+    The oldest try for `retried`: the next one may have been received, and even have started, before. The latest try else
+    (what `replace()` ended has no end of its own), and of several deliveries of the same message the one that came first.
     """
     open_ = _open(folding, event)
     if not open_ and not _unseen(folding, event):
@@ -176,7 +176,8 @@ def _end(folding: Folding, event: TaskEvent, state: State, *, oldest: bool = Fal
 def _choose(open_: list[Run], *, oldest: bool) -> Run:
     if oldest:
         return open_[-1]
-    return [run for run in open_ if run.retries == open_[0].retries][-1]
+    latest = open_[0]
+    return [run for run in open_ if (run.retries, run.name) == (latest.retries, latest.name)][-1]
 
 
 def _unseen(folding: Folding, event: TaskEvent) -> bool:

@@ -10,14 +10,14 @@ from taskscope_collector.reducer.runs import Folding, Run, Send
 
 
 def fold(base: Draft | None, facts: list[Fact]) -> Folding:
-    """Events tell of the deliveries; results and places fill in and tell of what no event did; inferences come last."""
+    """Events tell of the deliveries; places and results fill in and tell of what no event did; inferences come last."""
     folding = Folding(base)
     events = ordered_events(facts)
     if base is not None:
         events = _newer(folding, base, events)
     fold_events(folding, events)
-    fold_results(folding, [fact for fact in facts if type(fact) is TaskResult])
     fold_places(folding, facts)
+    fold_results(folding, [fact for fact in facts if type(fact) is TaskResult])
     fold_inferences(folding, facts)
     return folding
 

@@ -50,18 +50,28 @@ def _run_held(folding: Folding, fact: TaskHeld) -> Run | None:
     """The delivery the worker holds: its open one, or one that was not seen; None for what has ended meanwhile."""
     own = [run for run in folding.runs if run.worker in (fact.worker, None)]
     open_ = [run for run in own if run.state is None or (run.inferred and fact.at > run.seen_at)]
-    if open_:
+    if open_ and not _is_next(open_[-1], fact):
         open_[-1].worker = fact.worker
         return open_[-1]
     last = folding.last
     if last is None:
         return _implicit(folding, fact)
-    if last.state is None and last.worker != fact.worker:
+    if open_:
+        return _implicit(folding, fact) if open_[-1] is last else None
+    if last.state is None:
         # Two workers say that they have it: the one that was heard of last is right (the broker gave it to another).
         return _implicit(folding, fact) if fact.at > last.seen_at + SLACK_SECONDS else None
     since = fact.started_at if fact.started_at is not None else fact.at
     again = last.state in COMES_AGAIN or fact.started_at is not None
     return _implicit(folding, fact) if again and since > (last.ended_at or last.seen_at) + _margin(fact) else None
+
+
+def _is_next(run: Run, fact: TaskHeld) -> bool:
+    """Whether it says of a later delivery to the same worker, the end of the open one not having been seen."""
+    if fact.retries is not None and fact.retries != run.retries:
+        return fact.retries > run.retries
+    both = fact.started_at is not None and run.started_at is not None
+    return both and (fact.started_at or 0.0) > (run.started_at or 0.0) + SLACK_SECONDS
 
 
 def _margin(fact: TaskHeld) -> float:

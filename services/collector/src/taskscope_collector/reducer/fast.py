@@ -161,11 +161,12 @@ class FastPath:
         return True
 
     def _end(self, event: TaskEvent, record: Record, lane: Lane) -> None:
-        draft = record.draft
+        draft, stored = record.draft, record.stage is Stage.STORED
         record.stage, record.clock, draft.finished_at = Stage.ENDED, event.clock, event.at
         if draft.runtime_seconds is None and draft.started_at is not None:
             draft.runtime_seconds = max(event.at - draft.started_at, 0.0)
-        draft.updated_at = max(draft.sent_at or 0.0, event.at, (draft.progress and draft.progress.at) or 0.0)
+        if stored:  # the time of the stored result does not count any more
+            draft.updated_at = max(draft.sent_at or 0.0, draft.received_at or 0.0, draft.started_at or 0.0)
         self._note(event, record)
         if record.lane is not lane:
             self._books.move(record, lane)

@@ -141,6 +141,7 @@ class SourceState:
             record = self._new(event.uuid)
             if record is None:
                 return
+            usual = None if record.facts else usual  # something was concluded about it before it was seen
         if usual is not None:
             event.type = usual[0]
             if record.facts is not None and usual[1](event, record):

@@ -119,7 +119,8 @@ class Workers:
                 version=_known(reply.version, worker.version),
                 started_at=_known(reply.started_at, worker.started_at),
                 events=_known(reply.events, worker.events),
-                events_enabled_by_us=reply.events_enabled_by_us or worker.events_enabled_by_us,
+                # A collector that was started anew only sees that they are on already; the state remembers who did that.
+                events_enabled_by_us=reply.events_enabled_by_us or (worker.events_enabled_by_us and reply.events is not False),
                 active=worker.active if held is None else len(held),
                 reserved=worker.reserved if reply.reserved is None else len(reply.reserved),
                 current=worker.current if held is None else tuple(held[:100]),
