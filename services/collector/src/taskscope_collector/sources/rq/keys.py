@@ -70,6 +70,10 @@ class Keys:
         """Who schedules for a queue: the name of a scheduler's hash, or a pid before 2.10."""
         return f"{self.prefix}:scheduler-lock:{queue}"
 
+    def scheduler(self, name: str) -> str:
+        """The hash of a scheduler (2.10 and newer)."""
+        return f"{self.prefix}:scheduler:{name}"
+
     def job_of(self, key: bytes) -> str | None:
         """The job whose hash `key` is; None for its sets of dependents and dependencies and for anything else."""
         if not key.startswith(self._job_bytes):

@@ -4,8 +4,8 @@ What a killed worker leaves (seen on RQ 1.16 to 3.0): its hash and its job's ent
 90 s later. Its command channel tells sooner: `PUBSUB NUMSUB` is 0 as soon as its process and a forked work-horse (which
 inherits the socket) are gone. 0 may also be a worker that just reconnects (it waits 2 s), so it has to stay 0 for a while. 1
 proves nothing: a scheduler process that outlived its worker holds the socket, too, or the machine is gone and the server does
-not know yet. So after the entry's expiry an open socket leaves it open until the job's own time limit, which a work-horse
-keeps by itself.
+not know yet. So when the entry expired but the socket is open, it is open, too, whether the work-horse lives, until the job's
+own time limit, which a work-horse keeps by itself; but where a scheduler explains the socket, the entry's expiry decides.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -21,8 +21,8 @@ SETTLE_SECONDS = 10.0
 """After our own reconnection everybody else may be reconnecting, too."""
 EXPIRY_GRACE_SECONDS = 2.0
 """An entry of `wip` carries its worker's clock."""
-LIMIT_GRACE_SECONDS = 60.0
-"""A work-horse that passed its time limit may still be in its failure callback, which has 60 s by default."""
+LIMIT_GRACE_SECONDS = 15.0
+"""A work-horse that passed its time limit raises an exception, and stores its failure soon after."""
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -61,13 +61,25 @@ class Liveness:
         """Since when nobody was subscribed, once that is long enough; None otherwise."""
         return self._silent_since[worker] if self.is_silent(worker, now) else None
 
-    def judge(self, running: Iterable[Running], heartbeat: Callable[[str], float | None], now: float) -> list[JobAbandoned]:
-        """What is newly concluded at `now`."""
+    def unexplained(self, running: Iterable[Running], now: float) -> dict[str, str | None]:
+        """Workers with connections whose jobs' entries expired, and a queue of each: somebody should look for schedulers."""
+        return {
+            job.worker: job.queue for job in running if job.worker and _expired(job, now) and self._subscribers.get(job.worker)
+        }
+
+    def judge(
+        self,
+        running: Iterable[Running],
+        heartbeat: Callable[[str], float | None],
+        now: float,
+        scheduling: frozenset[str] = frozenset(),
+    ) -> list[JobAbandoned]:
+        """What is newly concluded at `now`. `scheduling` are workers whose scheduler process lives, perhaps alone."""
         found: list[JobAbandoned] = []
         alive: set[str] = set()
         for job in running:
             alive.add(job.id)
-            verdict = self._verdict(job, heartbeat, now)
+            verdict = self._verdict(job, heartbeat, now, scheduling)
             before = self._judged.get(job.id)
             if verdict is None:
                 self._judged.pop(job.id, None)
@@ -85,24 +97,36 @@ class Liveness:
             return None
         return JobAbandoned(job.id, at, judged[1].reason, judged[1].certain)
 
-    def _verdict(self, job: Running, heartbeat: Callable[[str], float | None], now: float) -> Verdict | None:
+    def _verdict(
+        self, job: Running, heartbeat: Callable[[str], float | None], now: float, scheduling: frozenset[str]
+    ) -> Verdict | None:
         if job.worker and self.is_silent(job.worker, now):
-            since = self._silent_since[job.worker]
             beats = max(job.heartbeat_at or 0.0, heartbeat(job.worker) or 0.0)
-            if beats <= since:
-                return Verdict(
-                    certain=True, reason="its worker and work-horse are gone: nobody is connected to the worker's channel"
-                )
-        if job.wip_expires_at is None or now < job.wip_expires_at + EXPIRY_GRACE_SECONDS:
+            if beats <= self._silent_since[job.worker]:
+                return _GONE
+        if not _expired(job, now):
             return None
         if not job.worker or not self._subscribers.get(job.worker):
-            return Verdict(certain=True, reason="its entry among the running jobs expired: its worker stopped renewing it")
-        if _limit_passed(job, now):
-            return Verdict(certain=True, reason="its entry among the running jobs expired, and so did its time limit")
-        return Verdict(
-            certain=False,
-            reason="its worker stopped renewing it, but a process of it is still connected: the work-horse may be running",
-        )
+            return _EXPIRED
+        if job.worker in scheduling:
+            return _SCHEDULER
+        return _LIMIT if _limit_passed(job, now) else _DOUBTFUL
+
+
+_GONE = Verdict(certain=True, reason="its worker and work-horse are gone: nobody is connected to the worker's channel")
+_EXPIRED = Verdict(certain=True, reason="its entry among the running jobs expired: its worker stopped renewing it")
+_SCHEDULER = Verdict(
+    certain=True, reason="its entry among the running jobs expired, and only a scheduler of its worker is left"
+)
+_LIMIT = Verdict(certain=True, reason="its entry among the running jobs expired, and so did its time limit")
+_DOUBTFUL = Verdict(
+    certain=False,
+    reason="its worker stopped renewing it, but a process of it is still connected: the work-horse may be running",
+)
+
+
+def _expired(job: Running, now: float) -> bool:
+    return job.wip_expires_at is not None and now >= job.wip_expires_at + EXPIRY_GRACE_SECONDS
 
 
 def _limit_passed(job: Running, now: float) -> bool:

@@ -189,9 +189,13 @@ class Session:
             observations: list[Observation | None] = []
             for worker, count in subscribers.items():
                 since = self._liveness.silent_since(worker, now)
-                observations.append(self._workers.silent(worker, since, now) if since is not None else None)
-                observations.append(self._workers.heard(worker, now) if count else None)
-            observations += self._liveness.judge(self._ledger.running.values(), self._workers.heartbeat, now)
+                if since is not None:
+                    observations.append(self._workers.silent(worker, since, now))
+                elif count:
+                    observations.append(self._workers.heard(worker, now))
+            running = self._ledger.running.values()
+            scheduling = await self._workers.scheduling(self._liveness.unexplained(running, now))
+            observations += self._liveness.judge(running, self._workers.heartbeat, now, scheduling)
             self._sink.put([observation for observation in observations if observation is not None])
             await asyncio.sleep(LIVENESS_SECONDS)
 

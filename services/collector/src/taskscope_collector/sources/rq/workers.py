@@ -28,6 +28,7 @@ _FIELDS = (
 )
 _CURRENT = 20
 _QUEUES = 200
+_HOSTS = 5_000
 REFRESH_SECONDS = 10.0
 """An unchanged worker is reported again after this long, so that its heartbeat's age stays true."""
 
@@ -48,6 +49,8 @@ class WorkerTable:
         self._source = source
         self._clock = clock
         self._known: dict[str, _Known] = {}
+        # Hosts of workers, also of those that are gone: their schedulers may have outlived them.
+        self._hosts: dict[str, str] = {}
 
     async def refresh(self, names: Iterable[str] = ()) -> list[Observation]:
         """Read all workers that RQ lists, and `names`. Raises ConnectionError, TimeoutError, RespError."""
@@ -82,6 +85,7 @@ class WorkerTable:
         if known and known.worker == worker and at - known.reported_at < REFRESH_SECONDS:
             return None
         self._known[name] = _Known(worker, None, at)
+        self._remember_host(worker)
         return WorkerSeen(worker, at)
 
     def _gone(self, name: str, at: float) -> Observation | None:
@@ -119,6 +123,28 @@ class WorkerTable:
             version=text(fields["version"]),
             current=current,
             detail="shutting down" if fields["shutdown_requested_date"] else state,
+        )
+
+    def _remember_host(self, worker: Worker) -> None:
+        if worker.hostname is not None:
+            self._hosts.pop(worker.name, None)
+            self._hosts[worker.name] = worker.hostname
+            if len(self._hosts) > _HOSTS:
+                del self._hosts[next(iter(self._hosts))]
+
+    async def scheduling(self, queues: Mapping[str, str | None]) -> frozenset[str]:
+        """Those of the workers (each with a queue of it) on whose host a scheduler of that queue lives.
+
+        The lock of a queue names its scheduler's hash (RQ 2.10 and newer) or is a pid, which tells no host.
+        Raises ConnectionError, TimeoutError.
+        """
+        names = [name for name, queue in queues.items() if queue]
+        locks = await self._connection.pipeline([("GET", self._keys.scheduler_lock(queues[name] or "")) for name in names])
+        holders = [lock.decode("utf-8", "replace") if isinstance(lock, bytes) else "" for lock in locks]
+        hosts = await self._connection.pipeline([("HGET", self._keys.scheduler(holder), "hostname") for holder in holders])
+        found = zip(names, holders, hosts, strict=True)
+        return frozenset(
+            name for name, holder, host in found if holder.isdecimal() or (host and text(host) == self._hosts.get(name))
         )
 
     def silent(self, name: str, since: float, at: float) -> Observation | None:
