@@ -27,6 +27,8 @@ class EventSwitch:
         self._board = board
         self._clock = clock
         self._all_at = 0.0
+        self._kept_off = False
+        """`taskscope events off` was said, and obeyed."""
 
     @property
     def waiting(self) -> bool:
@@ -36,6 +38,8 @@ class EventSwitch:
     async def turn_on(self, mailbox: Mailbox) -> None:
         """Ask whoever is to be asked now. Raises what the mailbox raises."""
         now = self._clock.monotonic()
+        if self._kept_off:
+            self._kept_off, self._all_at = False, now
         if now >= self._all_at:
             self._all_at = now + AGAIN_SECONDS
             await self._ask(mailbox, None)
@@ -68,12 +72,8 @@ class EventSwitch:
         """Say whose events cannot be had."""
         nodes = [node for node in self._roster.nodes.values() if not node.offline]
         off = sorted(node.name for node in nodes if node.events is False)
-        self._board.note(
-            "events",
-            f"no events from {', '.join(off[:5])}{' …' if len(off) > 5 else ''}: started without gossip and heartbeat"
-            if off
-            else None,
-        )
+        why = "switched off by `taskscope events off`" if self._kept_off else "started without gossip and heartbeat"
+        self._board.note("events", f"no events from {', '.join(off[:5])}{' …' if len(off) > 5 else ''}: {why}" if off else None)
         if any(node.events for node in nodes):
             self._board.events = True
         elif off:
@@ -82,6 +82,7 @@ class EventSwitch:
 
     async def turn_off(self, mailbox: Mailbox, workers: Collection[str] | None = None) -> int:
         """Switch off in `workers`, by default where it was us; how many answered."""
+        self._kept_off = workers is None
         names = tuple(workers) if workers is not None else self.ours()
         if not names:
             return 0
@@ -90,7 +91,7 @@ class EventSwitch:
         for worker in replied:
             node = self._roster.nodes.get(worker)
             if node is not None:
-                node.events, node.events_enabled_by_us = None, False
+                node.events, node.events_enabled_by_us = False, False
         return len(replied)
 
     def ours(self) -> tuple[str, ...]:
