@@ -257,6 +257,23 @@ class TestStandby:
             await until_stored(store, {"1": State.SUCCEEDED})
             assert ended(store) == 1
 
+    async def test_a_task_that_came_before_the_standby_listened_is_taken_over(self, store: MemoryStore) -> None:
+        async with running(store, holder="b") as (second, state):
+            await until(second.active)
+            other = TinyState("s")
+            second.writer._keeper.seconds = 0.05
+            store._states["s"].lease_until = 0.0
+            async with running(store, other, holder="a") as (first, _):
+                await until(first.active)
+                await until(lambda: not second.active())
+                first.buffer.put([event("unseen", at=NOW)])
+                await until_stored(store, {"unseen": State.SUCCEEDED})
+            await until(second.active)
+            await until(lambda: "unseen" in state.records)
+            second.buffer.put([event("unseen", "task-failed", at=NOW)])
+            await until_stored(store, {"unseen": State.FAILED})
+            assert ended(store) == 1
+
     async def test_a_collector_that_starts_again_knows_what_was_stored(self, store: MemoryStore) -> None:
         async with running(store) as (pipeline, _):
             pipeline.buffer.put([event("1", at=NOW), event("2", "task-started", NOW)])

@@ -12,8 +12,9 @@ LIMIT = 100_000
 
 
 class Buffer:
-    """A `Sink` that drops what does not fit and counts it. After a drop the reducer is told of the gap, like after a
-    reconnection, once there is room again.
+    """A `Sink` that drops what does not fit and counts it; an empty one takes a batch of any size.
+
+    After a drop the reducer is told of the gap, like after a reconnection, once there is room again.
     """
 
     def __init__(self, clock: Clock, limit: int = LIMIT) -> None:
@@ -30,7 +31,7 @@ class Buffer:
         """See `Sink.put`."""
         if not batch:
             return
-        if self._waiting + len(batch) > self._limit:
+        if self._waiting and self._waiting + len(batch) > self._limit:
             self._drop(batch)
             return
         self.received += len(batch)
@@ -61,6 +62,12 @@ class Buffer:
             taken = [*taken, Reconnected(self._gap_since, self._clock.now())]
             self._gap_since = None
         return taken
+
+    def rest(self) -> list[list[Observation]]:
+        """All that waits, at the end."""
+        rest, self._waiting = [batch for _, batch in self._batches], 0
+        self._batches.clear()
+        return rest
 
     def gap(self, since: float) -> None:
         """Make the next `take` tell of a gap since then: something was skipped that cannot be named."""

@@ -100,13 +100,17 @@ class Pipeline:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._reduce(), name=f"reduce {self.name}")
             group.create_task(self._tick(), name=f"tick {self.name}")
-            group.create_task(self.writer.run(), name=f"write {self.name}")
+            group.create_task(self.writer.run(self._reduce_rest), name=f"write {self.name}")
 
     async def _reduce(self) -> None:
         while True:
             self._apply(await self.buffer.take(SLICE))
             self.writer.changed.set()
             await asyncio.sleep(0)
+
+    def _reduce_rest(self) -> None:
+        for batch in self.buffer.rest():
+            self._apply(batch)
 
     def _apply(self, batch: list[Observation]) -> None:
         try:

@@ -41,6 +41,10 @@ class Recent:
         while self._tasks and next(iter(self._tasks.values()))[0] < now - self._seconds:
             self._tasks.popitem(last=False)
 
+    def removed(self) -> set[str]:
+        """Ids of tasks that went lately."""
+        return {id_ for id_, (_, record) in self._tasks.items() if record is None}
+
     def take(self) -> tuple[list[Record], list[str]]:
         """Records that changed lately, and ids of tasks that went lately; none is remembered any more."""
         tasks, self._tasks = self._tasks, OrderedDict()
