@@ -245,5 +245,5 @@ async def test_the_stop_mark_switches_off_what_was_switched_on(valkey_url: str, 
         async with watching(runner_of(valkey_url), Recorder()) as recorder:
             assert (await up(recorder, "w1@host")).events_enabled_by_us
             recorder.allowed = False
-            await eventually(lambda: recorder.of(InspectReply)[-1].events is None)
+            await eventually(lambda: recorder.of(InspectReply)[-1].events is False)
             assert "disabled by remote" in (tmp_path / "worker.log").read_text()
