@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import logging
+import signal
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -37,7 +38,13 @@ def main() -> None:
         _refuse(warning)
     telemetry.configure("taskscope-api", configured.log_level, json=True)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _end_in_peace)
     asyncio.run(_serve(configured))
+
+
+def _end_in_peace(*_: object) -> None:
+    """uvicorn ends at a signal and then raises it again, which would end the process as if it had been killed."""
 
 
 def _refuse(text: str) -> NoReturn:
