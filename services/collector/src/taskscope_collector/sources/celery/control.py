@@ -54,8 +54,11 @@ class Broker(Protocol):
         """Tasks that wait and are not known; none where a broker's queues cannot be looked into."""
         ...
 
-    async def waiting_ids(self) -> set[str] | None:
-        """Ids of all messages that wait or are not acknowledged; None if that cannot be known."""
+    async def waiting_ids(self, suspects: int) -> set[str] | None:
+        """Ids of all messages that wait or are not acknowledged.
+
+        None if that cannot be known, or if there are messages enough for each of the `suspects` to be one.
+        """
         ...
 
 

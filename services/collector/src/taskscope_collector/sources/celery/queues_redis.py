@@ -51,6 +51,11 @@ class RedisQueues:
         """Queue -> length of the list of each priority step, as last counted."""
         self.unacked = 0
 
+    @property
+    def depth(self) -> int:
+        """Messages in all queues together, as last counted."""
+        return sum(map(sum, self.lists.values()))
+
     async def count(self, connection: RespConnection, named: Iterable[str], exchanges: Iterable[str]) -> list[Queue]:
         """All queues with their depths: those named, configured, or bound to `exchanges`. Raises OSError or RespError."""
         await self._learn_bindings(connection, exchanges)

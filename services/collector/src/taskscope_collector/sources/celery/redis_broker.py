@@ -40,9 +40,9 @@ class RedisBroker:
         """See `Broker.peek`."""
         return await self._queues.peek(self._commands, known)
 
-    async def waiting_ids(self) -> set[str] | None:
+    async def waiting_ids(self, suspects: int) -> set[str] | None:
         """See `Broker.waiting_ids`."""
-        if self._queues.unacked > UNACKED_READ:
+        if self._queues.unacked > UNACKED_READ or suspects <= self._queues.depth:
             return None
         ids = await self._queues.all_ids(self._commands)
         if ids is not None and self._queues.unacked:

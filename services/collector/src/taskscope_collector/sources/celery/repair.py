@@ -24,7 +24,7 @@ SWEPT = 200
 SWEEP_SECONDS = 30.0
 """Every so often the results of the oldest open tasks are read, in case the end of one was missed."""
 WAITING_LOOKED_AT = 2_000
-WAITING_SECONDS = 10.0
+WAITING_SECONDS = 5.0
 
 
 class Unacknowledged(Protocol):
@@ -135,10 +135,10 @@ class Repair:
 
     # ------------------------------------------------------------------------------------------------ waiting tasks
 
-    async def waiting(self, view: View, in_queues: Callable[[], Awaitable[set[str] | None]]) -> list[Observation]:
+    async def waiting(self, view: View, in_queues: Callable[[int], Awaitable[set[str] | None]]) -> list[Observation]:
         """Tasks that are said to wait but lie in no queue and with no worker: purged, or ended unseen.
 
-        `in_queues` tells the ids of all messages, None if it cannot.
+        `in_queues` tells the ids of all messages, None if it cannot (`Broker.waiting_ids`).
         """
         now = self._clock.monotonic()
         if now - self._waiting_at < WAITING_SECONDS:
@@ -148,7 +148,7 @@ class Repair:
         candidates = [task_id for task_id in view.queued_tasks(WAITING_LOOKED_AT) if task_id not in held]
         # A worker that does not answer may hold any of them.
         unsure = any(node.missed and not node.offline for node in self._roster.nodes.values())
-        ids = await in_queues() if candidates and not unsure else None
+        ids = await in_queues(len(candidates)) if candidates and not unsure else None
         if ids is None:
             self._waiting_absent.clear()
             return []

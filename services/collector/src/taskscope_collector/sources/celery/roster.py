@@ -28,6 +28,7 @@ class Node:
     offline: bool = False
     events: bool | None = None
     events_enabled_by_us: bool = False
+    events_unavailable: bool = False
     asked: int = 0
     pool: str | None = None
 
@@ -77,7 +78,8 @@ class Roster:
             return
         if beat.type == "worker-online" or node.offline or (node.pid and beat.pid and node.pid != beat.pid):
             # A new process: what was switched on in the old one is off again.
-            node.events, node.events_enabled_by_us, node.asked, node.missed = None, False, 0, 0
+            node.events, node.events_enabled_by_us, node.events_unavailable = None, False, False
+            node.asked, node.missed = 0, 0
             self.arrived.set()
         node.offline = False
         node.pid = beat.pid or node.pid
@@ -100,11 +102,12 @@ class Roster:
 
     def expected(self) -> list[str]:
         """Workers that should answer a question."""
-        return [node.name for node in self.nodes.values() if not node.offline and node.missed < 2]
+        return [node.name for node in self.nodes.values() if not node.offline and node.missed < MISSED_ROUNDS]
 
     def without_events(self) -> list[Node]:
-        """Workers of whose events nothing is known yet."""
-        return [node for node in self.nodes.values() if node.events is None and not node.offline and node.missed < 2]
+        """Workers that are there and whose events are not on, but for those that cannot send any."""
+        silent = (node for node in self.nodes.values() if not node.events and not node.events_unavailable)
+        return [node for node in silent if not node.offline and node.missed < MISSED_ROUNDS]
 
 
 class KnownIds:

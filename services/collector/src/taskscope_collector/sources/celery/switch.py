@@ -65,18 +65,19 @@ class EventSwitch:
             elif said == ALREADY:
                 node.events = True
             elif UNAVAILABLE in said:
-                node.events = False
+                node.events, node.events_unavailable = False, True
         self.tell()
 
     def tell(self) -> None:
         """Say whose events cannot be had."""
         nodes = [node for node in self._roster.nodes.values() if not node.offline]
-        off = sorted(node.name for node in nodes if node.events is False)
-        why = "switched off by `taskscope events off`" if self._kept_off else "started without gossip and heartbeat"
-        self._board.note("events", f"no events from {', '.join(off[:5])}{' …' if len(off) > 5 else ''}: {why}" if off else None)
+        never = sorted(node.name for node in nodes if node.events_unavailable)
+        self._board.note("events", _note(never, "started without gossip and heartbeat"))
+        off = sorted(node.name for node in nodes if node.events is False and not node.events_unavailable)
+        self._board.note("events off", _note(off, "switched off by `taskscope events off`") if self._kept_off else None)
         if any(node.events for node in nodes):
             self._board.events = True
-        elif off:
+        elif off or never:
             self._board.events = False
         self._board.say()
 
@@ -91,9 +92,13 @@ class EventSwitch:
         for worker in replied:
             node = self._roster.nodes.get(worker)
             if node is not None:
-                node.events, node.events_enabled_by_us = False, False
+                node.events, node.events_enabled_by_us, node.asked = False, False, 0
         return len(replied)
 
     def ours(self) -> tuple[str, ...]:
         """Workers whose events we switched on."""
         return tuple(node.name for node in self._roster.nodes.values() if node.events_enabled_by_us)
+
+
+def _note(workers: list[str], why: str) -> str | None:
+    return f"no events from {', '.join(workers[:5])}{' …' if len(workers) > 5 else ''}: {why}" if workers else None
