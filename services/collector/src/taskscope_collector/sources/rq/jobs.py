@@ -1,6 +1,7 @@
 """An RQ job's hash and newest result as an observation. Pure: bytes in, `JobSeen` out."""
 
 import json
+import math
 import re
 from base64 import b64decode
 from binascii import Error as Base64Error
@@ -57,9 +58,10 @@ def number(value: object) -> float | None:
     if not isinstance(value, bytes) or not value:
         return None
     try:
-        return float(value)
+        parsed = float(value)
     except ValueError:
         return None
+    return parsed if math.isfinite(parsed) else None
 
 
 def whole(value: object) -> int | None:
@@ -110,7 +112,7 @@ def _dependencies(many: object, one: object) -> tuple[str, ...]:
         try:
             ids = json.loads(many)
         except (ValueError, RecursionError):
-            ids = []
+            ids = None
         if isinstance(ids, list):
             return tuple(clean(item[:_ID_LENGTH]) for item in ids[:_DEPENDENCIES] if isinstance(item, str))
     single = text(one)

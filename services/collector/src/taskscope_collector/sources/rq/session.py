@@ -21,7 +21,7 @@ from taskscope_collector.sources.rq.reconcile import Limits, Reconciler
 from taskscope_collector.sources.rq.tracking import Changes
 from taskscope_collector.sources.rq.workers import WorkerTable
 
-COALESCE_SECONDS = 0.02
+COALESCE_SECONDS = 0.01
 """After a read of what was pushed, the next one waits this long, so that a job's quick steps are read once."""
 CONFIRMED = 5_000
 """Waiting tasks that the state remembers and that are looked after at the beginning."""
