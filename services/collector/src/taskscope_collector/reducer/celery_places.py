@@ -3,15 +3,14 @@
 from taskscope_shared.model import State
 
 from taskscope_collector.observations import TaskHeld, TaskMissing, TaskQueued, TaskRedelivered
+from taskscope_collector.reducer.order import by_time
 from taskscope_collector.reducer.record import Fact, WorkerDied
 from taskscope_collector.reducer.runs import COMES_AGAIN, NO_OUTCOME, REDELIVERY, SLACK_SECONDS, Folding, Run
 
 
 def fold_places(folding: Folding, facts: list[Fact]) -> None:
     """Apply what was seen, in the order of time."""
-    places = [fact for fact in facts if isinstance(fact, TaskHeld | TaskQueued)]
-    places.sort(key=lambda fact: (fact.at, repr(fact)))
-    for fact in places:
+    for fact in by_time([fact for fact in facts if isinstance(fact, TaskHeld | TaskQueued)]):
         if isinstance(fact, TaskHeld):
             _held(folding, fact)
         else:

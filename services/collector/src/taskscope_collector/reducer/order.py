@@ -1,7 +1,9 @@
 """The canonical order of a task's facts, and which of them say nothing new."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from operator import attrgetter
+from typing import TypeVar
 
 from taskscope_collector.observations import (
     JobAbandoned,
@@ -30,7 +32,9 @@ RANK = {
 FINAL = frozenset({"SUCCESS", "FAILURE", "REVOKED", "REJECTED", "RETRY"})
 """Statuses of a result that end a delivery."""
 
+Timed = TypeVar("Timed", bound=Fact)
 _clock = attrgetter("clock")
+_at = attrgetter("at")
 
 
 def ordered_events(facts: Sequence[Fact]) -> list[TaskEvent]:
@@ -66,7 +70,7 @@ def add(facts: list[Fact], fact: Fact) -> bool:
     for index, other in enumerate(facts):
         if type(other) is not type(fact) or not _same_subject(other, fact):
             continue
-        if type(fact) is TaskEvent or _key(fact) <= _key(other):
+        if type(fact) is TaskEvent or not _is_newer(fact, other):
             return False
         facts[index] = fact
         return True
@@ -74,9 +78,17 @@ def add(facts: list[Fact], fact: Fact) -> bool:
     return True
 
 
-def _key(fact: Fact) -> tuple[float, str]:
+def _is_newer(fact: Fact, other: Fact) -> bool:
     # The text decides between different observations of the same moment, so that the order of arrival does not.
-    return (fact.at, repr(fact))
+    return fact.at > other.at or (fact.at == other.at and repr(fact) > repr(other))
+
+
+def by_time(facts: Iterable[Timed]) -> list[Timed]:
+    """In the order of time; what is of the same moment, in the order of its text."""
+    ordered = sorted(facts, key=_at)
+    if any(one.at == other.at for one, other in pairwise(ordered)):
+        ordered.sort(key=lambda fact: (fact.at, repr(fact)))
+    return ordered
 
 
 def _same_subject(one: Fact, other: Fact) -> bool:

@@ -8,6 +8,7 @@ from taskscope_shared.model import FINISHED, State
 
 from taskscope_collector.observations import JobAbandoned, JobGone, JobSeen, TaskMissing
 from taskscope_collector.reducer.exceptions import parse
+from taskscope_collector.reducer.order import by_time
 from taskscope_collector.reducer.record import Draft, Fact
 from taskscope_collector.reducer.runs import NO_OUTCOME, Folding, Run, Send
 
@@ -27,8 +28,7 @@ _RESULT_STATES = {1: State.SUCCEEDED, 2: State.FAILED, 3: State.REVOKED, 5: Stat
 def fold(base: Draft | None, facts: list[Fact]) -> Folding:
     """Readings in the order in which they were read; then what is concluded from absence."""
     folding = Folding(base)
-    seen = [fact for fact in facts if type(fact) is JobSeen]
-    seen.sort(key=_reading_order)
+    seen = by_time([fact for fact in facts if type(fact) is JobSeen])
     most = max((job.retries_left for job in seen if job.retries_left is not None), default=0)
     for job in seen:
         _read(folding, job, _retries(folding, job, most))
@@ -50,10 +50,6 @@ def _retries(folding: Folding, job: JobSeen, most: int) -> int:
     return max(job.number_of_retries or 0, (folding.base.retries if folding.base else 0) + used)
 
 
-def _reading_order(job: JobSeen) -> tuple[float, str]:
-    return (job.at, repr(job))
-
-
 def signature(job: JobSeen) -> tuple[object, ...]:
     """What makes a reading differ from another one for the fold."""
     return (
@@ -72,7 +68,7 @@ def signature(job: JobSeen) -> tuple[object, ...]:
 
 def thin_out(facts: list[Fact]) -> list[Fact]:
     """Of a stretch of readings that say the same, the first and the last (which has the newest progress and heartbeat)."""
-    seen = sorted((fact for fact in facts if type(fact) is JobSeen), key=_reading_order)
+    seen = by_time([fact for fact in facts if type(fact) is JobSeen])
     signatures = [signature(job) for job in seen]
     kept = [
         job
