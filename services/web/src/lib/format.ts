@@ -85,12 +85,6 @@ export function shortId(id: string): string {
   return id.length > 12 ? id.slice(0, 8) : id;
 }
 
-/** `celery@host-1` → [`celery@`, `host-1`]: the place matters more than the prefix. */
-export function splitName(name: string): [string, string] {
-  const at = name.indexOf('@');
-  return at < 0 ? ['', name] : [name.slice(0, at + 1), name.slice(at + 1)];
-}
-
 /** `app.media.transcode_vod` → [`app.media.`, `transcode_vod`]. */
 export function splitPath(name: string): [string, string] {
   const dot = name.lastIndexOf('.');

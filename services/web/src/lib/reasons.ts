@@ -17,8 +17,17 @@ export function fieldName(field: string): string {
   return FIELD_NAMES[field] ?? sentence(field.replace(/_(at|id|seconds|bytes)$/, ''));
 }
 
+const DETAILS: Record<string, string> = {
+  result_ttl_0: 'Deleted as soon as it succeeded (result_ttl=0)',
+  no_outcome: 'Ended, and nobody said how',
+  worker_shutdown: 'Its worker was shut down',
+  requeued: 'Put back into its queue',
+};
+
 /** `rate_limited` → `Rate limited`. */
 export function sentence(code: string): string {
+  const known = DETAILS[code];
+  if (known !== undefined) return known;
   const words = code.includes(' ') ? code : code.replaceAll('_', ' ');
   return words.charAt(0).toUpperCase() + words.slice(1);
 }

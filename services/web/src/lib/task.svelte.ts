@@ -14,14 +14,18 @@ export class TaskView {
   #loaded: string | null = null;
   #loadedAt = 0;
   #busy: AbortController | null = null;
-  detail = $state.raw<TaskDetail | null>(null);
+  #detail = $state.raw<TaskDetail | null>(null);
   problem = $state<string | null>(null);
 
   /** The row of the table, if it is newer than the details. */
   readonly #row: Task | null = $derived.by(
     () => this.#live.tasks.find((candidate) => candidate.key === this.#key) ?? null,
   );
-  readonly task: Task | null = $derived.by(() => this.#row ?? this.detail);
+  readonly task: Task | null = $derived.by(() => this.#row ?? this.#detail);
+  /** The details with what the row knows already. */
+  readonly detail: TaskDetail | null = $derived.by(() =>
+    this.#detail === null ? null : { ...this.#detail, ...this.#row },
+  );
 
   constructor(live: Live, clock: Clock) {
     this.#live = live;
@@ -35,8 +39,9 @@ export class TaskView {
     const due = this.#clock.now - this.#loadedAt >= AGAIN_SECONDS * 1000;
     if (key === null || this.#busy !== null || this.#live.link !== 'live') return;
     const first = this.#loadedAt === 0;
-    const changed = version === null ? this.detail?.group !== 'finished' : version !== this.#loaded;
-    if (first || (due && changed)) void this.#load(key);
+    const changed = version === null ? this.#detail?.group !== 'finished' : version !== this.#loaded;
+    const ended = this.#row?.group === 'finished' && this.#detail?.group !== 'finished';
+    if (first || (changed && (due || ended))) void this.#load(key);
   }
 
   #choose(key: string | null): void {
@@ -45,7 +50,7 @@ export class TaskView {
     this.#key = key;
     this.#loaded = null;
     this.#loadedAt = 0;
-    this.detail = null;
+    this.#detail = null;
     this.problem = null;
   }
 
@@ -56,7 +61,7 @@ export class TaskView {
     try {
       const detail = await fetchTask(key, abort.signal);
       if (abort.signal.aborted) return;
-      this.detail = detail;
+      this.#detail = detail;
       this.#loaded = detail.version;
       this.problem = null;
     } catch (error) {

@@ -1,0 +1,36 @@
+import type { Delta, Snapshot, Summary, Task } from '../../src/lib/protocol';
+
+const NONE = { total: 0, active: 0, reserved: 0, queued: 0, finished: 0 };
+
+export const SUMMARY: Summary = {
+  ...{ ...NONE, succeeded: 0, failed: 0, revoked: 0, rejected: 0, lost: 0, retrying: 0, scheduled: 0 },
+  ...{ by_kind: {}, broker_queued: null },
+};
+
+export function task(id: string, fields: Partial<Task> = {}): Task {
+  return {
+    ...{
+      key: `s/${id}`,
+      id,
+      source: 's',
+      engine: 'celery',
+      state: 'queued',
+      group: 'queued',
+      version: '1-1',
+    },
+    ...{ name: 'app.work', kind: 'other', queue: 'celery', worker: null, sent_at: null, received_at: null },
+    ...{ started_at: null, finished_at: null, eta_at: null, updated_at: null, wait_seconds: null },
+    ...{ runtime_seconds: null, retries: 0, attempts: 0, exception_type: null, exception: null },
+    ...{ progress: null, detail: null, uncertain: null, unknown: {}, ...fields },
+  };
+}
+
+const MOMENT = { position: 'p', at: '2026-11-23T21:00:00.000Z', stale: false, summary: SUMMARY, total: 0 };
+
+export function snapshot(tasks: Task[], fields: Partial<Snapshot> = {}): Snapshot {
+  return { ...MOMENT, kind: 'snapshot', tasks, workers: [], queues: [], sources: [], ...fields };
+}
+
+export function delta(upsert: Task[], remove: string[], fields: Partial<Delta> = {}): Delta {
+  return { ...MOMENT, kind: 'delta', upsert, remove, workers: null, queues: null, sources: null, ...fields };
+}
