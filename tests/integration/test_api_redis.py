@@ -7,8 +7,10 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -63,7 +65,7 @@ async def test_two_apis_fed_by_the_same_server_agree(valkey_url: str) -> None:
         writing = await Writing(await stack.enter_async_context(store_at(valkey_url)), CLOCK).begin()
         ports = [(await stack.enter_async_context(api_at(valkey_url)))[1] for _ in range(2)]
         for port in ports:
-            await eventually(lambda port=port: ask_ready(port))
+            await eventually(partial(ask_ready, port))
         clients = [await stack.enter_async_context(socket(port)) for port in ports]
         for client in clients:
             await client.join(limit=20)
@@ -97,7 +99,7 @@ async def test_a_gap_is_closed_from_the_log_of_the_server(valkey_url: str) -> No
         await eventually(lambda: "s" in app.extensions["taskscope"].live.replicas)
         async with socket(port) as client:
             await client.join()
-            server = int(valkey_url.split(":")[-1].split("/")[0])
+            server = urlsplit(valkey_url).port or 0
             assert ask(server, "CLIENT KILL TYPE pubsub").startswith(":1")
             for number in range(20):
                 await writing.write(task(str(number)))

@@ -7,19 +7,16 @@ judges cohorts, not tasks; totals are sums of their sizes; a page merges their o
 
 from collections.abc import Callable, Iterable, Iterator
 
-from msgspec.structs import force_setattr
 from taskscope_shared.model import Position, Queue, Source, State, Task, Worker
 
 from taskscope_api.orders import Order, OrderEntry
+from taskscope_api.sharing import Sharing
 from taskscope_api.sorting import CohortKey, Value, value_of
 
 Inner = tuple[str | None, bool]
 BY_UPDATE: Inner = ("updated_at", True)
-POOL_LIMIT = 50_000
-"""Distinct strings (names, queues, workers, ...) that are shared between tasks; beyond it each task keeps its own."""
 STEP_TASKS = 4000
 """Tasks put in an order between two yields: about 5 ms."""
-SHARED_STRINGS = ("source", "kind", "name", "queue", "worker", "detail", "uncertain", "exception_type", "kwargs")
 
 
 class Cohort:
@@ -48,7 +45,7 @@ class Replica:
         self.counts: dict[str, dict[State, int]] = {}
         self.by_worker: dict[str, dict[CohortKey, set[str]]] = {}
         self._values: dict[Inner, Value] = {inner: value_of(inner) for inner in orders}
-        self._pool: dict[str, str] = {}
+        self._sharing = Sharing()
         self._on_touch = on_touch
 
     # --------------------------------------------------------------------------------------------------------- changes
@@ -58,7 +55,7 @@ class Replica:
         old = self.tasks.get(task.id)
         if old is not None and (task.epoch, task.seq) <= (old.epoch, old.seq):
             return False
-        self._share(task)
+        self._sharing.share(task)
         cohort = self._cohort(task)
         if old is None:
             self._enter(cohort, task)
@@ -119,21 +116,6 @@ class Replica:
             cohort = self.cohorts[key] = Cohort(key)
             cohort.orders = {inner: Order(value) for inner, value in self._values.items()}
         return cohort
-
-    def _share(self, task: Task) -> None:
-        """Let equal strings of tasks be one object: they are most of a small task."""
-        pool = self._pool
-        for field in SHARED_STRINGS:
-            text = getattr(task, field)
-            if text is not None and len(text) < 64:
-                known = pool.get(text)
-                if known is None:
-                    if len(pool) < POOL_LIMIT:
-                        pool[text] = text
-                elif known is not text:
-                    force_setattr(task, field, known)
-        if task.root_id is not None and task.root_id == task.id:
-            force_setattr(task, "root_id", task.id)
 
     # ----------------------------------------------------------------------------------------------------------- reads
 
