@@ -38,8 +38,6 @@ def _said(outcome: Outcome, draft: Draft, row: Row) -> Iterator[tuple[str, objec
     if row.progress:
         progress = draft.progress and (draft.progress.current, draft.progress.total, draft.progress.message)
         yield "progress", progress, row.progress
-    if row.priority is not None:
-        yield "priority", draft.priority, row.priority
     if row.result is not None:
         yield "result", draft.result, row.result
 

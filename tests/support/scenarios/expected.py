@@ -38,7 +38,6 @@ class Row:
     history: tuple[State, ...] = ()
     passed: tuple[State, ...] = ()
     progress: tuple[float, float, str] | None = None
-    priority: int | None = None
     eta: bool = False
     uncertain: bool = False
     times: Literal["ledger", "never ran", "no end", "any"] = "ledger"
@@ -92,7 +91,8 @@ COMMON: dict[str, Row] = {
     "chord/0": replace(DONE, root="chord/0", group="chord"),
     "chord/1": replace(DONE, root="chord/1", group="chord"),
     "chord/body": replace(DONE, root="last of chord", parent="last of chord", group="chord", sent_after="last of chord"),
-    **{f"priority/{value}": replace(DONE, queue="priorities", priority=value, passed=(State.QUEUED,)) for value in PRIORITIES},
+    # No event says a priority, and none of them is held long enough for a worker to be asked about it.
+    **{f"priority/{value}": replace(DONE, queue="priorities", passed=(State.QUEUED,)) for value in PRIORITIES},
     "worker_killed": Row(State.LOST, worker="doomed", queue="doomed", times="no end", detail="worker_lost"),
     "acks_late_redelivery": replace(
         DONE, attempts=2, worker="second", queue="late", history=(State.LOST,), result="'delivered again'", wait="unknown"

@@ -25,7 +25,7 @@ class Ledger:
     """The lists, in a Redis database that no broker uses."""
 
     def __init__(self, url: str) -> None:
-        self._redis = Redis.from_url(url)
+        self._redis = Redis.from_url(url, socket_timeout=90)
 
     def write(self, task_id: str, entry: Entry) -> None:
         self._redis.rpush(f"ledger:{task_id}", json.dumps(entry))

@@ -39,6 +39,7 @@ class Watched:
         self.runner = CelerySourceRunner(settings, redactor, self.clock)
         self.settings = reducer_settings(settings.name)
         self.state = SourceState(self.settings)
+        self.state.is_active = True  # it holds the lease: it may ask the broker and the workers
         self.observations: list[Observation] = []
         self.tasks: dict[str, Draft] = {}
         self.workers: dict[str, Worker] = {}

@@ -1,0 +1,75 @@
+"""Every scenario with every pool of Celery: real workers, a real broker, and the row that Taskscope has to show.
+
+All pools run at the same time, once; each test compares one row. The observations are kept and applied in other orders.
+"""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from support.scenarios.compare import differences
+from support.scenarios.expected import CASES, POOLS, WITHOUT_BACKEND, rows_of
+from support.scenarios.matrix import Outcome, run_pool, run_without_backend
+from taskscope_shared.model import State
+
+pytestmark = [pytest.mark.xdist_group("celery-scenarios"), pytest.mark.timeout(240)]
+NOTICED_SECONDS = 15.0
+
+
+async def _run_all(logs: Path) -> dict[str, Outcome | BaseException]:
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(4 * len(POOLS)))
+    runs = {pool: run_pool(pool, _folder(logs, pool)) for pool in POOLS}
+    runs |= {_bare(pool): run_without_backend(pool, _folder(logs, _bare(pool))) for pool in POOLS}
+    outcomes = await asyncio.gather(*runs.values(), return_exceptions=True)
+    return dict(zip(runs, outcomes, strict=True))
+
+
+def _bare(pool: str) -> str:
+    return f"{pool} without backend"
+
+
+def _folder(logs: Path, name: str) -> Path:
+    (logs / name).mkdir()
+    return logs / name
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome | BaseException]:
+    return asyncio.run(_run_all(tmp_path_factory.mktemp("celery")))
+
+
+def _outcome(outcomes: dict[str, Outcome | BaseException], name: str) -> Outcome:
+    outcome = outcomes[name]
+    if isinstance(outcome, BaseException):
+        raise outcome
+    return outcome
+
+
+@pytest.mark.parametrize(("pool", "label"), CASES)
+def test_task_is_shown_as_its_ledger_says(outcomes: dict[str, Outcome | BaseException], pool: str, label: str) -> None:
+    assert differences(_outcome(outcomes, pool), label, rows_of(pool)[label]) == []
+
+
+@pytest.mark.parametrize(("pool", "label"), [(pool, label) for pool in POOLS for label in WITHOUT_BACKEND])
+def test_task_without_a_result_backend_is_known_from_events(
+    outcomes: dict[str, Outcome | BaseException], pool: str, label: str
+) -> None:
+    assert differences(_outcome(outcomes, _bare(pool)), label, WITHOUT_BACKEND[label]) == []
+
+
+@pytest.mark.parametrize("pool", POOLS)
+@pytest.mark.parametrize(
+    ("label", "worker"), [("worker_killed", "doomed"), ("acks_late_redelivery", "late"), ("child_killed", "suicidal")]
+)
+def test_task_of_a_killed_worker_is_lost_or_comes_again_within_15_seconds(
+    outcomes: dict[str, Outcome | BaseException], pool: str, label: str, worker: str
+) -> None:
+    if (pool, worker) == ("prefork", "suicidal"):
+        return  # its child alone was killed, and the worker said so
+    outcome = _outcome(outcomes, pool)
+    killed_at = outcome.killed_at[f"{worker}@{pool}"]
+    after = [moment for moment in outcome.moments[outcome.sent[label].id] if moment.at > killed_at]
+    noticed = [moment for moment in after if moment.state in (State.LOST, State.RETRYING, State.QUEUED)]
+    assert noticed, f"nothing was noticed: {outcome.moments[outcome.sent[label].id]}"
+    assert noticed[0].at - killed_at <= NOTICED_SECONDS
