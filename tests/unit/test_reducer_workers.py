@@ -11,7 +11,7 @@ from taskscope_collector.observations import (
     WorkerGone,
 )
 from taskscope_collector.reducer.state import SourceState
-from taskscope_shared.model import SourceStatus, State, Worker, WorkerState
+from taskscope_shared.model import Engine, SourceStatus, State, Worker, WorkerState
 
 
 def running(worker: str = W1, **inspected: object) -> SourceState:
@@ -233,3 +233,40 @@ def test_health_says_since_when_and_what_cannot_be_known() -> None:
     assert (found.status, found.reason, found.since) == (SourceStatus.DOWN, "refused", T0 + 5)
     assert state.drain().health_changed
     assert not state.drain().health_changed
+
+
+def test_while_the_source_is_down_nobody_is_missed_and_open_tasks_are_uncertain() -> None:
+    state = running()
+    state.apply(Health(SourceStatus.UP, T0))
+    state.apply(Health(SourceStatus.DOWN, T0 + 2, reason="refused"))
+    for second in range(2, 60):
+        state.tick(T0 + second)
+    assert (draft(state).state, draft(state).uncertain) == (State.RUNNING, "the source is down")
+    assert worker_of(state).state is WorkerState.ONLINE
+    state.apply(Health(SourceStatus.UP, T0 + 60))
+    assert draft(state).uncertain is None
+    state.tick(T0 + 63)
+    assert worker_of(state).state is WorkerState.ONLINE
+
+
+def test_after_a_restart_workers_are_not_missed_before_the_source_listens() -> None:
+    state = reducer()
+    known = Worker(W1, "s", Engine.CELERY, WorkerState.ONLINE, pool="prefork", heartbeat_at=T0)
+    state.load([], [known], [])
+    state.tick(T0 + 100)
+    assert worker_of(state).state is WorkerState.ONLINE
+    state.apply(Health(SourceStatus.UP, T0 + 101))
+    state.tick(T0 + 105)
+    assert worker_of(state).state is WorkerState.ONLINE
+    state.tick(T0 + 120)
+    assert worker_of(state).state is WorkerState.LOST
+
+
+def test_the_pool_process_of_an_inspect_reply_is_not_the_worker_s() -> None:
+    state = reducer()
+    state.apply(beat(0.0))
+    state.apply(held("active", 1.0, started_at=0.5, name="app.f", pid=PIDS[W1] + 1))
+    for second in range(1, 20):
+        state.apply(beat(second))
+        state.tick(T0 + second)
+    assert draft(state).state is State.RUNNING

@@ -96,9 +96,8 @@ def _same_subject(one: Fact, other: Fact) -> bool:
         case TaskEvent(), TaskEvent():
             return _same_event(one, other)
         case TaskResult(), TaskResult():
-            if one.status in FINAL or other.status in FINAL:
-                return one.status == other.status and one.at == other.at
-            return True
+            same = (one.status, one.retries) == (other.status, other.retries)
+            return same and (one.status not in FINAL or one.at == other.at)
         case TaskHeld(), TaskHeld():
             return (one.worker, one.where, one.started_at) == (other.worker, other.where, other.started_at)
         case TaskQueued(), TaskQueued():

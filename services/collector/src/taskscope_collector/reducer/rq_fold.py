@@ -14,6 +14,8 @@ from taskscope_collector.reducer.runs import NO_OUTCOME, Folding, Run, Send
 
 SAME_START_SECONDS = 0.5
 """started_at is written again when the job ends; the next run never starts so soon that this would be mistaken for it."""
+SAME_END_SECONDS = 0.001
+"""ended_at is written once; a run that was settled and is read again, say after a restart, is recognised by it."""
 WAITING: dict[str, tuple[State, str | None]] = {
     "created": (State.DEFERRED, "created"),
     "deferred": (State.DEFERRED, None),
@@ -139,9 +141,19 @@ def _new_run(folding: Folding, job: JobSeen, retries: int) -> Run:
 def _same_run(run: Run, job: JobSeen) -> bool:
     if run.execution and job.execution_id:
         return run.execution == job.execution_id
+    if run.ended_at is not None and job.ended_at is not None and abs(run.ended_at - job.ended_at) < SAME_END_SECONDS:
+        return True
     if run.started_at is None or job.started_at is None:
         return True
-    return abs(run.started_at - job.started_at) <= SAME_START_SECONDS
+    # The result has when the execution was made, so the start as it was first written lies between the two.
+    earliest = min(job.started_at, job.result_started_at if job.result_started_at is not None else job.started_at)
+    return earliest - SAME_START_SECONDS <= run.started_at <= job.started_at + SAME_START_SECONDS
+
+
+def _failed_once(run: Run, job: JobSeen, retries: int) -> bool:
+    """One retry was used since the open run began: it is the one that failed, however late it wrote its start anew."""
+    later = run.started_at is not None and job.started_at is not None and job.started_at >= run.started_at
+    return run.state is None and later and retries == run.retries + 1
 
 
 def _runs(folding: Folding, job: JobSeen, retries: int) -> None:
@@ -236,7 +248,7 @@ def _waits(folding: Folding, job: JobSeen, retries: int) -> None:
     state, detail = WAITING[job.status]
     folding.waiting_state, folding.waiting_eta = (state, detail), job.run_at
     run = folding.last
-    if job.started_at is not None and (run is None or not _same_run(run, job)):
+    if job.started_at is not None and (run is None or not (_same_run(run, job) or _failed_once(run, job, retries))):
         run = _new_run(folding, job, retries)
     if run is None:
         folding.sends = [Send(job.enqueued_at, 0, job.queue, job.run_at, taken=True)]

@@ -44,6 +44,7 @@ FACTS = 64
 EARLY = 10_000
 """Conclusions about tasks not seen yet that are kept until they are."""
 OPEN_LIMIT = 5_000
+DOWN_REASON = "the source is down"
 QUEUE_REFRESH_SECONDS = 10.0
 """A queue whose figures do not change is written all the same once in so long, to show that they are fresh."""
 
@@ -93,7 +94,9 @@ class SourceState:
         self._health_changed = True
         self._since: float | None = None
         self._early: dict[str, list[Fact]] = {}
+        self._is_loaded = False
         self.is_active = False
+        self._worker_replies = self._workers_say(self._workers.reply)
         self._apply: dict[type, Callable[[Any], None]] = {
             TaskEvent: self._event,
             TaskResult: self._result,
@@ -156,6 +159,10 @@ class SourceState:
             self._add(record, result)
 
     def _held(self, held: TaskHeld) -> None:
+        self._hold(held, None)
+
+    def _hold(self, held: TaskHeld, pid: int | None) -> None:
+        held.pid = pid  # of the worker's main process, as in events; a reply names the pool's process
         record = self._record(held.id)
         if record is None:
             return
@@ -179,10 +186,10 @@ class SourceState:
             add(self._early.setdefault(fact.id, []), fact)
 
     def _reply(self, reply: InspectReply) -> None:
-        self._workers_say(self._workers.reply)(reply)
+        self._worker_replies(reply)
         for tasks in (reply.active, reply.reserved, reply.scheduled):
             for held in tasks or ():
-                self._held(held)
+                self._hold(held, reply.pid)
 
     def _workers_say(self, take: Callable[[Any], None]) -> Callable[[Any], None]:
         """Takes an observation of a worker, and corrects its tasks where it comes back to life."""
@@ -218,8 +225,8 @@ class SourceState:
             return
         if health.status is not self._health.status:
             self._since = health.at
-            if health.status is SourceStatus.UP:
-                self._workers.reconnected(health.at)
+            self._workers.reconnected(health.at)
+            self._doubt_all(DOWN_REASON if health.status is SourceStatus.DOWN else None)
         self._health_changed = self._health_changed or replace(health, at=0.0) != replace(self._health, at=0.0)
         self._health = health
 
@@ -269,12 +276,19 @@ class SourceState:
 
     def tick(self, now: float) -> None:
         """Once a second: conclude from silence, settle, evict."""
+        if self._is_deaf():
+            self._workers.reconnected(now)
         self._workers.tick(now)
         for seen in list(self._workers.seen.values()):
             if self._engine is Engine.CELERY and seen.worker.name in self._books.held:
                 self._look_after(seen, now)
         self._books.settle(now)
         self._books.evict(now)
+
+    def _is_deaf(self) -> bool:
+        """Whether silence says nothing, because nobody listens (yet)."""
+        status = self._health.status
+        return status is SourceStatus.DOWN or (status is SourceStatus.STARTING and self._is_loaded)
 
     def _look_after(self, seen: Seen, now: float) -> None:
         """The open tasks of one Celery worker."""
@@ -298,6 +312,12 @@ class SourceState:
             if record.draft.uncertain != reason:
                 record.draft.uncertain = reason
                 self._books.mark(record)
+
+    def _doubt_all(self, reason: str | None) -> None:
+        """While the source is down, what is open cannot be confirmed."""
+        for held in self._books.held.values():
+            records = held.values()
+            self._doubt([record for record in records if record.draft.uncertain in (None, DOWN_REASON)], reason)
 
     def _revive(self, seen: Seen) -> None:
         """A worker that was given up is there: what was concluded about its tasks was wrong."""
@@ -367,6 +387,7 @@ class SourceState:
                 self._books.touch(record)
                 record.dirty = False
                 record.forget()
+        self._is_loaded = True
         self._workers.load(workers)
         self._queues.update((queue.name, queue) for queue in queues)
 
