@@ -1,0 +1,130 @@
+"""The demo as a user starts it: real workers, the page in Chromium, and nothing left behind."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+from support.servers import unavailable
+from support.waiting import wait_for
+
+pytestmark = pytest.mark.timeout(240)
+ROOT = Path(__file__).parents[2]
+WEB = ROOT / "services" / "web"
+READY_SECONDS = 60.0
+STOP_SECONDS = 20.0
+
+
+class Demo:
+    """A running demo whose temporary files go into `folder`."""
+
+    def __init__(self, folder: Path, log: Path) -> None:
+        self.folder = folder
+        self._log = log
+        command = [sys.executable, "-m", "archive.demo", "--port", "0", "--seconds", "200"]
+        environment = {**os.environ, "TMPDIR": str(folder)}
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(
+                command, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+            )
+
+    def output(self) -> str:
+        return self._log.read_text()
+
+    def url(self) -> str:
+        """The page's address, once the demo says it."""
+        return wait_for(self._announced, seconds=READY_SECONDS, what="the demo's address")
+
+    def _announced(self) -> str:
+        assert self.process.poll() is None, self.output()
+        found = re.search(r"http://127\.0\.0\.1:\d+/#realtime", self.output())
+        return found.group(0) if found else ""
+
+    def processes(self) -> list[psutil.Process]:
+        """Everything that was started with the demo's folder for its files, the demo itself too."""
+        return [process for process in psutil.process_iter() if self._is_ours(process)]
+
+    def _is_ours(self, process: psutil.Process) -> bool:
+        try:
+            alive = process.status() != psutil.STATUS_ZOMBIE
+            folder: str = process.environ().get("TMPDIR", "")
+            return bool(alive) and folder.startswith(str(self.folder))
+        except psutil.Error:
+            return False
+
+    def process_with(self, *words: str) -> psutil.Process:
+        """The demo's oldest process whose command line has all of `words`."""
+        found = [process for process in self.processes() if set(words) <= set(process.cmdline())]
+        return min(found, key=lambda process: process.create_time())
+
+    def kill(self) -> None:
+        for process in self.processes():
+            process.kill()
+        self.process.wait(10)
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[Demo]:
+    folder = tmp_path / "files"
+    folder.mkdir()
+    demo = Demo(folder, tmp_path / "demo.log")
+    yield demo
+    demo.kill()
+
+
+def _tasks(url: str) -> list[dict[str, Any]]:
+    body = httpx.get(url.replace("/#realtime", "/api/tasks/realtime"), timeout=10).raise_for_status().json()
+    return [*body["tasks"], *body["finished"]]
+
+
+def _moves(url: str, engine: str) -> bool:
+    own = [task for task in _tasks(url) if task["engine"] == engine]
+    return any(task["group"] == "active" and task["progress"] for task in own) and any(
+        task["group"] == "finished" for task in own
+    )
+
+
+def _look(url: str) -> Any:
+    if shutil.which("node") is None or not (WEB / "node_modules" / "playwright-core").is_dir():
+        unavailable("the page cannot be opened: there is no node, or no playwright-core in services/web/node_modules")
+    if not Path(os.environ.get("CHROMIUM", "/usr/bin/chromium")).exists():
+        unavailable("the page cannot be opened: there is no /usr/bin/chromium")
+    script = Path(__file__).with_name("test_demo_page.mjs")
+    done = subprocess.run(["node", script, WEB, url], capture_output=True, text=True, timeout=90, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_demo_shows_moving_tasks_of_both_engines_and_leaves_nothing(demo: Demo) -> None:
+    url = demo.url()
+    for engine in ("celery", "rq"):
+        wait_for(partial(_moves, url, engine), seconds=READY_SECONDS, what=f"{engine} tasks to move")
+    page = _look(url)
+    assert page["errors"] == []
+    assert page["grown"], page["text"]
+    assert page["rows"] > 10
+
+    assert len(demo.processes()) > 5
+    demo.process.send_signal(signal.SIGINT)
+    assert demo.process.wait(STOP_SECONDS) == 0, demo.output()
+    assert demo.processes() == []
+    assert list(demo.folder.iterdir()) == []
+
+
+def test_demo_says_which_part_died_and_leaves_nothing(demo: Demo) -> None:
+    demo.url()
+    demo.process_with("archive.celery_app", "vod@archive").kill()
+    assert demo.process.wait(STOP_SECONDS) == 1
+    assert "celery-vod ended with status -9" in demo.output()
+    assert demo.processes() == []
+    assert list(demo.folder.iterdir()) == []
