@@ -217,6 +217,12 @@ class Workers:
             if worker.state in (WorkerState.OFFLINE, WorkerState.LOST):
                 seen.gone_at = max(seen.beat_at, 1.0)
 
+    def drain(self) -> tuple[list[Worker], list[str]]:
+        """Who changed and who was forgotten since the last time."""
+        changed = [self.seen[name].worker for name in self.changed if name in self.seen]
+        removed, self.changed, self.removed = self.removed, {}, []
+        return changed, removed
+
     def _of(self, name: str) -> Seen:
         seen = self.seen.get(name)
         if seen is None:

@@ -1,0 +1,172 @@
+"""The tasks of a source: each observation of one is applied at once where it is the usual next thing, else folded."""
+
+from collections.abc import Callable
+from copy import copy
+
+from taskscope_shared.model import FINISHED, Engine, State, Task
+
+from taskscope_collector.observations import (
+    JobAbandoned,
+    JobGone,
+    JobSeen,
+    TaskEvent,
+    TaskHeld,
+    TaskMissing,
+    TaskQueued,
+    TaskRedelivered,
+    TaskResult,
+)
+from taskscope_collector.redaction import Redactor
+from taskscope_collector.reducer import celery_fold, rq_fold
+from taskscope_collector.reducer.conclude import conclude
+from taskscope_collector.reducer.fast import FastPath
+from taskscope_collector.reducer.intake import Intake, Names
+from taskscope_collector.reducer.kinds import Kinds
+from taskscope_collector.reducer.order import RANK, add
+from taskscope_collector.reducer.record import Draft, Fact, Lane, Record, Stage, draft_of
+from taskscope_collector.reducer.retention import Books
+from taskscope_collector.reducer.runs import Folding
+
+FACTS = 64
+"""Facts kept of a task that does not end; beyond that it is folded into its base."""
+EARLY = 10_000
+"""Tasks not seen yet about which something was concluded already."""
+
+
+class Tasks:
+    """Applies what was seen of tasks to the books."""
+
+    def __init__(self, source: str, engine: Engine, books: Books, kinds: Kinds, redactor: Redactor) -> None:
+        self._source, self._engine = source, engine
+        self._books = books
+        self._kinds = kinds
+        self.queue_names = Names()
+        self._intake = Intake(redactor, Names())
+        self._fast = FastPath(books, kinds, self._intake, self.queue_names)
+        self._usual = self._fast.handlers
+        self._fold: Callable[[Draft | None, list[Fact]], Folding] = (
+            celery_fold.fold if engine is Engine.CELERY else rq_fold.fold
+        )
+        self._early: dict[str, list[Fact]] = {}
+
+    # ------------------------------------------------------------------------------------------------- what was seen
+
+    def event(self, event: TaskEvent) -> None:
+        """A Celery event; types that say nothing of a task's life are left out."""
+        record = self._books.records.get(event.uuid)
+        usual = self._usual.get(event.type)
+        if record is None:
+            record = self._first(event)
+            if record is None:
+                return
+            usual = None if record.facts else usual  # something was concluded about it before it was seen
+        if usual is not None:
+            event.type = usual[0]
+            if record.facts is not None and usual[1](event, record):
+                return
+        elif event.type not in RANK:
+            return
+        self._intake.message(event, record)
+        self._intake.outcome(event)
+        self.add(record, event)
+
+    def _first(self, event: TaskEvent) -> Record | None:
+        if event.type not in RANK or (event.type == "task-sent" and not self._books.has_room_to_wait()):
+            return None
+        return self._new(event.uuid)
+
+    def result(self, result: TaskResult) -> None:
+        """What a result backend stored."""
+        record = self._record(result.id)
+        if record is not None and not self._fast.result(result, record):
+            self.add(record, result)
+
+    def held(self, held: TaskHeld, pid: int | None = None) -> None:
+        """A worker has it. `pid` is that of the worker's main process, as in events; a reply names the pool's process."""
+        held.pid = pid
+        record = self._record(held.id)
+        if record is None:
+            return
+        if _confirms(held, record) and record.facts is not None:
+            add(record.facts, held)  # evidence against what may be concluded later; nothing changes
+        else:
+            self.add(record, held)
+
+    def waiting(self, fact: TaskQueued | JobSeen) -> None:
+        """A message in a queue or the hash of a job, if there is room for what may only wait."""
+        if fact.id not in self._books.records and _only_waits(fact) and not self._books.has_room_to_wait():
+            return
+        record = self._record(fact.id)
+        if record is not None:
+            self.add(record, fact)
+
+    def inference(self, fact: TaskMissing | TaskRedelivered | JobGone | JobAbandoned) -> None:
+        """A conclusion makes no task; it waits until something is seen of it."""
+        record = self._books.records.get(fact.id)
+        if record is not None:
+            self.add(record, fact)
+        elif fact.id in self._early or len(self._early) < EARLY:
+            add(self._early.setdefault(fact.id, []), fact)
+
+    # -------------------------------------------------------------------------------------------------------- records
+
+    def _record(self, id_: str) -> Record | None:
+        return self._books.records.get(id_) or self._new(id_)
+
+    def _new(self, id_: str) -> Record | None:
+        if self._books.is_evicted(id_):
+            return None
+        record = self._books.add(Draft(id_, self._source, self._engine, State.QUEUED))
+        if self._early and id_ in self._early:
+            record.facts = self._early.pop(id_)
+        return record
+
+    def add(self, record: Record, fact: Fact) -> None:
+        """Keep a fact, and fold the record again if it says anything new."""
+        record.stage = Stage.OTHER
+        facts = record.remember()
+        if add(facts, fact):
+            if self._engine is Engine.RQ:
+                record.facts = rq_fold.thin_out(facts)
+            self.fold_again(record)
+
+    def fold_again(self, record: Record) -> None:
+        """Fold all facts; it counts as changed only if its state did."""
+        facts = record.facts if record.facts is not None else []
+        draft, before = record.draft, copy(record.draft)
+        folding = self._fold(record.base, facts)
+        conclude(folding, draft, self._kinds)
+        record.pid = folding.last.pid if folding.last is not None else None
+        if draft.queue is not None:
+            draft.queue = self.queue_names.shared(draft.queue)
+        if draft != before or record.lane is Lane.NEW:
+            self._books.touch(record)
+        if draft.state in FINISHED:
+            self._books.fresh.append(record)
+        elif len(facts) > FACTS:
+            record.base, record.facts = draft_of(draft), []
+
+    def load(self, task: Task) -> None:
+        """A task as it was written before a restart; it does not count as changed."""
+        if task.id in self._books.records:
+            return
+        record = self._books.add(draft_of(task))
+        record.dirty = True
+        self._books.touch(record)
+        record.dirty = False
+        record.forget()
+
+
+def _only_waits(fact: TaskQueued | JobSeen) -> bool:
+    return isinstance(fact, TaskQueued) or fact.status in rq_fold.WAITING
+
+
+def _confirms(held: TaskHeld, record: Record) -> bool:
+    """Whether the worker says nothing that is not known."""
+    draft = record.draft
+    if draft.worker != held.worker or (held.queue is not None and draft.queue is None) or draft.name is None:
+        return False
+    if held.where == "active":
+        return draft.state is State.RUNNING and draft.started_at is not None
+    scheduled = held.where == "scheduled" and draft.eta_at is not None and draft.state is State.SCHEDULED
+    return draft.state is State.RESERVED or scheduled
