@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { Connection, DEAD_MS, PROBE_MS, type Link, type Socket } from '../../src/lib/connection';
+import { Connection, DEAD_MS, PROBE_MS, type Link } from '../../src/lib/connection';
 import { snapshot } from './samples';
 
 class FakeSocket {
