@@ -174,7 +174,7 @@ def _restart_collector(it: Rig, collector: Service) -> float:
         collector.stop()
         began = time.monotonic()
         port = free_port()
-        command = [str(Path(sys.executable).parent / "taskscope-collector"), "--health-port", str(port)]
+        command = [str(Path(sys.executable).parent / "taskscope-collector"), "--health", f"127.0.0.1:{port}"]
         collector = Service(command, it.environment, it.folder / "taskscope-collector.log")
         it.services.append(collector)
         it.wait(lambda port=port: _ready(port), "collector ready")

@@ -88,7 +88,7 @@ class Rig:
         """Start `taskscope-collector` or `taskscope-api` (a further one of the same name is a standby)."""
         command = [str(Path(sys.executable).parent / name)]
         if name == "taskscope-collector":
-            command += ["--health-port", str(free_port())]
+            command += ["--health", f"127.0.0.1:{free_port()}"]
         service = Service(command, self.environment, self.folder / f"{name}.log")
         self.services.append(service)
         return service
