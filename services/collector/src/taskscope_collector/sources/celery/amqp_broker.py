@@ -79,8 +79,12 @@ class AmqpBroker:
         del suspects
         return set() if self._empty else None
 
-    async def of_dead(self, worker: str, task_ids: list[str]) -> dict[str, str]:
+    async def of_dead(self, open_tasks: dict[str, str]) -> dict[str, str]:
         """See `Unacknowledged.of_dead`: as the worker itself said when it answered last."""
-        held = self._holdings.of.get(worker, {})
-        scheduled = self._holdings.scheduled.get(worker, set())
-        return {i: WHY_AGAIN for i in task_ids if i in scheduled or (i in held and held[i].acknowledged is False)}
+        return {task_id: WHY_AGAIN for task_id, worker in open_tasks.items() if self._unacknowledged(task_id, worker)}
+
+    def _unacknowledged(self, task_id: str, worker: str) -> bool:
+        held = self._holdings.of.get(worker, {}).get(task_id)
+        if held is not None:
+            return held.acknowledged is False
+        return task_id in self._holdings.scheduled.get(worker, ())

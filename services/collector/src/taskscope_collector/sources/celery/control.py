@@ -18,19 +18,21 @@ from taskscope_collector.sources.celery.decode import EventDecoder
 from taskscope_collector.sources.celery.inspect import Inspector
 from taskscope_collector.sources.celery.mailbox import Mailbox
 from taskscope_collector.sources.celery.repair import Repair, Unacknowledged
-from taskscope_collector.sources.celery.roster import KnownIds, Roster
+from taskscope_collector.sources.celery.roster import MISSED_ROUNDS, KnownIds, Roster
 from taskscope_collector.sources.celery.supervision import together
 from taskscope_collector.sources.celery.switch import EventSwitch
+from taskscope_collector.sources.resp import RespError
 
 TICK_SECONDS = 1.0
 ARRIVAL_SECONDS = 0.3
 """A worker that said hello listens to remote control a moment later."""
-IDLE_FACTOR = 3
+IDLE_FACTOR = 6
 """An idle application is inspected so much less often: events tell when it begins to work."""
 MISSING_SECONDS = 2.0
 MISSING_TIMES = 3
 """When somebody did not answer, the next round comes sooner, a few times."""
 RECENT_SECONDS = 30.0
+REFUSED_SECONDS = 30.0
 
 
 class Broker(Protocol):
@@ -99,10 +101,12 @@ class Control:
         self._gap = True
         self._missing_times = 0
         self._peeked_at = 0.0
+        self._asked_at = 0.0
 
     def had_a_gap(self) -> None:
         """Something was missed: ask everything soon."""
         self._gap = True
+        self._switch.ask_everybody()
         self._roster.arrived.set()
 
     async def run(self, broker: Broker, sink: Sink, view: View) -> None:
@@ -114,18 +118,40 @@ class Control:
 
     async def _workers(self, broker: Broker, sink: Sink, view: View) -> None:
         due = 0.0
+        active = True
         while True:
-            if is_active(view):
+            if is_active(view) and not active:
+                self.had_a_gap()  # nobody asked while this was a standby
+            active = is_active(view)
+            if active:
                 if self._roster.arrived.is_set():
                     self._roster.arrived.clear()
                     self._inspector.ask_everything()
                     due = 0.0
-                await self._switch_on(broker, view)
-                if self._clock.monotonic() >= due:
-                    began = self._clock.monotonic()
-                    over = await self._round(broker, sink, view)
-                    due = began + self._interval(over)
+                due = await self._ask(broker, sink, view, due)
             await self._pause(due)
+
+    async def _ask(self, broker: Broker, sink: Sink, view: View, due: float) -> float:
+        """Ask what is to be asked now; when the next round is due."""
+        try:
+            await self._switch_on(broker, view)
+            began = self._clock.monotonic()
+            if began < due and not self._overdue(began):
+                return due
+            self._asked_at = began
+            over = await self._round(broker, sink, view)
+        except RespError as error:
+            # Queues can still be counted where remote control is forbidden.
+            self._board.degrade("remote control", f"workers cannot be asked: {error}")
+            return self._clock.monotonic() + REFUSED_SECONDS
+        self._board.degrade("remote control", None)
+        return began + self._interval(over)
+
+    def _overdue(self, now: float) -> bool:
+        """Whether somebody's heartbeats stopped: that is looked into before the round is due."""
+        nodes = self._roster.nodes.values()
+        silent = any(node.silent(now) and node.missed < MISSED_ROUNDS and not node.offline for node in nodes)
+        return silent and now - self._asked_at >= MISSING_SECONDS
 
     async def _switch_on(self, broker: Broker, view: View) -> None:
         if not events_allowed(view):
@@ -140,6 +166,8 @@ class Control:
         found += await self._repair.after_round(over, view, broker.mailbox, broker.unacked)
         if found:
             sink.put(found)
+        if self._events.tasks_at is not None:
+            self._board.events = True
         self._switch.tell()
         return over
 

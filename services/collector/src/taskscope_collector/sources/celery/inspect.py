@@ -1,7 +1,7 @@
 """Inspect rounds: what every worker holds, asked so seldom that an idle broker hardly notices.
 
-`active` and `reserved` each round; `stats` and `active_queues` once a minute and when a worker came; `scheduled` as often as
-its size allows, since 20,000 tasks with an ETA make an answer of 11 MB.
+`active` and `reserved` each round; `stats` and `active_queues` every two minutes and when a worker came; `scheduled` as often
+as its size allows, since 20,000 tasks with an ETA make an answer of 11 MB.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from taskscope_collector.sources.celery.held import Info, QueueInfo, ReplyDecode
 from taskscope_collector.sources.celery.mailbox import Answers, Mailbox, Question
 from taskscope_collector.sources.celery.roster import KnownIds, Roster
 
-SLOW_SECONDS = 60.0
+SLOW_SECONDS = 120.0
 """Between two askings for `stats` and `active_queues`, and the least between two for `scheduled`."""
 SCHEDULED_BYTES_A_SECOND = 50_000
 """`scheduled` may cost so much on average."""

@@ -16,6 +16,8 @@ from taskscope_collector.sources.resp import RespConnection
 
 WHY_AGAIN = "its worker is gone and its message is not acknowledged: the broker delivers it again after the visibility timeout"
 
+WHY_BACK = "its worker is gone and its message is back in the queue"
+
 
 class RedisBroker:
     """Made anew for each connection; `queues` lives on."""
@@ -49,8 +51,8 @@ class RedisBroker:
             ids.update(task.id for task in await self._queues.taken(self._commands))
         return ids
 
-    async def of_dead(self, worker: str, task_ids: list[str]) -> dict[str, str]:
+    async def of_dead(self, open_tasks: dict[str, str]) -> dict[str, str]:
         """See `Unacknowledged.of_dead`; the broker does not say whose a message was, the task's id does."""
-        del worker
-        taken = {task.id for task in await self._queues.taken(self._commands)}
-        return {task_id: WHY_AGAIN for task_id in task_ids if task_id in taken}
+        found = dict.fromkeys(await self._queues.all_ids(self._commands) or (), WHY_BACK)
+        found.update((task.id, WHY_AGAIN) for task in await self._queues.taken(self._commands))
+        return {task_id: found[task_id] for task_id in open_tasks if task_id in found}

@@ -18,6 +18,8 @@ from taskscope_collector.sources.celery.results import FINAL
 from taskscope_collector.sources.celery.roster import Node, Roster
 
 ROUNDS = 2
+LOOKS = 3
+"""How often what a worker left is looked for among the messages: they may be moved back to their queue meanwhile."""
 QUERIED_IDS = 500
 """Ids asked of one worker in one `query_task`."""
 SWEPT = 200
@@ -30,8 +32,8 @@ WAITING_SECONDS = 5.0
 class Unacknowledged(Protocol):
     """What a broker can tell about messages that were taken and not acknowledged."""
 
-    async def of_dead(self, worker: str, task_ids: list[str]) -> dict[str, str]:
-        """Those of a silent worker's open tasks that will be delivered again, each with how that is known."""
+    async def of_dead(self, open_tasks: dict[str, str]) -> dict[str, str]:
+        """Those of the open tasks (id -> worker that is gone) that will be delivered again: id -> how that is known."""
         ...
 
 
@@ -45,7 +47,7 @@ class Repair:
         self._results = results
         self._clock = clock
         self._absent: dict[str, int] = {}
-        self._redelivered: set[str] = set()
+        self._looks: dict[str, int] = {}
         self._missing: set[str] = set()
         self._swept_at = 0.0
         self._waiting_absent: dict[str, int] = {}
@@ -62,6 +64,7 @@ class Repair:
         # Everybody who is connected answered: who did not is not there.
         complete = over.subscribed is not None and over.subscribed <= len(over.replied)
         absent: dict[str, int] = {}
+        orphans: dict[str, str] = {}
         for node in list(self._roster.nodes.values()):
             open_tasks = view.open_tasks_of(node.name)
             if not open_tasks:
@@ -69,19 +72,22 @@ class Repair:
             if node.missed == 0:
                 found += await self._living(node, open_tasks, absent, mailbox)
             elif node.dead(now, complete=complete):
-                found += await self._of_dead(node, open_tasks, unacked)
+                orphans.update(dict.fromkeys(open_tasks, node.name))
+        found += await self._of_dead(orphans, unacked)
         self._absent = absent
         found += await self._sweep(view, now)
         self._keep_open(view)
         return found
 
-    async def _of_dead(self, node: Node, open_tasks: list[str], unacked: Unacknowledged) -> list[Observation]:
-        unknown = [task_id for task_id in open_tasks if task_id not in self._redelivered]
+    async def _of_dead(self, orphans: dict[str, str], unacked: Unacknowledged) -> list[Observation]:
+        looked = {task_id: self._looks.get(task_id, 0) for task_id in orphans}
+        unknown = {task_id: orphans[task_id] for task_id, looks in looked.items() if looks < LOOKS}
+        self._looks = {task_id: looks + 1 for task_id, looks in looked.items()}
         if not unknown:
             return []
-        found: list[Observation] = list(await self._ended(unknown))
-        comes_again = await unacked.of_dead(node.name, unknown)
-        self._redelivered.update(comes_again)
+        found: list[Observation] = list(await self._ended(list(unknown)))
+        comes_again = await unacked.of_dead(unknown)
+        self._looks.update(dict.fromkeys(comes_again, LOOKS))
         at = self._clock.now()
         return found + [TaskRedelivered(id=task_id, at=at, reason=reason) for task_id, reason in comes_again.items()]
 
@@ -99,9 +105,9 @@ class Repair:
             absent[task_id] = self._absent.get(task_id, 0) + 1
             if absent[task_id] >= ROUNDS:
                 gone.append(task_id)
-        return await self._nowhere(node.name, gone[:QUERIED_IDS], mailbox) if gone else []
+        return await self._nowhere(node.name, gone[:QUERIED_IDS], absent, mailbox) if gone else []
 
-    async def _nowhere(self, worker: str, task_ids: list[str], mailbox: Mailbox) -> list[Observation]:
+    async def _nowhere(self, worker: str, task_ids: list[str], absent: dict[str, int], mailbox: Mailbox) -> list[Observation]:
         ended = await self._ended(task_ids)
         ids = [task_id for task_id in task_ids if task_id not in {result.id for result in ended}]
         if not ids:
@@ -114,6 +120,7 @@ class Repair:
         at = self._clock.now()
         missing = [task_id for task_id in ids if known.get(task_id, ("ready", None))[0] == "ready"]
         self._missing.update(missing)
+        absent.update(dict.fromkeys(known, 0))
         reason = "its worker does not hold it any more, and no outcome was seen"
         return [*ended, *(TaskMissing(id=task_id, at=at, reason=reason, worker=worker) for task_id in missing)]
 
@@ -128,10 +135,8 @@ class Repair:
         return list(await self._ended(view.open_tasks()[:SWEPT]))
 
     def _keep_open(self, view: View) -> None:
-        if len(self._redelivered) + len(self._missing) > WAITING_LOOKED_AT:
-            still = set(view.open_tasks())
-            self._redelivered &= still
-            self._missing &= still
+        if len(self._missing) > WAITING_LOOKED_AT:
+            self._missing &= set(view.open_tasks())
 
     # ------------------------------------------------------------------------------------------------ waiting tasks
 

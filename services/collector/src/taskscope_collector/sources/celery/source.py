@@ -42,7 +42,7 @@ class CelerySourceRunner:
         parts = self._parts(sink)
         board = parts.board
         board.expect(EVENTS, needed=True)
-        board.expect(CONTROL, needed=True)
+        board.expect(CONTROL, needed=False)
         board.note("enable_events", None if self._settings.enable_events else EVENTS_OFF)
         link = await self._address(parts)
         board.transport = link.transport

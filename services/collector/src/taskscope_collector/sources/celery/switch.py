@@ -35,6 +35,10 @@ class EventSwitch:
         """Whether there are workers to be asked soon."""
         return any(node.asked < TRIES for node in self._roster.without_events())
 
+    def ask_everybody(self) -> None:
+        """The next time everybody is asked: any worker may have been restarted unseen."""
+        self._all_at = 0.0
+
     async def turn_on(self, mailbox: Mailbox) -> None:
         """Ask whoever is to be asked now. Raises what the mailbox raises."""
         now = self._clock.monotonic()
