@@ -212,8 +212,19 @@ def _retried(folding: Folding, event: TaskEvent) -> None:
 
 def _rejected(folding: Folding, event: TaskEvent) -> None:
     run = _end(folding, event, State.RETRYING if event.requeue else State.REJECTED)
+    if run is None and not event.requeue:
+        run = _failed_by_rejection(folding, event)
     if run is not None:
         run.detail = "requeued" if event.requeue else "rejected"
+
+
+def _failed_by_rejection(folding: Folding, event: TaskEvent) -> Run | None:
+    """`Reject` without requeue is said to have failed first, and then to be rejected (seen on Celery 5.7, all pools)."""
+    run = next(_of_worker(folding, event), None)
+    if run is None or run.state is not State.FAILED or run.exception_type != "Reject":
+        return None
+    run.state = State.REJECTED
+    return run
 
 
 def _cancelled(folding: Folding, event: TaskEvent) -> None:
