@@ -4,6 +4,7 @@ What a task contributes is a pure function of it (`contributions`), so a correct
 what it contributed when it was last written. `docs/architecture.md` ("Rollups") says where it goes.
 """
 
+import asyncio
 from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from math import ceil
@@ -35,6 +36,9 @@ GRACE_SECONDS = 5.0
 """A period is compacted so long after its end; what ends in it later reaches the coarser cell by itself."""
 MARGIN_SECONDS = 300.0
 """A bucket is left alone so long before it expires, so that nothing is taken from one that has just gone."""
+
+SLICE = 100
+"""Minutes added, or buckets encoded, before others may run: what ended long ago is spread over many of them."""
 
 _FAILED = OUTCOME_OF[State.FAILED]
 
@@ -231,10 +235,15 @@ class Rollups:
         wanted.update(bucket for each in due for bucket in (each, *_finer(each)))
         await self._load(wanted, load)
         self._take_back(found, periods)
-        self._add(found, periods)
+        await self._add(found, periods)
         for bucket in due:
             self._compact(bucket)
-        cells = {bucket: encoded for bucket in wanted if (encoded := self._buckets[bucket].encoded())}
+        cells = {}
+        for number, bucket in enumerate(wanted, 1):
+            if encoded := self._buckets[bucket].encoded():
+                cells[bucket] = encoded
+            if number % SLICE == 0:
+                await asyncio.sleep(0)
         self._evict(len(wanted))
         return Staged(cells, {f"rolled:{resolution}": str(until) for resolution, until in self._staged_rolled.items()})
 
@@ -244,15 +253,17 @@ class Rollups:
                 for bucket in periods[int(contribution[1]) // MINUTE]:
                     _take_back(self._buckets[bucket], id_, contribution)
 
-    def _add(self, found: Iterable[Delta], periods: Mapping[int, list[Bucket]]) -> None:
+    async def _add(self, found: Iterable[Delta], periods: Mapping[int, list[Bucket]]) -> None:
         """The usual way: first sorted by minute and label, then each cell takes all of its own at once."""
         minutes: dict[int, list[_Sample]] = {}
         for id_, contribution, times in found:
             if times > 0:
                 minutes.setdefault(int(contribution[1]) // MINUTE, []).append(_sample(id_, contribution))
-        for minute, samples in minutes.items():
+        for number, (minute, samples) in enumerate(minutes.items(), 1):
             for bucket in periods[minute]:
                 self._buckets[bucket].add(samples)
+            if number % SLICE == 0:
+                await asyncio.sleep(0)
 
     def _periods(self, minute: int, now: float) -> list[Bucket]:
         """The buckets that an attempt which ended in `minute` belongs to by now."""
