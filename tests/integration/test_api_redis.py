@@ -13,7 +13,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
-import pytest
 from quart import Quart
 from support.api import Socket, Writing, served, socket, task
 from support.servers import ask, free_port
@@ -104,7 +103,8 @@ async def test_a_gap_is_closed_from_the_log_of_the_server(valkey_url: str) -> No
             for number in range(20):
                 await writing.write(task(str(number)))
             await client.until(lambda *_: len(client.tasks) == 20)
-            assert not client.stale
+            await client.until(lambda *_: not client.stale)
+            assert health(app)[0] == 1, "the log had what was missed"
 
 
 async def test_a_log_that_was_trimmed_behind_the_reader_makes_it_take_a_snapshot(valkey_url: str) -> None:
@@ -188,17 +188,3 @@ async def _answers(port: int) -> bool:
         return await ask_ready(port)
     except httpx.TransportError:
         return False
-
-
-@pytest.mark.parametrize(
-    ("config", "says"),
-    [("api: {host: 0.0.0.0}\n", "access.mode"), ("apy: {}\n", "apy"), ("api: {port: nine}\n", "api.port")],
-)
-async def test_the_service_refuses_a_wrong_or_dangerous_configuration(tmp_path: Path, config: str, says: str) -> None:
-    (tmp_path / "taskscope.yaml").write_text(config)
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "taskscope_api", "--config", str(tmp_path / "taskscope.yaml"), stderr=asyncio.subprocess.PIPE
-    )
-    _, text = await asyncio.wait_for(process.communicate(), 30)
-    assert process.returncode == 2
-    assert says in text.decode()

@@ -33,6 +33,8 @@ WENT_BACK_SECONDS = 15.0
 """A store that went back is written anew by its collector; after so long without that, what it holds is taken."""
 OLDER_HEADS = 3
 """Announcements in a row behind what is held: one or two may have been under way while a snapshot was read."""
+LOG_ENTRIES = 50
+"""Read at a time from the log: under load an entry has some 300 KB."""
 SLICE_TASKS = 500
 """Tasks applied before others get their turn: about 5 ms."""
 SETTLE_SLICES = 8
@@ -102,7 +104,8 @@ class SourceFollower:
         async with self._reader.follow([self.source]) as messages:
             pump = asyncio.create_task(self._pump(messages), name=f"pump {self.source}")
             try:
-                await self._load()
+                if not await self._resume():
+                    await self._load()
                 await self._apply_all()
             finally:
                 pump.cancel()
@@ -137,6 +140,19 @@ class SourceFollower:
             await self._apply(self._backlog.take())
             if self.source in self._live.stale:
                 self._mark(None)
+
+    async def _resume(self) -> bool:
+        """After a lost connection: go on from the log, where it reaches back to what is held. A snapshot costs far more."""
+        held = self._live.replicas.get(self.source)
+        if held is None or not held.complete:
+            return False
+        try:
+            await self._read_log(held)
+        except GapError:
+            return False
+        self._mark(None)
+        self._heard_at = self._clock.monotonic()
+        return True
 
     # ------------------------------------------------------------------------------------------------------- snapshot
 
@@ -181,6 +197,7 @@ class SourceFollower:
         known = {} if held is None else held.tasks
         replica = self._live.new_replica(self.source)
         replica.incarnation, replica.position = snapshot.incarnation, snapshot.position
+        replica.complete = snapshot.complete
         for first in range(0, len(snapshot.tasks), SLICE_TASKS):
             for task in snapshot.tasks[first : first + SLICE_TASKS]:
                 replica.put(_kept(known.get(task.id), task))
@@ -252,7 +269,7 @@ class SourceFollower:
 
     async def _read_log(self, replica: Replica) -> None:
         while True:
-            entries = await self._reader.log(self.source, replica.incarnation, replica.position)
+            entries = await self._reader.log(self.source, replica.incarnation, replica.position, LOG_ENTRIES)
             squeezed = Squeezed()
             for entry in entries:
                 if isinstance(entry, Entry) and self._follows(entry, squeezed.position or replica.position):

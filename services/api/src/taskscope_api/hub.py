@@ -179,10 +179,12 @@ class Hub:
                 pass  # once a second at least: heartbeats, and windows that nobody looks at any more
             began = loop.time()
             self._sweep()
-            await self._round()
-            self._next_at = began + max(INTERVAL_SECONDS, (PRESSURE + 1) * (loop.time() - began))
+            busy = await self._round()
+            self._next_at = began + max(INTERVAL_SECONDS, (PRESSURE + 1) * busy)
 
-    async def _round(self) -> None:
+    async def _round(self) -> float:
+        """Push what changed; seconds that this took, without what others did between two windows."""
+        loop, busy = asyncio.get_running_loop(), 0.0
         self._changed.clear()
         if self._later is not None:
             self._later.cancel()
@@ -194,12 +196,15 @@ class Hub:
         for wanted, shown in list(self._shown.items()):
             if not shown.clients:
                 continue
+            began = loop.time()
             try:
                 self._advance(shown, touched)
             except Exception:  # the boundary of a window: its defect must not end the others
                 self.failures += 1
                 logger.exception("a window failed: %r", wanted)
+            busy += loop.time() - began
             await asyncio.sleep(0)
+        return busy
 
     def _advance(self, shown: _Shown, touched: set[CohortKey] | None) -> None:
         now = self._clock.monotonic()

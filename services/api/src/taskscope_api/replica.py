@@ -37,6 +37,7 @@ class Replica:
         self.source = source
         self.incarnation = ""
         self.position = Position()
+        self.complete = False
         self.tasks: dict[str, Task] = {}
         self.workers: dict[str, Worker] = {}
         self.queues: dict[str, Queue] = {}
