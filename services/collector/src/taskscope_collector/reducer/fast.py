@@ -19,7 +19,24 @@ from taskscope_collector.reducer.retention import Books
 from taskscope_collector.reducer.runs import SLACK_SECONDS
 
 Handler = Callable[[TaskEvent, Record], bool]
-_STORED: Final = {"SUCCESS": State.SUCCEEDED, "FAILURE": State.FAILED}
+_RESULTS: Final = {"SUCCESS": State.SUCCEEDED, "FAILURE": State.FAILED}
+
+# Members of an enum are found slowly; these are looked at for each event.
+_NEW: Final = Lane.NEW
+_WAITING: Final = Lane.WAITING
+_OPEN: Final = Lane.OPEN
+_FINISHED: Final = Lane.FINISHED
+_SENT: Final = Stage.SENT
+_RECEIVED: Final = Stage.RECEIVED
+_STARTED: Final = Stage.STARTED
+_STORED: Final = Stage.STORED
+_ENDED: Final = Stage.ENDED
+_QUEUED: Final = State.QUEUED
+_SCHEDULED: Final = State.SCHEDULED
+_RETRYING: Final = State.RETRYING
+_RESERVED: Final = State.RESERVED
+_RUNNING: Final = State.RUNNING
+_SUCCEEDED: Final = State.SUCCEEDED
 
 
 class FastPath:
@@ -41,45 +58,54 @@ class FastPath:
     # ------------------------------------------------------------------------------------------------------- messages
 
     def _sent(self, event: TaskEvent, record: Record) -> bool:
-        draft, stage = record.draft, record.stage
-        if record.lane is Lane.NEW:
-            record.stage = Stage.SENT
-        elif not _is_late_message(event, record):
+        draft, is_new = record.draft, record.lane is _NEW
+        if not is_new and not _is_late_message(event, record):
             return False
-        self._intake.message(event, record)
-        self._describe(event, draft)
+        self._message(event, record)
         if event.queue is not None:
             draft.queue = event.queue = self._queues.shared(event.queue)
-        draft.sent_at = event.at
-        self._times(event, draft)
-        self._note(event, record)
-        if stage is Stage.OTHER:
-            draft.state = State.QUEUED if draft.eta_at is None else State.SCHEDULED
-            draft.state = State.RETRYING if draft.retries else draft.state
-            self._books.move(record, Lane.WAITING)
+        draft.sent_at = at = event.at
+        if at > draft.updated_at:
+            draft.updated_at = at
+        if event.eta is not None or event.expires is not None:
+            draft.eta_at = draft.eta_at if draft.eta_at is not None else epoch_seconds(event.eta)
+            draft.expires_at = draft.expires_at if draft.expires_at is not None else epoch_seconds(event.expires)
+        if is_new:
+            record.stage = _SENT
+            draft.state = _RETRYING if draft.retries else _QUEUED if draft.eta_at is None else _SCHEDULED
+            self._books.move(record, _WAITING)
         elif draft.started_at is not None:
             draft.wait_seconds = _wait(draft, draft.started_at)
         return True
 
     def _received(self, event: TaskEvent, record: Record) -> bool:
-        draft = record.draft
-        if record.lane is not Lane.NEW and (record.stage is not Stage.SENT or (event.retries or 0) != draft.retries):
+        draft, at = record.draft, event.at
+        usual = record.stage is _SENT and (event.retries or 0) == draft.retries
+        if not usual and record.lane is not _NEW:
             return False
         if not event.hostname or not event.clock:
             return False
-        self._intake.message(event, record)
-        self._describe(event, draft)
-        record.stage, record.pid, record.clock = Stage.RECEIVED, event.pid or None, event.clock
-        draft.worker, draft.received_at, draft.attempts = event.hostname, event.at, 1
-        self._times(event, draft)
-        draft.state, draft.detail = State.RESERVED, None
-        if draft.eta_at is not None and draft.eta_at > event.at:
-            draft.state = State.RETRYING if draft.retries else State.SCHEDULED
-        self._note(event, record)
-        self._books.move(record, Lane.OPEN if draft.state is State.RESERVED else Lane.WAITING)
+        self._message(event, record)
+        record.stage, record.pid, record.clock = _RECEIVED, event.pid or None, event.clock
+        draft.worker, draft.received_at, draft.attempts = event.hostname, at, 1
+        if at > draft.updated_at:
+            draft.updated_at = at
+        if event.eta is not None or event.expires is not None:
+            eta, expires = epoch_seconds(event.eta), epoch_seconds(event.expires)
+            draft.eta_at = eta if eta is not None else draft.eta_at
+            draft.expires_at = expires if expires is not None else draft.expires_at
+        if draft.eta_at is not None and draft.eta_at > at:
+            draft.state = _RETRYING if draft.retries else _SCHEDULED
+            self._books.move(record, _WAITING)
+        else:
+            draft.state = _RESERVED
+            self._books.move(record, _OPEN)
         return True
 
-    def _describe(self, event: TaskEvent, draft: Draft) -> None:
+    def _message(self, event: TaskEvent, record: Record) -> None:
+        """What sent and received say of the task itself."""
+        draft = record.draft
+        self._intake.message(event, record)
         if event.name is not None:
             event.name, draft.kind = self._kinds.known(event.name)
             draft.name = event.name
@@ -93,20 +119,9 @@ class FastPath:
             draft.parent_id = event.parent_id
         if event.retries:
             draft.retries = event.retries
-
-    @staticmethod
-    def _times(event: TaskEvent, draft: Draft) -> None:
-        if event.eta is not None:
-            eta = epoch_seconds(event.eta)
-            draft.eta_at = eta if event.type != "task-sent" or draft.eta_at is None else draft.eta_at
-        if event.expires is not None:
-            expires = epoch_seconds(event.expires)
-            draft.expires_at = expires if event.type != "task-sent" or draft.expires_at is None else draft.expires_at
+        self._note(event, record)
 
     def _note(self, event: TaskEvent, record: Record) -> None:
-        draft = record.draft
-        if event.at > draft.updated_at:
-            draft.updated_at = event.at
         if record.facts is not None:
             record.facts.append(event)
         if not record.dirty:
@@ -117,38 +132,41 @@ class FastPath:
 
     def _started(self, event: TaskEvent, record: Record) -> bool:
         draft = record.draft
-        if record.stage is not Stage.RECEIVED or not _follows(event, record):
+        if record.stage is not _RECEIVED or not _follows(event, record):
             return False
         self._intake.event(event, record)
-        record.stage, record.clock = Stage.STARTED, event.clock
-        draft.started_at, draft.state = event.at, State.RUNNING
+        record.stage, record.clock = _STARTED, event.clock
+        draft.started_at = at = event.at
+        draft.state = _RUNNING
+        if at > draft.updated_at:
+            draft.updated_at = at
         if draft.sent_at is not None:
-            draft.wait_seconds = _wait(draft, event.at)
+            draft.wait_seconds = _wait(draft, at)
         self._note(event, record)
-        if record.lane is not Lane.OPEN:
-            self._books.move(record, Lane.OPEN)
+        if record.lane is not _OPEN:
+            self._books.move(record, _OPEN)
         return True
 
     def _succeeded(self, event: TaskEvent, record: Record) -> bool:
-        draft, stored = record.draft, record.stage is Stage.STORED
-        if not (record.stage is Stage.STARTED or (stored and draft.state is State.SUCCEEDED)) or not _follows(event, record):
+        draft = record.draft
+        if record.stage is not _STARTED and not _repeats(event, record, State.SUCCEEDED):
             return False
-        if stored and not _same_end(draft, event):
+        if not _follows(event, record):
             return False
         self._intake.event(event, record)
         self._intake.outcome(event)
         if event.result is not None:
             draft.result = event.result
-        draft.state = State.SUCCEEDED
+        draft.state = _SUCCEEDED
         draft.runtime_seconds = event.runtime
-        self._end(event, record, Lane.FINISHED)
+        self._end(event, record, _FINISHED)
         return True
 
     def _failed(self, event: TaskEvent, record: Record) -> bool:
-        draft, stored = record.draft, record.stage is Stage.STORED
-        if not (record.stage is Stage.STARTED or (stored and draft.state is State.FAILED)) or not _follows(event, record):
+        draft = record.draft
+        if record.stage is not _STARTED and not _repeats(event, record, State.FAILED):
             return False
-        if stored and not _same_end(draft, event):
+        if not _follows(event, record):
             return False
         self._intake.event(event, record)
         self._intake.outcome(event)
@@ -161,12 +179,14 @@ class FastPath:
         return True
 
     def _end(self, event: TaskEvent, record: Record, lane: Lane) -> None:
-        draft, stored = record.draft, record.stage is Stage.STORED
-        record.stage, record.clock, draft.finished_at = Stage.ENDED, event.clock, event.at
+        draft, stored = record.draft, record.stage is _STORED
+        record.stage, record.clock, draft.finished_at = _ENDED, event.clock, event.at
         if draft.runtime_seconds is None and draft.started_at is not None:
             draft.runtime_seconds = max(event.at - draft.started_at, 0.0)
         if stored:  # the time of the stored result does not count any more
             draft.updated_at = max(draft.sent_at or 0.0, draft.received_at or 0.0, draft.started_at or 0.0)
+        if event.at > draft.updated_at:
+            draft.updated_at = event.at
         self._note(event, record)
         if record.lane is not lane:
             self._books.move(record, lane)
@@ -175,8 +195,8 @@ class FastPath:
 
     def result(self, result: TaskResult, record: Record) -> bool:
         """The result of a running task: it is stored before the worker says that the task has ended."""
-        state = _STORED.get(result.status)
-        if state is None or record.stage is not Stage.STARTED or result.retries not in (None, record.draft.retries):
+        state = _RESULTS.get(result.status)
+        if state is None or record.stage is not _STARTED or result.retries not in (None, record.draft.retries):
             return False
         return self._stored(result, record, state)
 
@@ -184,7 +204,7 @@ class FastPath:
         draft = record.draft
         if draft.started_at is None or result.at < draft.started_at - SLACK_SECONDS or record.facts is None:
             return False
-        record.stage = Stage.STORED
+        record.stage = _STORED
         record.facts.append(result)
         draft.state, draft.finished_at = state, result.at
         draft.runtime_seconds = max(result.at - draft.started_at, 0.0)
@@ -218,8 +238,12 @@ def _follows(event: TaskEvent, record: Record) -> bool:
     )
 
 
-def _same_end(draft: Draft, event: TaskEvent) -> bool:
-    return draft.finished_at is not None and abs(draft.finished_at - event.at) <= SLACK_SECONDS
+def _repeats(event: TaskEvent, record: Record, state: State) -> bool:
+    """Whether the stored result said so already."""
+    draft = record.draft
+    if record.stage is not _STORED or draft.state is not state or draft.finished_at is None:
+        return False
+    return abs(draft.finished_at - event.at) <= SLACK_SECONDS
 
 
 def _wait(draft: Draft, started_at: float) -> float | None:

@@ -128,7 +128,6 @@ class Record(msgspec.Struct, gc=False):
     stage: Stage = Stage.OTHER
     lane: Lane = Lane.NEW
     dirty: bool = False
-    tickets: int = 0
     pid: int | None = None
     clock: int = 0
     args_hash: int = 0

@@ -6,11 +6,17 @@ does not bring its task back as a torso.
 """
 
 from collections import deque
-from itertools import islice
+from functools import partial
+from itertools import islice, takewhile
+from typing import Final
 
 import msgspec
 
 from taskscope_collector.reducer.record import LANE_OF, Draft, Lane, Record
+
+# The hot path looks at these for each event; a member of an enum is found more slowly.
+_OPEN: Final = Lane.OPEN
+_WAITING: Final = Lane.WAITING
 
 TOMBSTONES = 40_000
 SETTLE_SECONDS = 15.0
@@ -34,11 +40,11 @@ class Books:
     def __init__(self, budgets: Budgets) -> None:
         self.budgets = budgets
         self.records: dict[str, Record] = {}
-        self.waiting: dict[str, Record] = {}
+        # Those that may be evicted, oldest in their lane first.
+        self.lines: dict[Lane, dict[str, Record]] = {Lane.WAITING: {}, Lane.FINISHED: {}, Lane.FAILED: {}}
+        self.waiting = self.lines[Lane.WAITING]
         # By worker ("": not known): reserved and running ones, and those that a worker holds back for their time.
         self.held: dict[str, dict[str, Record]] = {}
-        self.ended: dict[Lane, deque[Record]] = {Lane.FINISHED: deque(), Lane.FAILED: deque()}
-        self.count: dict[Lane, int] = dict.fromkeys(Lane, 0)
         self.dirty: deque[Record] = deque()
         self.removed: list[str] = []
         self.fresh: list[Record] = []
@@ -81,44 +87,36 @@ class Books:
 
     def move(self, record: Record, lane: Lane) -> None:
         """From its lane to another one (or, open, to another worker)."""
-        self._leave(record)
+        draft = record.draft
+        id_ = draft.id
+        line = self.lines.get(record.lane)
+        if line is not None:
+            del line[id_]
+        if record.held_by is not None:
+            del self.held[record.held_by][id_]
+            record.held_by = None
         record.lane = lane
-        self.count[lane] += 1
-        if lane is Lane.WAITING or lane is Lane.OPEN:
+        line = self.lines.get(lane)
+        if line is not None:
+            line[id_] = record
+        if lane is _OPEN or lane is _WAITING:
             self._hold(record, lane)
         else:
-            record.tickets += 1
-            self.ended[lane].append(record)
             self.fresh.append(record)
 
     def _hold(self, record: Record, lane: Lane) -> None:
-        id_ = record.draft.id
-        if lane is Lane.WAITING:
-            self.waiting[id_] = record
-        holder = record.held_by = _holder(record.draft, lane)
+        holder = _holder(record.draft, lane)
         if holder is not None:
             held = self.held.get(holder)
             if held is None:
                 held = self.held[holder] = {}
-            held[id_] = record
-
-    def _leave(self, record: Record) -> None:
-        lane, id_ = record.lane, record.draft.id
-        self.count[lane] -= 1
-        if lane is Lane.WAITING:
-            del self.waiting[id_]
-        if record.held_by is not None:
-            held = self.held[record.held_by]
-            del held[id_]
-            if not held:
-                del self.held[record.held_by]
-            record.held_by = None
+            held[record.draft.id] = record
+            record.held_by = holder
 
     def add(self, draft: Draft) -> Record:
         """A new task; `touch` it when its state is known."""
         record = Record(draft, facts=[])
         self.records[draft.id] = record
-        self.count[Lane.NEW] += 1
         return record
 
     # ---------------------------------------------------------------------------------------------------------- once a second
@@ -133,19 +131,21 @@ class Books:
             _, records = self._unsettled.popleft()
             self._unsettled_count -= len(records)
             for record in records:
-                if record.lane in self.ended:
+                if record.lane is Lane.FINISHED or record.lane is Lane.FAILED:
                     record.forget()
 
     def evict(self, now: float) -> None:
         """Remove what is beyond the budgets or too old."""
         for lane, budget in ((Lane.FINISHED, self.budgets.finished), (Lane.FAILED, self.budgets.failed)):
-            line = self.ended[lane]
-            while line and (self.count[lane] > budget or _is_old(line[0], now - self.budgets.seconds)):
-                record = line.popleft()
-                record.tickets -= 1
-                if record.lane is lane and record.tickets <= 0:
-                    self._remove(record)
+            line = self.lines[lane]
+            over = len(line) - budget
+            leaving = list(islice(line.values(), max(over, 0)))
+            leaving += takewhile(partial(_is_old, before=now - self.budgets.seconds), islice(line.values(), len(leaving), None))
+            for record in leaving:
+                self._remove(record)
         self._evict_waiting()
+        for worker in [worker for worker, held in self.held.items() if not held]:
+            del self.held[worker]
 
     def _evict_waiting(self) -> None:
         over = len(self.waiting) - self.budgets.queued
@@ -157,9 +157,11 @@ class Books:
             self.uncounted = 0
 
     def _remove(self, record: Record) -> None:
-        self._leave(record)
-        record.lane = Lane.GONE
         id_ = record.draft.id
+        del self.lines[record.lane][id_]
+        if record.held_by is not None:
+            del self.held[record.held_by][id_]
+        record.lane, record.held_by = Lane.GONE, None
         del self.records[id_]
         self.removed.append(id_)
         self.evicted += 1

@@ -57,7 +57,7 @@ class Watch:
         """A worker that was given up is there: what was concluded about its tasks was wrong."""
         name = seen.worker.name
         self._doubt(list(self._books.held.get(name, {}).values()), None)
-        for record in [*self._books.ended[Lane.FAILED], *self._books.waiting.values()]:
+        for record in [*self._books.lines[Lane.FAILED].values(), *self._books.waiting.values()]:
             if record.draft.worker == name and record.facts and record.pid in (None, seen.worker.pid):
                 kept = [fact for fact in record.facts if not (isinstance(fact, WorkerDied) and fact.worker == name)]
                 if len(kept) < len(record.facts):
