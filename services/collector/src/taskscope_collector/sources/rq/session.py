@@ -183,6 +183,9 @@ class Session:
 
     async def _watch_liveness(self) -> None:
         while True:
+            if self._connections.pushes is not None:
+                # Silence on it is no sign of anything; a connection that only seems open fails here.
+                await self._connections.pushes.execute("PING")
             subscribers = await self._subscribers()
             now = self._clock.now()
             self._liveness.observe(subscribers, now)

@@ -120,6 +120,8 @@ def _reason(error: BaseException) -> str | None:
         error = error.exceptions[0]
     if isinstance(error, StoodDown):
         return None
+    if isinstance(error, TimeoutError) and not str(error):
+        return "the server does not answer in time"
     if not isinstance(error, OSError | RespError | ValueError | SecretUnavailableError):
         logger.error("an RQ source failed and starts again", exc_info=error)
     return str(error) or type(error).__name__
