@@ -245,18 +245,23 @@ async def test_a_page_of_another_site_may_not_open_the_socket(api: Api) -> None:
         await client.join()
 
 
-async def test_a_change_on_an_idle_api_goes_out_at_once(api: Api) -> None:
-    loop = asyncio.get_running_loop()
-    waits = []
+async def test_a_change_on_an_idle_api_goes_out_at_once_and_the_next_one_waits_for_the_interval(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub, loop = api.services.hub, asyncio.get_running_loop()
     async with socket(api.port) as client:
         await client.join()
-        for number in range(20):
-            await asyncio.sleep(0.08)  # idle: longer than the interval between two rounds
-            before = loop.time()
-            await api.writing.write(task(f"new{number}"))
-            await client.until(lambda *_, key=f"s/new{number}": key in client.tasks)
-            waits.append(loop.time() - before)
-    assert sorted(waits)[10] < 0.045, "it waited for the interval"
+        await eventually(lambda: hub._next_at < loop.time() and not hub._changed.is_set(), what="the hub to be idle")
+        monkeypatch.setattr("taskscope_api.hub.INTERVAL_SECONDS", 3.0)
+        before = loop.time()
+        await api.writing.write(task("first"))
+        await client.until(lambda *_: "s/first" in client.tasks)
+        first = loop.time() - before
+        await api.writing.write(task("second"))
+        await api.writing.write(task("third"))
+        await client.until(lambda *_: "s/second" in client.tasks)
+        assert "s/third" in client.tasks, "both came with one frame"
+        assert first < 2.0 < loop.time() - before
 
 
 async def test_a_disconnected_client_leaves_nothing_behind(api: Api) -> None:

@@ -155,6 +155,18 @@ def test_an_emptied_replica_keeps_nothing_behind(steps: list[Any]) -> None:
         assert (replica.tasks, replica.cohorts, replica.by_worker) == ({}, {}, {})
 
 
+def test_a_queue_that_was_emptied_but_for_one_is_not_searched_again_and_again() -> None:
+    live = LiveView()
+    replica = live.replicas["s"] = live.new_replica("s")
+    for number in range(5000):
+        replica.put(task(str(number), state=State.QUEUED, updated_at=float(number)))
+    for number in range(1, 5000):
+        replica.remove(str(number), Position(9, 9))
+    assert [one.id for one in live.page(Matcher(Filter(), None), sort_named("-updated_at"), 10).tasks] == ["0"]
+    (cohort,) = replica.cohorts.values()
+    assert len(cohort.orders["updated_at", True]) == 1
+
+
 def test_a_removal_does_not_take_a_task_that_was_written_after_it() -> None:
     replica = LiveView().new_replica("s")
     replica.put(task("a", epoch=1, seq=5))

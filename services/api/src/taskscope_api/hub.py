@@ -98,6 +98,7 @@ class Hub:
         self._swept_at = clock.monotonic()
         self.cuts = 0
         self.rounds = 0
+        self.sent = 0
         self.failures = 0
         live.listen(self._notice)
 
@@ -179,8 +180,8 @@ class Hub:
                 pass  # once a second at least: heartbeats, and windows that nobody looks at any more
             began = loop.time()
             self._sweep()
-            busy = await self._round()
-            self._next_at = began + max(INTERVAL_SECONDS, (PRESSURE + 1) * busy)
+            sent, busy = self.sent, await self._round()
+            self._next_at = began + max(INTERVAL_SECONDS if self.sent > sent else 0.0, (PRESSURE + 1) * busy)
 
     async def _round(self) -> float:
         """Push what changed; seconds that this took, without what others did between two windows."""
@@ -213,6 +214,7 @@ class Hub:
         if text is None:
             return
         shown.told_at = now
+        self.sent += 1
         for client in [client for client in shown.clients if not client.offer(text)]:
             self.cuts += 1
             self.leave(client)

@@ -123,8 +123,9 @@ class Replica:
     def read(self, cohort: Cohort, inner: Inner, start: float | None = None) -> Iterator[tuple[float, str, Task]]:
         """Value, task key and task of a cohort in the order `inner`, from the value `start` on."""
         order = cohort.orders[inner]
-        tasks, prefix = self.tasks, self.source + "/"
-        for value, id_ in order.read(self._alive(cohort, order), start):
+        tasks, prefix, alive = self.tasks, self.source + "/", self._alive(cohort, order)
+        order.sweep(alive, cohort.size)  # many may have left since something was added
+        for value, id_ in order.read(alive, start):
             yield value, prefix + id_, tasks[id_]
 
     @property
