@@ -371,6 +371,20 @@ async def test_it_never_searches_keys_nor_runs_scripts(site: RqSite) -> None:
     }
 
 
+async def test_each_kind_of_server_pushes_changes(each_redis_url: str) -> None:
+    with RqSite(each_redis_url) as site:
+        async with watching(site.url) as watched:
+            drive = Drive(site)
+            worker = await asyncio.to_thread(site.worker, "main")
+            job = drive.queue().enqueue("support.rq_jobs.report_progress", "steps")
+            for step in range(1, 5):
+                await watched.until(f"step {step}", lambda step=step: _percent(watched, job.id) == 25 * step)
+                drive.open(f"steps-{step}")
+            await watched.until("its success", lambda: watched.state_of(job.id) is State.SUCCEEDED)
+            assert (watched.tasks[job.id].result, watched.tasks[job.id].worker) == ("'all reels'", worker.name)
+            assert (watched.health().status, watched.health().transport) == (SourceStatus.UP, "tracking")
+
+
 async def test_check_says_what_answers(site: RqSite, server: ValkeyServer) -> None:
     runner = WatchedRq(RqSource(name="media", redis_url=site.url)).runner
     lines = await runner.check()
