@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from quart import Quart
-from quart.typing import TestClientProtocol
+from quart.typing import TestClientProtocol as Requests
 from quart.wrappers.base import BaseRequestWebsocket
 from support.api import START, Writing, task
 from support.waiting import eventually
@@ -36,7 +36,7 @@ async def store() -> MemoryStore:
     return store
 
 
-async def serving(app: Quart) -> AsyncIterator[TestClientProtocol]:
+async def serving(app: Quart) -> AsyncIterator[Requests]:
     async with app.test_app() as running:
         services = app.extensions["taskscope"]
         await eventually(lambda: services.fleet.ready and len(services.live.replicas) == 2)
@@ -44,12 +44,12 @@ async def serving(app: Quart) -> AsyncIterator[TestClientProtocol]:
 
 
 @pytest.fixture
-async def client(store: MemoryStore) -> AsyncIterator[TestClientProtocol]:
+async def client(store: MemoryStore) -> AsyncIterator[Requests]:
     async for client in serving(create_app(Settings(), store, CLOCK)):
         yield client
 
 
-async def get(client: TestClientProtocol, path: str, status: int = 200) -> Any:
+async def get(client: Requests, path: str, status: int = 200) -> Any:
     response = await client.get(path)
     assert response.status_code == status, await response.get_data()
     expected = "application/json" if status in (200, 503) else "application/problem+json"
@@ -57,7 +57,7 @@ async def get(client: TestClientProtocol, path: str, status: int = 200) -> Any:
     return await response.get_json(force=True)
 
 
-async def test_a_list_is_newest_first_with_its_total_and_pages_by_cursor(client: TestClientProtocol) -> None:
+async def test_a_list_is_newest_first_with_its_total_and_pages_by_cursor(client: Requests) -> None:
     first = await get(client, "/api/tasks?kind=vod&limit=3")
     assert ([one["id"] for one in first["items"]], first["total"]) == (["4", "3", "2"], 5)
     second = await get(client, f"/api/tasks?kind=vod&limit=3&cursor={first['next_cursor']}")
@@ -78,7 +78,7 @@ async def test_a_list_is_newest_first_with_its_total_and_pages_by_cursor(client:
         ("state=running&kind=other&sort=name", ["same", "with/slash", "same"]),
     ],
 )
-async def test_filters_and_sorts(client: TestClientProtocol, query: str, ids: list[str]) -> None:
+async def test_filters_and_sorts(client: Requests, query: str, ids: list[str]) -> None:
     found = await get(client, f"/api/tasks?{query}")
     assert ([one["id"] for one in found["items"]], found["total"]) == (ids, len(ids))
 
@@ -104,7 +104,7 @@ async def test_filters_and_sorts(client: TestClientProtocol, query: str, ids: li
     ],
 )
 async def test_wrong_parameters_are_problems_that_name_them_and_say_what_is_right(
-    client: TestClientProtocol, path: str, field: str, says: str
+    client: Requests, path: str, field: str, says: str
 ) -> None:
     problem = await get(client, path, 400)
     assert (problem["field"], problem["status"]) == (field, 400)
@@ -145,7 +145,7 @@ async def _lease(store: MemoryStore) -> Lease:
     return Lease("s", holder, int(epoch), meta["incarnation"], Position(), complete=True)
 
 
-async def test_an_id_of_several_sources_is_a_conflict_that_names_them(client: TestClientProtocol) -> None:
+async def test_an_id_of_several_sources_is_a_conflict_that_names_them(client: Requests) -> None:
     problem = await get(client, "/api/tasks/same", 409)
     assert (problem["sources"], problem["field"]) == (["s", "t"], "source")
     assert (await get(client, "/api/tasks/same?source=t"))["source"] == "t"
@@ -156,17 +156,17 @@ async def test_an_id_of_several_sources_is_a_conflict_that_names_them(client: Te
 @pytest.mark.parametrize(
     "path", ["/api/tasks/none", "/api/tasks/t/done", "/api/tasks/done?source=t", "/nothing", "/api/nothing"]
 )
-async def test_what_is_not_there_is_a_404_problem(client: TestClientProtocol, path: str) -> None:
+async def test_what_is_not_there_is_a_404_problem(client: Requests, path: str) -> None:
     assert (await get(client, path, 404))["status"] == 404
 
 
-async def test_a_wrong_method_is_a_405_problem_that_says_what_is_allowed(client: TestClientProtocol) -> None:
+async def test_a_wrong_method_is_a_405_problem_that_says_what_is_allowed(client: Requests) -> None:
     response = await client.post("/api/tasks")
     assert (response.status_code, response.content_type) == (405, "application/problem+json")
     assert "GET" in response.headers["Allow"]
 
 
-async def test_the_realtime_body_has_what_the_page_shows(client: TestClientProtocol) -> None:
+async def test_the_realtime_body_has_what_the_page_shows(client: Requests) -> None:
     body = await get(client, "/api/tasks/realtime")
     assert (body["summary"]["total"], body["summary"]["active"], body["summary"]["finished"]) == (9, 8, 1)
     assert ([one["id"] for one in body["tasks"]][:2], [one["id"] for one in body["finished"]]) == (["4", "3"], ["done"])
@@ -178,7 +178,7 @@ async def test_the_realtime_body_has_what_the_page_shows(client: TestClientProto
     assert (vod["summary"]["total"], vod["summary"]["by_kind"]["other"]["total"], len(vod["tasks"])) == (5, 3, 5)
 
 
-async def test_queues_and_workers_are_pages_by_key(client: TestClientProtocol) -> None:
+async def test_queues_and_workers_are_pages_by_key(client: Requests) -> None:
     first = await get(client, "/api/queues?limit=2")
     assert ([one["key"] for one in first["items"]], first["total"]) == (["s/q0", "s/q1"], 3)
     second = await get(client, f"/api/queues?limit=2&cursor={first['next_cursor']}")
@@ -187,12 +187,12 @@ async def test_queues_and_workers_are_pages_by_key(client: TestClientProtocol) -
     assert (await get(client, "/api/workers?engine=rq"))["total"] == 0
 
 
-async def test_kinds_come_in_the_order_of_the_configuration_with_other_last(client: TestClientProtocol) -> None:
+async def test_kinds_come_in_the_order_of_the_configuration_with_other_last(client: Requests) -> None:
     kinds = (await get(client, "/api/kinds"))["items"]
     assert [(kind["name"], kind["total"]) for kind in kinds] == [("vod", 5), ("cleanup", 0), ("other", 4)]
 
 
-async def test_health_says_which_dependency_is_how(client: TestClientProtocol) -> None:
+async def test_health_says_which_dependency_is_how(client: Requests) -> None:
     health = await get(client, "/api/health")
     assert (health["status"], health["redis"]["status"], health["stale"], health["ready"]) == ("ok", "ok", False, True)
     assert {source["name"]: (source["status"], source["tasks"]) for source in health["sources"]} == {
@@ -217,7 +217,7 @@ async def test_without_redis_it_lives_but_is_not_ready() -> None:
         await get(client, "/readyz")
 
 
-async def test_the_openapi_document_describes_every_route_and_lacks_no_component(client: TestClientProtocol) -> None:
+async def test_the_openapi_document_describes_every_route_and_lacks_no_component(client: Requests) -> None:
     document = await get(client, "/openapi.json")
     assert {"/api/tasks", "/api/tasks/{task_id}", "/api/tasks/{source}/{task_id}", "/api/health"} <= set(document["paths"])
     text = json.dumps(document)
@@ -269,5 +269,5 @@ async def test_the_page_is_served_with_a_policy_and_its_assets_for_ever(store: M
         await get(client, "/api/tasks")
 
 
-async def test_without_a_built_page_the_api_works(client: TestClientProtocol) -> None:
+async def test_without_a_built_page_the_api_works(client: Requests) -> None:
     await get(client, "/", 404)
