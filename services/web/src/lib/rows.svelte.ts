@@ -1,10 +1,11 @@
 /** The rows of the table: in order and live, or held in place while somebody reads them. */
-import { hold, view, type Held } from './hold';
+import { hold, RowMaker, view, type Held } from './hold';
 import type { Live } from './live.svelte';
 import type { Task } from './protocol';
 
 export class Rows {
   readonly #live: Live;
+  readonly #make = new RowMaker();
   #held = $state.raw<Held | null>(null);
   // eslint-disable-next-line svelte/prefer-svelte-reactivity -- only #held is watched
   readonly #reasons = new Set<string>();
@@ -12,7 +13,7 @@ export class Rows {
   /** Text that rows must contain; only what is shown is searched. */
   search = $state('');
 
-  #view = $derived.by(() => view(this.#live.tasks, this.#held));
+  #view = $derived.by(() => view(this.#live.tasks, this.#held, this.#make));
   readonly fresh = $derived.by(() => this.#view.fresh);
   readonly all = $derived.by(() => this.#view.rows);
   readonly shown = $derived.by(() => {
@@ -31,7 +32,7 @@ export class Rows {
   /** Keep the order for `reason` (pointer, focus, scrolled) until it is let go. */
   keep(reason: string): void {
     this.#reasons.add(reason);
-    this.#held ??= hold(this.#live.tasks, this.paused);
+    if (this.#live.settled) this.#held ??= hold(this.#live.tasks, this.paused);
   }
 
   release(reason: string): void {
@@ -47,6 +48,11 @@ export class Rows {
   /** Show the newest order now; what held the rows goes on holding the new ones. */
   refresh(): void {
     if (this.#held !== null) this.#held = hold(this.#live.tasks, this.paused);
+  }
+
+  /** The answer to another question is there: whoever reads goes on with it. */
+  settle(): void {
+    if (this.#reasons.size > 0) this.#held ??= hold(this.#live.tasks, this.paused);
   }
 
   /** Another question was asked: nothing of the old answer is kept. */

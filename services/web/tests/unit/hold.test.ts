@@ -1,13 +1,20 @@
 import { describe, expect, test } from 'vitest';
-import { hold, view } from '../../src/lib/hold';
+import { hold, RowMaker, view as viewOf, type Held, type View } from '../../src/lib/hold';
+import type { Task } from '../../src/lib/protocol';
 import { task } from './samples';
 
 const [a, b, c] = [task('a'), task('b'), task('c')];
+const make = new RowMaker();
+const view = (tasks: Task[], held: Held | null): View => viewOf(tasks, held, make);
 const ids = (rows: { task: { id: string } }[]): string => rows.map((row) => row.task.id).join('');
 
 describe('held rows', () => {
   test('follow the window while nobody reads', () => {
     expect(ids(view([c, a], null).rows)).toBe('ca');
+  });
+
+  test('are the same objects as long as their tasks are', () => {
+    expect(view([b, a], null).rows[1]).toBe(view([a], null).rows[0]);
   });
 
   test('keep their place and count what is new', () => {
