@@ -52,6 +52,7 @@ class Repair:
         self._swept_at = 0.0
         self._waiting_absent: dict[str, int] = {}
         self._waiting_at = 0.0
+        self._complete = False
 
     async def everything(self, view: View) -> list[Observation]:
         """After a gap: what is stored of all open tasks."""
@@ -62,7 +63,7 @@ class Repair:
         found: list[Observation] = []
         now = self._clock.monotonic()
         # Everybody who is connected answered: who did not is not there.
-        complete = over.subscribed is not None and over.subscribed <= len(over.replied)
+        complete = self._complete = over.subscribed is not None and over.subscribed <= len(over.replied)
         absent: dict[str, int] = {}
         orphans: dict[str, str] = {}
         for node in list(self._roster.nodes.values()):
@@ -151,8 +152,8 @@ class Repair:
         self._waiting_at = now
         held = self._inspector.holdings.everywhere()
         candidates = [task_id for task_id in view.queued_tasks(WAITING_LOOKED_AT) if task_id not in held]
-        # A worker that does not answer may hold any of them.
-        unsure = any(node.missed and not node.offline for node in self._roster.nodes.values())
+        # A worker that is there and does not answer may hold any of them.
+        unsure = not self._complete and any(node.missed and not node.offline for node in self._roster.nodes.values())
         ids = await in_queues(len(candidates)) if candidates and not unsure else None
         if ids is None:
             self._waiting_absent.clear()
