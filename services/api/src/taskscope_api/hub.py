@@ -170,18 +170,26 @@ class Hub:
 
     async def run(self) -> None:
         """Push until cancelled."""
-        loop = asyncio.get_running_loop()
         while True:
             try:
-                async with asyncio.timeout(1.0):
-                    await self._changed.wait()
-                await asyncio.sleep(max(0.0, self._next_at - loop.time()))
-            except TimeoutError:
-                pass  # once a second at least: heartbeats, and windows that nobody looks at any more
-            began = loop.time()
-            self._sweep()
-            sent, busy = self.sent, await self._round()
-            self._next_at = began + max(INTERVAL_SECONDS if self.sent > sent else 0.0, (PRESSURE + 1) * busy)
+                await self._turn()
+            except Exception:  # the boundary of this task: whatever one round stumbled over, the next may not
+                self.failures += 1
+                logger.exception("a round of pushing failed")
+
+    async def _turn(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(1.0):
+                await self._changed.wait()
+            await asyncio.sleep(max(0.0, self._next_at - loop.time()))
+        except TimeoutError:
+            pass  # once a second at least: heartbeats, and windows that nobody looks at any more
+        began, sent = loop.time(), self.sent
+        self._sweep()
+        self._next_at = began + INTERVAL_SECONDS  # should the round fail
+        busy = await self._round()
+        self._next_at = began + max(INTERVAL_SECONDS if self.sent > sent else 0.0, (PRESSURE + 1) * busy)
 
     async def _round(self) -> float:
         """Push what changed; seconds that this took, without what others did between two windows."""
