@@ -5,6 +5,7 @@ from typing import Self
 
 import aiormq
 from aiormq.abc import AbstractChannel, AbstractConnection
+from msgspec.structs import replace
 from taskscope_shared.clock import Clock
 from taskscope_shared.model import Engine, Queue
 from taskscope_shared.settings import CelerySource
@@ -17,7 +18,9 @@ from taskscope_collector.sources.celery.queues_redis import QUEUES, is_work
 from taskscope_collector.sources.celery.roster import KnownIds
 
 WHY_AGAIN = "its worker is gone and had not acknowledged its message: the broker delivers it again"
-MISSING = "the broker has no such queue"
+ABSENT = "the broker has no such queue"
+ABSENT_SECONDS = 20.0
+"""Between two askings for a queue that is not there: each is an error in the broker's log."""
 
 
 class AmqpBroker:
@@ -32,6 +35,7 @@ class AmqpBroker:
         self._clock = clock
         self._channel: AbstractChannel | None = None
         self._empty = False
+        self._absent_until: dict[str, float] = {}
         self.mailbox = mailbox
 
     @property
@@ -49,25 +53,25 @@ class AmqpBroker:
         return found
 
     async def _count_one(self, name: str) -> Queue | None:
+        now = self._clock.monotonic()
+        if now >= self._absent_until.get(name, 0.0):
+            try:
+                return await self._declared(name)
+            except aiormq.ChannelNotFoundEntity:  # which closes the channel
+                self._absent_until[name] = now + ABSENT_SECONDS
+            except aiormq.ChannelLockedResource:  # somebody's exclusive queue
+                return None
+        return self._queue(name, consumers=0, detail=ABSENT) if name in self._settings.queues else None
+
+    async def _declared(self, name: str) -> Queue:
         if self._channel is None or self._channel.is_closed:
             self._channel = await open_channel(self._connection)
-        queue = Queue(
-            name=name, source=self._settings.name, engine=Engine.CELERY, at=self._clock.now(), consumers=0, detail=MISSING
-        )
-        try:
-            declared = await self._channel.queue_declare(name, passive=True)
-        except aiormq.ChannelNotFoundEntity:  # which closes the channel
-            return queue if name in self._settings.queues else None
-        except aiormq.ChannelLockedResource:
-            return None  # somebody's exclusive queue
-        return Queue(
-            name=name,
-            source=self._settings.name,
-            engine=Engine.CELERY,
-            depth=declared.message_count,
-            consumers=declared.consumer_count,
-            at=self._clock.now(),
-        )
+        declared = await self._channel.queue_declare(name, passive=True)
+        return self._queue(name, depth=declared.message_count, consumers=declared.consumer_count)
+
+    def _queue(self, name: str, *, depth: int | None = None, consumers: int | None = None, detail: str | None = None) -> Queue:
+        queue = Queue(name=name, source=self._settings.name, engine=Engine.CELERY, at=self._clock.now())
+        return replace(queue, depth=depth, consumers=consumers, detail=detail)
 
     async def peek(self, known: KnownIds) -> list[Observation]:
         """Nothing: reading an AMQP queue is taking from it."""
