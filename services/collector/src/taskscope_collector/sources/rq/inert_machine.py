@@ -66,6 +66,7 @@ class Machine:
         self.clock = clock
         self.deadline = clock.monotonic() + budget.seconds
         self.spent = 0
+        self.check_at = min(_CHECK_EVERY, budget.objects + 1)
         self.stack: list[object] = []
         self.marks: list[list[object]] = []
         self.memo: dict[int, object] = {}
@@ -98,12 +99,14 @@ class Machine:
 
     def spend(self, count: int = 1) -> None:
         """Count objects, and look at the clock now and then."""
-        before = self.spent // _CHECK_EVERY
         self.spent += count
+        if self.spent < self.check_at:
+            return
         if self.spent > self.budget.objects:
             raise InertPickleError(f"more than {self.budget.objects} objects")
-        if self.spent // _CHECK_EVERY > before and self.clock.monotonic() > self.deadline:
+        if self.clock.monotonic() > self.deadline:
             raise InertPickleError(f"more than {self.budget.seconds} s")
+        self.check_at = min(self.spent + _CHECK_EVERY, self.budget.objects + 1)
 
     def push(self, item: object) -> None:
         """Put a plain value, an `Opaque` or a `Node` on the stack."""

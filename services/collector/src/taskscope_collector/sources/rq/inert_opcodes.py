@@ -91,6 +91,23 @@ def _text(width: int, *, signed: bool = False) -> Operation:
     return lambda machine: machine.push(machine.take(machine.number(width, signed=signed)).decode("utf-8", "replace"))
 
 
+def _short_text(machine: Machine) -> None:
+    """SHORT_BINUNICODE, half of what a usual pickle is made of: without the calls of `_text(1)`."""
+    start = machine.at + 1
+    end = start + machine.number(1)
+    if end > len(machine.data):
+        raise InertPickleError("a text does not end")
+    machine.at = end
+    machine.stack.append(machine.data[start:end].decode("utf-8", "replace"))
+
+
+def _memoize(machine: Machine) -> None:
+    """MEMOIZE, the other half."""
+    if not machine.stack:
+        raise InertPickleError("the stack is empty")
+    machine.memo[len(machine.memo)] = machine.stack[-1]
+
+
 def _text_line(machine: Machine) -> None:
     try:
         text = machine.line().decode("raw-unicode-escape")
@@ -246,7 +263,7 @@ OPERATIONS: dict[int, Operation] = {
     ord("U"): _text(1),
     ord("V"): _text_line,
     ord("X"): _text(4),
-    0x8C: _text(1),
+    0x8C: _short_text,
     0x8D: _text(8),
     ord("B"): _bytes(4),
     ord("C"): _bytes(1),
@@ -271,7 +288,7 @@ OPERATIONS: dict[int, Operation] = {
     ord("p"): _put(_index_line),
     ord("q"): _put(lambda machine: machine.number(1)),
     ord("r"): _put(lambda machine: machine.number(4)),
-    0x94: _put(lambda machine: len(machine.memo)),
+    0x94: _memoize,
     ord("g"): _get(_index_line),
     ord("h"): _get(lambda machine: machine.number(1)),
     ord("j"): _get(lambda machine: machine.number(4)),

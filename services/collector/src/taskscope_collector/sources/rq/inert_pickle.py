@@ -8,8 +8,6 @@ changed (a copy is), so there are no cycles and each has a known depth. Only sca
 the hash of a tuple of shared tuples takes exponential time. Integers are short.
 """
 
-from collections.abc import Callable
-
 from taskscope_shared.clock import Clock, SystemClock
 
 from taskscope_collector.sources.rq.inert_machine import Budget, InertPickleError, Machine, Opaque, Stop
@@ -22,7 +20,7 @@ _CLOCK = SystemClock()
 
 def load(data: bytes, budget: Budget | None = None, clock: Clock = _CLOCK) -> object:
     """The value of a pickle, with `Opaque` where it is not inert. Raises `InertPickleError` and nothing else."""
-    return _run(Machine(data, budget or Budget(), clock), lambda _: False)
+    return _run(Machine(data, budget or Budget(), clock), to_text=False)
 
 
 def first_text(data: bytes, budget: Budget | None = None, clock: Clock = _CLOCK) -> str | None:
@@ -30,24 +28,27 @@ def first_text(data: bytes, budget: Budget | None = None, clock: Clock = _CLOCK)
 
     None if there is none before the end, the cut or the budget.
     """
-    machine = Machine(data, budget or Budget(), clock)
     try:
-        found = _run(machine, lambda top: isinstance(top, str))
+        found = _run(Machine(data, budget or Budget(), clock), to_text=True)
     except InertPickleError:
         return None
     return found if isinstance(found, str) else None
 
 
-def _run(machine: Machine, enough: Callable[[object], bool]) -> object:
+def _run(machine: Machine, *, to_text: bool) -> object:
+    data, operations, spend = machine.data, OPERATIONS, machine.spend
     try:
         while True:
-            opcode = machine.take(1)[0]
-            operation = OPERATIONS.get(opcode)
+            operation = operations.get(data[machine.at])
             if operation is None:
-                raise InertPickleError(f"no opcode {opcode:#04x}")
+                raise InertPickleError(f"no opcode {data[machine.at]:#04x}")
+            machine.at += 1
             operation(machine)
-            machine.spend()
-            if machine.stack and enough(machine.stack[-1]):
+            spend()
+            if to_text and machine.stack and isinstance(machine.stack[-1], str):
                 return machine.stack[-1]
     except Stop:
         return machine.placed(machine.pop())
+    except IndexError:
+        # `take` and `pop` look before they do, so it is the end of `data` without a STOP.
+        raise InertPickleError("it ends too early, or is longer than the budget") from None
