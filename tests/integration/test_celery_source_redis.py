@@ -123,6 +123,11 @@ async def test_a_broker_that_is_not_there_is_down_with_the_reason() -> None:
     assert "secret" not in " ".join(lines)
 
 
+async def test_the_second_address_of_a_broker_is_tried_when_the_first_fails(valkey_url: str) -> None:
+    async with watching(runner_of(f"redis://127.0.0.1:1/0;{valkey_url}"), Recorder()) as recorder:
+        await eventually(lambda: recorder.of(Health) and recorder.health.status is SourceStatus.UP)
+
+
 async def test_a_standby_listens_but_asks_nothing(valkey_url: str, client: RespConnection) -> None:
     await App(valkey_url).send("ids += [add.delay(1, 2)]")
     recorder = Recorder()

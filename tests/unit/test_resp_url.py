@@ -29,7 +29,14 @@ def test_an_ipv6_host_is_understood() -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["amqp://:secret@host//", "redis://:secret@host/zero", "redis://:secret@host:port/0", "", "redis://:secret@host:0x1/0"],
+    [
+        "amqp://:secret@host//",
+        "redis://:secret@host/zero",
+        "redis://:secret@host:port/0",
+        "",
+        "redis://:secret@host:0x1/0",
+        "redis://a/0;redis://:secret@b/0",
+    ],
 )
 def test_a_wrong_address_is_refused_without_its_password(url: str) -> None:
     with pytest.raises(ValueError, match=r".+") as caught:

@@ -70,7 +70,7 @@ def _port(netloc: str) -> int:
 def _db(path: str, options: dict[str, str]) -> int:
     text = path.strip("/") or options.get("db") or options.get("virtual_host", "").strip("/") or "0"
     if not text.isdecimal():
-        raise ValueError(f"the database of the Redis address is {text!r}; it should be a number such as 0")
+        raise ValueError("the database of the Redis address is not a number such as 0")
     return int(text)
 
 

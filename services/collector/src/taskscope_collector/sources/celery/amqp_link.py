@@ -14,7 +14,9 @@ from taskscope_collector.sources.celery.events_amqp import AmqpEvents
 from taskscope_collector.sources.celery.mailbox import Mailbox
 from taskscope_collector.sources.celery.parts import Parts
 from taskscope_collector.sources.celery.pidbox_amqp import AmqpMailbox
-from taskscope_collector.sources.celery.supervision import together
+from taskscope_collector.sources.celery.supervision import Failover, together
+
+NO_PEEKING = "queues of an AMQP broker cannot be looked into: waiting tasks are known from task-sent events alone"
 
 
 class AmqpLink:
@@ -25,13 +27,18 @@ class AmqpLink:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._events: AmqpEvents | None = None
+        self._failover = Failover()
 
     async def listen(self, sink: Sink) -> None:
         """The event stream."""
         parts = self._parts
         if self._events is None:
             self._events = AmqpEvents(parts.events, parts.clock, sink)
-        connection = await connect(self._url())
+        try:
+            connection = await connect(self._url())
+        except OSError:
+            self._failover.next()
+            raise
         try:
             exchange = Exchange(parts.settings.event_exchange, "topic", durable=True)
             queue = f"celeryev.taskscope-{secrets.token_hex(12)}"
@@ -50,6 +57,7 @@ class AmqpLink:
         try:
             mailbox = AmqpMailbox(connection, parts.settings.control_exchange, parts.clock, parts.malformed)
             channel = await mailbox.open()
+            parts.board.note("queues", NO_PEEKING)
             parts.board.up(CONTROL)
             broker = AmqpBroker(connection, mailbox, parts.settings, parts.inspector.holdings, parts.clock)
             await together(ended(connection, channel), parts.control.run(broker, sink, view))
@@ -76,4 +84,4 @@ class AmqpLink:
             await close(connection)
 
     def _url(self) -> str:
-        return resolve_url(self._parts.settings.broker_url)
+        return self._failover.address(resolve_url(self._parts.settings.broker_url))

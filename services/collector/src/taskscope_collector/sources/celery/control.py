@@ -33,6 +33,9 @@ MISSING_TIMES = 3
 """When somebody did not answer, the next round comes sooner, a few times."""
 RECENT_SECONDS = 30.0
 REFUSED_SECONDS = 30.0
+NO_SENT = (
+    "no task-sent events so far (task_send_sent_event is off): when a task was sent, and so how long it waited, is unknown"
+)
 
 
 class Broker(Protocol):
@@ -166,10 +169,15 @@ class Control:
         found += await self._repair.after_round(over, view, broker.mailbox, broker.unacked)
         if found:
             sink.put(found)
-        if self._events.tasks_at is not None:
-            self._board.events = True
+        self._note_events()
         self._switch.tell()
         return over
+
+    def _note_events(self) -> None:
+        """Workers tell of tasks; whether producers do, too, is known only from what came."""
+        if self._events.tasks_at is not None:
+            self._board.events = True
+            self._board.note("sent", NO_SENT if self._events.sent_at is None else None)
 
     def _interval(self, over: InspectRound) -> float:
         usual = self._settings.inspect_seconds

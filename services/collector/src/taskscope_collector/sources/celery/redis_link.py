@@ -15,7 +15,7 @@ from taskscope_collector.sources.celery.parts import Parts
 from taskscope_collector.sources.celery.pidbox_redis import alive_channel, new_oid
 from taskscope_collector.sources.celery.queues_redis import RedisQueues
 from taskscope_collector.sources.celery.redis_broker import RedisBroker
-from taskscope_collector.sources.celery.supervision import together
+from taskscope_collector.sources.celery.supervision import Failover, together
 from taskscope_collector.sources.resp import RespConnection
 from taskscope_collector.sources.resp_url import parse_resp_url
 
@@ -28,6 +28,7 @@ class RedisLink:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._oid = new_oid()
+        self._failover = Failover()
         self._events: RedisEvents | None = None
         self._queues: RedisQueues | None = None
 
@@ -37,7 +38,11 @@ class RedisLink:
         url, names = self._address()
         if self._events is None:
             self._events = RedisEvents(parts.events, parts.clock, sink)
-        await self._events.listen(url, names, alive_channel(names.prefix, self._oid), self._listening)
+        try:
+            await self._events.listen(url, names, alive_channel(names.prefix, self._oid), self._listening)
+        except OSError:
+            self._failover.next()
+            raise
 
     def _listening(self) -> None:
         self._parts.board.up(EVENTS)
@@ -90,5 +95,5 @@ class RedisLink:
             await connection.close()
 
     def _address(self) -> tuple[str, BrokerNames]:
-        url = resolve_url(self._parts.settings.broker_url)
+        url = self._failover.address(resolve_url(self._parts.settings.broker_url))
         return url, BrokerNames.of(self._parts.settings, parse_resp_url(url).db)

@@ -48,6 +48,22 @@ async def keep_going(part: str, board: Board, attempt: Callable[[], Awaitable[No
         failures += 1
 
 
+class Failover:
+    """Takes the addresses of `url;url;...`, as kombu allows them, in turns: the next one after each that failed."""
+
+    def __init__(self) -> None:
+        self._turn = 0
+
+    def address(self, urls: str) -> str:
+        """The one whose turn it is."""
+        known = urls.split(";")
+        return known[self._turn % len(known)]
+
+    def next(self) -> None:
+        """That one failed."""
+        self._turn += 1
+
+
 async def together(*parts: Coroutine[Any, Any, None]) -> None:
     """Run all until the first ends or fails; the others are cancelled and what it raised is raised."""
     tasks = [asyncio.ensure_future(part) for part in parts]
