@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.permute import assert_same_state_in_any_order
 from support.reducing import T0, W1, W2, event, held, result
-from taskscope_collector.observations import Observation
-from taskscope_shared.model import State
+from taskscope_collector.observations import Observation, TaskMissing, TaskQueued, TaskRedelivered
+from taskscope_shared.model import Progress, State
 
 ENDS: dict[str, tuple[State, str | None, dict[str, Any]]] = {
     "succeeded": (State.SUCCEEDED, "SUCCESS", {"result": "'done'", "runtime": 0.5}),
@@ -144,3 +144,23 @@ def test_events_that_never_came_leave_the_outcome_right(lost: str) -> None:
     if lost != "started" and lost != "both":
         events.append(event("started", 2.0))
     assert_same_state_in_any_order(events, {"state": State.SUCCEEDED, "worker": W1, "attempts": 1, "runtime_seconds": 1.0})
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.data(), ledger=ledgers())
+def test_whatever_is_lost_of_it_all_orders_agree(data: Any, ledger: tuple[list[Delivery], bool]) -> None:
+    deliveries, sent = ledger
+    seen = told(deliveries, sent=sent, stored=data.draw(st.booleans()))
+    for d in deliveries:
+        where: dict[str, Any] = {"worker": d.worker, "name": "app.vod"}
+        seen.append(held("reserved", d.received + 0.1, retries=data.draw(st.sampled_from([None, d.retries])), **where))
+        seen.append(held("active", d.started + 0.1, started_at=d.started, **where))
+        seen.append(result("PROGRESS", d.started + 0.2, progress=Progress(1, 2)))
+        seen.append(TaskQueued("t", "media", T0 + d.received - 0.005, T0 + d.received, retries=d.retries))
+    moment = T0 + data.draw(st.floats(0, 12))
+    seen.append(TaskMissing("t", moment, "nowhere"))
+    seen.append(TaskRedelivered("t", T0 + data.draw(st.floats(0, 12)), "unacknowledged"))
+    kept = data.draw(st.lists(st.sampled_from(seen), min_size=1, max_size=len(seen), unique_by=id))
+    if all(isinstance(one, TaskMissing | TaskRedelivered) for one in kept):
+        kept.append(seen[0])
+    assert_same_state_in_any_order(kept, {"id": "t"}, orders=8)

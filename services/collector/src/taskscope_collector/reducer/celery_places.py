@@ -105,6 +105,7 @@ def _queued(folding: Folding, fact: TaskQueued) -> None:
     folding.root_id = folding.root_id or fact.root_id
     if folding.parent_id is None and fact.parent_id != fact.id:
         folding.parent_id = fact.parent_id
+    folding.seen_at = max(folding.seen_at, fact.at)
     run = folding.last
     if run is None:
         _waits(folding, fact)

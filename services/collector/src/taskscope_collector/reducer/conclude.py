@@ -144,4 +144,7 @@ def _updated(folding: Folding, draft: Draft) -> float:
         folding.runs[-2].ended_at if len(folding.runs) > 1 else None,
         folding.last.ended_at if folding.last else None,
     )
-    return max((moment for moment in times if moment is not None), default=draft.updated_at)
+    known = [moment for moment in times if moment is not None]
+    if known:
+        return max(known)
+    return max(folding.seen_at, folding.last.seen_at if folding.last else 0.0)  # it was seen, that is all

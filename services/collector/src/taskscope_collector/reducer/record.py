@@ -138,7 +138,8 @@ class Record(msgspec.Struct, gc=False):
         """Settle: the folded state becomes the base of whatever comes yet."""
         self.facts = self.base = None
         self.stage = Stage.OTHER
-        self.args_hash = 0
+        self.args_hash = self.clock = 0
+        self.pid = None
 
     def remember(self) -> list[Fact]:
         """The facts, to add one; a settled task starts again from what it was folded to."""

@@ -73,7 +73,7 @@ class Folding:
 
     __slots__ = (
         "again", "args", "base", "children", "created_at", "first_number", "group_id", "kwargs", "name",
-        "parent_id", "past", "priority", "progress", "queue", "requeued", "retries", "root_id", "runs",
+        "parent_id", "past", "priority", "progress", "queue", "requeued", "retries", "root_id", "runs", "seen_at",
         "sends", "trace_id", "waiting_eta", "waiting_state",
     )  # fmt: skip
 
@@ -102,6 +102,8 @@ class Folding:
         # RQ: it waits for another run, since `Send.at` and until `Send.eta_at`.
         self.again: tuple[State, str | None, Send] | None = None
         self.created_at: float | None = None
+        # When it was last seen to wait.
+        self.seen_at = 0.0
         if base is not None:
             self._start_from(base)
 

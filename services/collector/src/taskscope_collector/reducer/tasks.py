@@ -25,7 +25,7 @@ from taskscope_collector.reducer.kinds import Kinds
 from taskscope_collector.reducer.order import RANK, add
 from taskscope_collector.reducer.record import Draft, Fact, Lane, Record, Stage, draft_of
 from taskscope_collector.reducer.retention import Books
-from taskscope_collector.reducer.runs import Folding
+from taskscope_collector.reducer.runs import SLACK_SECONDS, Folding
 
 FACTS = 64
 """Facts kept of a task that does not end; beyond that it is folded into its base."""
@@ -89,6 +89,7 @@ class Tasks:
             return
         if _confirms(held, record) and record.facts is not None:
             add(record.facts, held)  # evidence against what may be concluded later; nothing changes
+            _see(record.draft, held.at)
         else:
             self.add(record, held)
 
@@ -139,6 +140,7 @@ class Tasks:
         record.pid = folding.last.pid if folding.last is not None else None
         if draft.queue is not None:
             draft.queue = self.queue_names.shared(draft.queue)
+        before.updated_at = draft.updated_at  # that it was seen again is no news
         if draft != before or record.lane is Lane.NEW:
             self._books.touch(record)
         if draft.state in FINISHED:
@@ -161,12 +163,25 @@ def _only_waits(fact: TaskQueued | JobSeen) -> bool:
     return isinstance(fact, TaskQueued) or fact.status in rq_fold.WAITING
 
 
+def _see(draft: Draft, at: float) -> None:
+    """As the fold does: when it was last seen dates what nothing else does."""
+    dated = draft.sent_at or draft.received_at or draft.started_at or draft.finished_at or draft.progress or draft.history
+    if not dated and at > draft.updated_at:
+        draft.updated_at = at
+
+
+def _same_start(held: TaskHeld, started_at: float) -> bool:
+    return held.started_at is None or abs(held.started_at - started_at) <= SLACK_SECONDS
+
+
 def _confirms(held: TaskHeld, record: Record) -> bool:
     """Whether the worker says nothing that is not known."""
     draft = record.draft
     if draft.worker != held.worker or (held.queue is not None and draft.queue is None) or draft.name is None:
         return False
+    if held.retries is not None and held.retries != draft.retries:
+        return False
     if held.where == "active":
-        return draft.state is State.RUNNING and draft.started_at is not None
+        return draft.state is State.RUNNING and draft.started_at is not None and _same_start(held, draft.started_at)
     scheduled = held.where == "scheduled" and draft.eta_at is not None and draft.state is State.SCHEDULED
     return draft.state is State.RESERVED or scheduled
