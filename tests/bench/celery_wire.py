@@ -60,7 +60,9 @@ class Template:
 
 def _split(body: str, slots: dict[str, str]) -> tuple[list[str], list[str]]:
     """Cut `body` at its markers, padding each piece with JSON white space to a multiple of three bytes."""
-    pieces, names, rest = [], [], body
+    pieces: list[str] = []
+    names: list[str] = []
+    rest = body
     while True:
         found = [(rest.find(marker), name, marker) for name, marker in slots.items() if marker in rest]
         if not found:

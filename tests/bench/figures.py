@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +127,7 @@ def _fill_rq(url: str, jobs: int) -> None:
     pipe = server.pipeline(transaction=False)
     for number in range(jobs):
         finished = number % 2 == 0
-        fields = hash_of | (
+        fields: dict[Any, Any] = hash_of | (
             {b"status": b"finished", b"started_at": hash_of[b"enqueued_at"], b"ended_at": hash_of[b"enqueued_at"]}
             if finished
             else {}
@@ -177,7 +178,7 @@ def _restart_collector(it: Rig, collector: Service) -> float:
         command = [str(Path(sys.executable).parent / "taskscope-collector"), "--health", f"127.0.0.1:{port}"]
         collector = Service(command, it.environment, it.folder / "taskscope-collector.log")
         it.services.append(collector)
-        it.wait(lambda port=port: _ready(port), "collector ready")
+        it.wait(partial(_ready, port), "collector ready")
         took.append(time.monotonic() - began)
     return median(took)
 

@@ -6,6 +6,7 @@ import socket
 import sys
 import time
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -40,7 +41,7 @@ def publish(args: argparse.Namespace) -> dict[str, float]:
     while done < batches:
         now = time.monotonic() - began
         due = min(batches, int(now * args.rate / a_batch) + 1)
-        out = []
+        out: list[Any] = []
         if now >= beat:
             out.extend(traffic.heartbeats(time.time()))
             behind = max(behind, now - beat)

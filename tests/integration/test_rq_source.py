@@ -47,8 +47,8 @@ async def watching(url: str, **settings: Any) -> AsyncIterator[WatchedRq]:
         yield watched
 
 
-def put_job(client: "redis.Redis[bytes]", job_id: str, status: str, **fields: object) -> None:
-    mapping: dict[str, Any] = {
+def put_job(client: redis.Redis, job_id: str, status: str, **fields: object) -> None:
+    mapping: dict[Any, Any] = {
         "status": status,
         "created_at": CREATED,
         "origin": "main",
