@@ -13,6 +13,7 @@ from support.scenarios.ledger import Entry, Ledger
 
 QUEUE = "scenarios"
 STEP_SECONDS = 0.02
+RETRY_SECONDS = 1.5
 
 
 class Place(NamedTuple):
@@ -129,7 +130,7 @@ def _register_retries(app: Celery, notes: _Notes) -> None:
         with notes.run(self):
             busy(0.1)
             if self.request.retries < succeed_at:
-                raise self.retry(exc=ReelError(f"attempt {self.request.retries}"), countdown=0.5)
+                raise self.retry(exc=ReelError(f"attempt {self.request.retries}"), countdown=RETRY_SECONDS)
         return "at last"
 
     @_task(app, name="scenario.reject_once", bind=True, acks_late=True)

@@ -25,10 +25,11 @@ LIMIT_SECONDS = 1
 
 
 class Sent(NamedTuple):
-    """One task as its producer knows it: times are epoch seconds. `sent_at` is right before it was published."""
+    """One task as its producer knows it: times are epoch seconds. It was published between `sent_at` and `published_at`."""
 
     id: str
     sent_at: float
+    published_at: float
     eta_at: float | None = None
 
 
@@ -54,7 +55,7 @@ class Session:
         elif "countdown" in options:
             eta_at = at + options["countdown"]
         task_id: str = self.app.send_task(f"scenario.{name}", args, **options).id
-        self.sent[label] = Sent(task_id, at, eta_at)
+        self.sent[label] = Sent(task_id, at, time.time(), eta_at)
         return task_id
 
     def signature(self, name: str, *args: object, **options: Any) -> Any:
@@ -81,7 +82,7 @@ Scenario = Callable[[Session], None]
 
 
 def success(session: Session) -> None:
-    session.run("success", "work", 0.5)
+    session.run("success", "work", 1.0)
 
 
 def failure(session: Session) -> None:
@@ -168,15 +169,15 @@ def chained(session: Session) -> None:
     at = time.time()
     last = chain(*links, app=session.app).apply_async()
     ids = [last.parent.parent.id, last.parent.id, last.id]
-    session.sent |= {f"chain/{number}": Sent(task_id, at) for number, task_id in enumerate(ids)}
+    session.sent |= {f"chain/{number}": Sent(task_id, at, time.time()) for number, task_id in enumerate(ids)}
     session.ledger.wait_for(ids[-1], "end")
 
 
 def grouped(session: Session) -> None:
     at = time.time()
     result = group([session.signature("work", 0.2 + index / 10) for index in range(3)], app=session.app).apply_async()
-    session.sent |= {f"group/{number}": Sent(child.id, at) for number, child in enumerate(result.children)}
-    session.sent["group"] = Sent(result.id, at)
+    session.sent |= {f"group/{number}": Sent(child.id, at, time.time()) for number, child in enumerate(result.children)}
+    session.sent["group"] = Sent(result.id, at, time.time())
     for child in result.children:
         session.ledger.wait_for(child.id, "end")
 
@@ -185,8 +186,8 @@ def chorded(session: Session) -> None:
     header = group([session.signature("work", 0.2), session.signature("work", 0.6)], app=session.app)
     at = time.time()
     result = chord(header, app=session.app)(session.signature("work", 0.2, immutable=True))
-    session.sent |= {f"chord/{number}": Sent(child.id, at) for number, child in enumerate(result.parent.children)}
-    session.sent |= {"chord/body": Sent(result.id, at), "chord": Sent(result.parent.id, at)}
+    session.sent |= {f"chord/{number}": Sent(child.id, at, time.time()) for number, child in enumerate(result.parent.children)}
+    session.sent |= {"chord/body": Sent(result.id, at, time.time()), "chord": Sent(result.parent.id, at, time.time())}
     session.ledger.wait_for(result.id, "end")
 
 

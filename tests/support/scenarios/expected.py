@@ -11,22 +11,22 @@ from support.scenarios.drive import PRIORITIES
 from taskscope_shared.model import State
 
 POOLS = ("prefork", "threads", "gevent", "solo")
-ANY = "any"
-"""For what cannot be known on this pool: nothing is claimed."""
+NOBODY = "nobody"
+"""For a task that no worker is known to have had."""
 
 
 @dataclass(frozen=True)
 class Row:
     """How a task has to be shown once its scenario is over.
 
-    `times`: whether start, end, wait and runtime have to agree with the ledger ("ledger"), or there are none ("never ran"), or
-    it started and has no end that anybody saw ("no end"). `wait` is "unknown" where nobody says when a message came back.
-    `root` and `parent` are labels; `sent_after` is the label of the task whose end sent this one.
+    `times`: start, end, wait and runtime agree with the ledger ("ledger"); there are none ("never ran"); it started, and nobody
+    saw its end ("no end"), or its ledger may not have the end ("cut short"). `wait` is "unknown" where nobody says when a
+    message came back. `root` and `parent` are labels; `sent_after` is the label of the task whose end sent this one.
     """
 
     state: State
     detail: str | None = None
-    attempts: int | None = 1
+    attempts: int = 1
     retries: int = 0
     worker: str = "main"
     queue: str = QUEUE
@@ -40,7 +40,7 @@ class Row:
     progress: tuple[float, float, str] | None = None
     eta: bool = False
     uncertain: bool = False
-    times: Literal["ledger", "never ran", "no end", "any"] = "ledger"
+    times: Literal["ledger", "never ran", "no end", "cut short"] = "ledger"
     wait: Literal["ledger", "unknown"] = "ledger"
     root: str | None = None
     parent: str | None = None
@@ -50,7 +50,7 @@ class Row:
 
 DONE = Row(State.SUCCEEDED)
 TWICE = (State.RETRYING, State.RETRYING)
-TERMINATED = Row(State.REVOKED, "terminated")
+TERMINATED = Row(State.REVOKED, "terminated", times="cut short")
 REEL = Row(State.FAILED, exception_type="ReelError")
 
 
@@ -59,7 +59,7 @@ def _limited(kind: str, message: str) -> Row:
 
 
 COMMON: dict[str, Row] = {
-    "success": replace(DONE, name="scenario.work", result="{'lasted': 0.5}", passed=(State.RUNNING,)),
+    "success": replace(DONE, name="scenario.work", result="{'lasted': 1.0}", passed=(State.RUNNING,)),
     "failure": replace(REEL, exception="no such reel", traceback="ReelError: no such reel"),
     "progress": replace(DONE, result="'all reels'", progress=(4, 4, "reel 4"), passed=(State.RUNNING,)),
     "retry_then_success": replace(DONE, attempts=3, retries=2, history=TWICE, passed=(State.RETRYING,), result="'at last'"),
@@ -70,7 +70,7 @@ COMMON: dict[str, Row] = {
     "revoked_before_start": Row(State.REVOKED, "revoked", passed=(State.SCHEDULED,), times="never ran", eta=True),
     "rejected": Row(State.REJECTED, "rejected"),
     # It goes back into the queue at once; of the moment there is the event alone.
-    "rejected_once": replace(DONE, attempts=2, history=(State.RETRYING,), result="'taken'"),
+    "rejected_once": replace(DONE, attempts=2, history=(State.RETRYING,), result="'taken'", sent_after="itself"),
     # Ignore tells nobody how it ended: the task is in no queue and with no worker any more, and that is all.
     "ignored": Row(State.REVOKED, "no_outcome", times="no end", uncertain=True),
     "replaced": replace(
@@ -99,7 +99,7 @@ COMMON: dict[str, Row] = {
     ),
 }
 ENFORCED_SOFTLY = _limited("SoftTimeLimitExceeded", "")
-ENFORCED = _limited("TimeLimitExceeded", "1")
+ENFORCED = replace(_limited("TimeLimitExceeded", "1"), times="cut short")
 KILLED_WITH_WORKER = Row(State.LOST, "worker_lost", worker="suicidal", queue="suicidal", times="no end")
 KILLED_CHILD = Row(
     State.FAILED, exception_type="WorkerLostError", exception="signal 9", traceback="WorkerLostError", times="no end"
@@ -107,9 +107,11 @@ KILLED_CHILD = Row(
 OVERLONG = replace(DONE, result="{'lasted': 4.0}")
 
 
-def _unseen(row: Row) -> Row:
-    """A solo worker says nothing while it works: nobody knows who took the message, or that it was started."""
-    return replace(row, worker=ANY, attempts=None, times="any", detail=ANY)
+def _returned(queue: str) -> Row:
+    """A solo worker says nothing while it works, its acknowledgement included: nobody knows who took the message, and it is in
+    the broker still, to be delivered again.
+    """
+    return Row(State.QUEUED, worker=NOBODY, queue=queue, attempts=0, times="never ran")
 
 
 BY_POOL: dict[str, dict[str, Row]] = {
@@ -118,7 +120,9 @@ BY_POOL: dict[str, dict[str, Row]] = {
         "soft_time_limit": ENFORCED_SOFTLY,
         "hard_time_limit": ENFORCED,
         "child_killed": KILLED_CHILD,
-        "child_killed_late": replace(DONE, attempts=2, history=(State.RETRYING,), result="'a new child did it'"),
+        "child_killed_late": replace(
+            DONE, attempts=2, history=(State.RETRYING,), result="'a new child did it'", wait="unknown"
+        ),
     },
     # Threads can be neither terminated nor limited: the worker says so in its log, and the task goes on to its end.
     "threads": {
@@ -140,9 +144,9 @@ BY_POOL: dict[str, dict[str, Row]] = {
         "terminated": OVERLONG,
         "soft_time_limit": OVERLONG,
         "hard_time_limit": OVERLONG,
-        "worker_killed": _unseen(COMMON["worker_killed"]),
-        "child_killed": _unseen(KILLED_WITH_WORKER),
-        "acks_late_redelivery": replace(COMMON["acks_late_redelivery"], attempts=None, history=(), wait="unknown"),
+        "worker_killed": _returned("doomed"),
+        "child_killed": _returned("suicidal"),
+        "acks_late_redelivery": replace(COMMON["acks_late_redelivery"], attempts=1, history=()),
     },
 }
 
@@ -151,8 +155,6 @@ def rows_of(pool: str) -> dict[str, Row]:
     return COMMON | BY_POOL[pool]
 
 
-WITHOUT_BACKEND: dict[str, Row] = {
-    label: COMMON[label] for label in ("success", "failure", "retry_then_success", "retry_exhausted", "expired")
-}
+WITHOUT_BACKEND = ("success", "failure", "retry_then_success", "retry_exhausted", "expired")
 """Events say all of it; progress alone needs a result backend."""
 CASES = [(pool, label) for pool in POOLS for label in rows_of(pool)]

@@ -62,7 +62,7 @@ async def run_without_backend(pool: str, logs: Path) -> Outcome:
             session = Session(make_app(place), Ledger(place.ledger), workers, pool)
             await _start(watched, session, place, ["main"])
             await asyncio.to_thread(drive.run_all, session, NO_BACKEND)
-            await settle(watched, session, WITHOUT_BACKEND)
+            await settle(watched, session, {label: rows_of(pool)[label] for label in WITHOUT_BACKEND})
             return outcome_of(watched, session)
 
 
