@@ -22,7 +22,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_PYTHON ?= python3
 export UV_NO_PROGRESS := 1
 
-.PHONY: help setup web demo test lint types web-check test-unit test-python bench wheel clean chromium
+.PHONY: help setup web demo test lint types web-check web-page test-unit test-python bench wheel clean chromium
 
 help: ## Say what make can do (this list)
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | \
@@ -35,7 +35,7 @@ web: $(STAMPS)/web ## Build the page and put it where taskscope serves it from
 demo: $(STAMPS)/python $(STAMPS)/web ## Start a video archive with real Celery and RQ workers, and Taskscope watching it
 	@exec .venv/bin/python -m archive.demo
 
-test: lint types web-check test-python ## Check everything: style, types, the page and all tests
+test: lint types web-check web-page test-python ## Check everything: style, types, the page and all tests
 
 lint: $(STAMPS)/python ## Check style and common mistakes (ruff)
 	.venv/bin/ruff check
@@ -46,6 +46,9 @@ types: $(STAMPS)/python ## Check types (mypy, strict)
 
 web-check: $(STAMPS)/npm ## Check the page: types, style and its unit tests
 	cd $(WEB) && npm run --silent check && npm run --silent test
+
+web-page: $(STAMPS)/npm chromium ## Check the built page in Chromium
+	cd $(WEB) && npm run --silent --if-present test:page
 
 test-unit: $(STAMPS)/python ## Run the quick tests alone: no server, no browser
 	.venv/bin/python -m pytest -q tests/unit tests/architecture
