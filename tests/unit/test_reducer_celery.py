@@ -347,6 +347,22 @@ def test_inspect_alone_tells_reserved_and_scheduled_tasks() -> None:
     assert_same_state_in_any_order(eta, {"state": State.SCHEDULED, "eta_at": T0 + 60})
 
 
+def test_an_inspect_reply_tells_the_priority_of_a_task_that_is_known_otherwise() -> None:
+    events = [*usual(), held("active", 1.5, name="app.f", started_at=1.25, priority=3), event("succeeded", 3.0)]
+    assert_same_state_in_any_order(events, {"priority": 3, "state": State.SUCCEEDED})
+
+
+def test_a_task_that_rejects_itself_for_good_is_rejected_though_it_is_said_to_have_failed() -> None:
+    traceback = "Traceback (most recent call last):\ncelery.exceptions.Reject: ('never', False)\n"
+    events = [
+        *usual(),
+        result("FAILURE", 3.0, exception_type="Reject", exception="never"),
+        event("failed", 3.01, exception="reject requeue=False: never", traceback=traceback),
+        event("rejected", 3.02, requeue=False),
+    ]
+    assert_same_state_in_any_order(events, {"state": State.REJECTED, "detail": "rejected", "attempts": 1, "history": ()})
+
+
 def test_an_inspect_reply_that_was_under_way_does_not_reopen_a_finished_task() -> None:
     events = [*usual(), event("succeeded", 3.0), held("active", 3.2, started_at=1.25)]
     assert_same_state_in_any_order(events, {"state": State.SUCCEEDED, "attempts": 1})
@@ -417,3 +433,20 @@ def test_an_inspect_reply_with_its_tasks_is_applied() -> None:
     assert draft(state).state is State.RUNNING
     (worker,) = state.drain().workers
     assert (worker.pool, worker.active, worker.current) == ("prefork", 1, ("t",))
+
+
+def test_a_worker_whose_clock_begins_anew_is_another_life_of_it() -> None:
+    events = [
+        event("received", 1.0, 1000, name="app.f", retries=0),
+        event("started", 1.1, 1001),
+        event("received", 30.0, 12, name="app.f", retries=0),  # the same name and pid, in a container
+        event("started", 30.1, 13),
+        event("succeeded", 31.0, 14),
+    ]
+    expected = {
+        "state": State.SUCCEEDED,
+        "attempts": 2,
+        "started_at": T0 + 30.1,
+        "history": lambda past: past[0].state is State.LOST,
+    }
+    assert_same_state_in_any_order(events, expected)

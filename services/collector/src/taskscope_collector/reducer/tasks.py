@@ -90,6 +90,9 @@ class Tasks:
         if _confirms(held, record) and record.facts is not None:
             add(record.facts, held)  # evidence against what may be concluded later; nothing changes
             _see(record.draft, held.at)
+            if record.draft.priority is None and held.priority is not None:
+                record.draft.priority = held.priority  # no event says it
+                self._books.mark(record)
         else:
             self.add(record, held)
 
