@@ -54,7 +54,7 @@ test-unit: $(STAMPS)/python ## Run the quick tests alone: no server, no browser
 	.venv/bin/python -m pytest -q tests/unit tests/architecture
 
 test-python: $(STAMPS)/python $(STAMPS)/web chromium
-	.venv/bin/python -m pytest -q -n $(PYTEST_WORKERS) --dist loadgroup
+	.venv/bin/python -m pytest -q -n $(PYTEST_WORKERS) --dist loadgroup --durations 10 --durations-min 20
 
 bench: $(STAMPS)/python ## Measure what docs/benchmarks.md reports (takes minutes; wants the machine to itself)
 	.venv/bin/python tests/bench/run.py
