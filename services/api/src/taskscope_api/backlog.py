@@ -6,8 +6,8 @@ import msgspec
 from taskscope_shared.codec import Entry, Head, Message
 from taskscope_shared.model import Position, Queue, Source, Worker
 
-BACKLOG_TASKS = 200_000
-"""Changed tasks that may wait. Beyond it the oldest entries go; what they held is a gap, repaired like any other."""
+BACKLOG_TASKS = 60_000
+"""Changed tasks that may wait, some 50 MB. Beyond it the oldest entries go: a gap, repaired like any other."""
 
 
 class _Id(msgspec.Struct, array_like=True, gc=False):

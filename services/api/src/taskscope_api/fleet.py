@@ -61,19 +61,24 @@ class Fleet:
         try:
             names = await self._reader.sources()
         except StoreError as error:
-            self.store = StoreHealth(up=False, reason=str(error))
+            self._lost(str(error))
             return
         except Exception as error:  # the boundary of this task
             self.failures += 1
-            self.store = StoreHealth(up=False, reason=repr(error))
+            self._lost(repr(error))
             logger.exception("looking for sources failed")
             return
         self.store = StoreHealth(up=True, reason=None)
+        self._live.mark_store(lost=False)
         for name in names:
             if name not in self._tasks:
                 self._begin(name)
         self._looked = True
         await self._forget(set(names))
+
+    def _lost(self, reason: str) -> None:
+        self.store = StoreHealth(up=False, reason=reason)
+        self._live.mark_store(lost=True)
 
     def _begin(self, name: str) -> None:
         follower = self.followers[name] = SourceFollower(name, self._reader, self._live, self._clock)

@@ -122,8 +122,14 @@ class Hub:
         shown.clients.add(client)
         shown.left_at = None
         self._of[client] = wanted
-        client.offer(frame("joined_room", {"room": "task_monitoring", "status": "joined"}))
-        client.offer(resumed or shown.window.snapshot(self._clock.now()))
+        self.tell(client, frame("joined_room", {"room": "task_monitoring", "status": "joined"}))
+        self.tell(client, resumed or shown.window.snapshot(self._clock.now()))
+
+    def tell(self, client: Client, text: str) -> None:
+        """Queue a frame for one client; one whose queue had to be cut looks at nothing any more."""
+        if not client.offer(text):
+            self.cuts += 1
+            self.leave(client)
 
     def snapshot(self, client: Client) -> None:
         """Send the client its window whole. Raises `ApiError` for one that looks at none."""
@@ -132,7 +138,7 @@ class Hub:
             raise ApiError(400, "not-joined", "join_task_monitoring comes before request_task_updates")
         shown = self._shown[wanted]
         self._advance(shown, None)
-        client.offer(shown.window.snapshot(self._clock.now()))
+        self.tell(client, shown.window.snapshot(self._clock.now()))
 
     def leave(self, client: Client) -> None:
         """The client looks at nothing any more."""
@@ -156,7 +162,7 @@ class Hub:
             cursors.check_token(since)
         except cursors.BadTokenError:
             problem = ApiError.of_field("since", "this is no token of this api: a snapshot follows", "invalid-token").problem
-            client.offer(error_frame(problem))
+            self.tell(client, error_frame(problem))
             return None
         return shown.window.resume(since, self._clock.now())
 
@@ -223,9 +229,8 @@ class Hub:
             return
         shown.told_at = now
         self.sent += 1
-        for client in [client for client in shown.clients if not client.offer(text)]:
-            self.cuts += 1
-            self.leave(client)
+        for client in list(shown.clients):
+            self.tell(client, text)
 
     def _sweep(self) -> None:
         now = self._clock.monotonic()

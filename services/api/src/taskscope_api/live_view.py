@@ -88,6 +88,7 @@ class LiveView:
     def __init__(self) -> None:
         self.replicas: dict[str, Replica] = {}
         self.stale: dict[str, str] = {}
+        self.store_lost = False
         self.touched: set[CohortKey] = set()
         self.resets = 0
         self.secondary = 0
@@ -164,6 +165,12 @@ class LiveView:
         for replica in list(self.replicas.values()):
             await _keep(replica, inner)
 
+    def mark_store(self, *, lost: bool) -> None:
+        """Say whether the store cannot be asked for sources."""
+        if lost != self.store_lost:
+            self.store_lost = lost
+            self.changed(tasks=False)
+
     # ----------------------------------------------------------------------------------------------------------- tasks
 
     def wanted(self, matcher: Matcher) -> list[Replica]:
@@ -171,8 +178,8 @@ class LiveView:
         return [replica for name, replica in sorted(self.replicas.items()) if matcher.source(name)]
 
     def is_stale(self, matcher: Matcher) -> bool:
-        """Whether any wanted source may be behind."""
-        return any(matcher.source(name) for name in self.stale)
+        """Whether any wanted source may be behind, or there may be sources that are not known."""
+        return self.store_lost or any(matcher.source(name) for name in self.stale)
 
     def position(self, scope: Callable[[str], bool]) -> dict[str, tuple[str, Position]]:
         """Incarnation and position of each source in scope: what a token holds."""

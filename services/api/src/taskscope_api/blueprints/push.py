@@ -60,7 +60,7 @@ async def _send(client: Client) -> None:
         try:
             async with asyncio.timeout(SEND_SECONDS):
                 await websocket.send(text)
-        except TimeoutError:
+        except OSError:  # TimeoutError is one, and so is what servers raise when the client is gone
             return
 
 
@@ -70,7 +70,7 @@ async def _receive(client: Client, hub: Hub, asking: Principal) -> None:
         try:
             await _obey(text, client, hub, asking)
         except ApiError as error:
-            client.offer(error_frame(error.problem))
+            hub.tell(client, error_frame(error.problem))
 
 
 async def _obey(text: str | bytes, client: Client, hub: Hub, asking: Principal) -> None:
