@@ -46,7 +46,8 @@ def beat(at: float, *, worker: str = W1, kind: str = "heartbeat", **fields: Any)
     fields.setdefault("pid", PIDS.get(worker, 99))
     if kind != "offline":
         fields = {"freq": 2.0, "active": 0, "processed": 0} | fields
-    return WorkerBeat(f"worker-{kind}", worker, T0 + at, round(at * 10), at=T0 + at, seen_at=T0 + at, **fields)
+    clock = fields.pop("clock", 1 + round(at * 10_000))
+    return WorkerBeat(f"worker-{kind}", worker, T0 + at, clock, at=T0 + at, seen_at=T0 + at, **fields)
 
 
 def job(status: str, at: float, *, id_: str = "j", **fields: Any) -> JobSeen:

@@ -270,3 +270,28 @@ def test_the_pool_process_of_an_inspect_reply_is_not_the_worker_s() -> None:
         state.apply(beat(second))
         state.tick(T0 + second)
     assert draft(state).state is State.RUNNING
+
+
+def test_a_container_that_was_started_anew_with_the_same_name_and_pid_does_not_have_the_tasks_of_before() -> None:
+    state = running()
+    for second in range(1, 5):
+        state.apply(beat(second))
+    state.apply(event("started", 4.5, 45_000, id_="u"))
+    state.apply(beat(8.0, kind="online", clock=1))
+    for second in range(9, 16):
+        state.apply(beat(second, clock=second - 7))
+        state.tick(T0 + second)
+    assert draft(state).state is State.LOST
+    state.apply(event("received", 16.0, 20, name="app.f", retries=0))
+    state.apply(event("started", 16.1, 21))
+    state.apply(event("succeeded", 17.0, 22))
+    assert (draft(state).state, draft(state).attempts) == (State.SUCCEEDED, 2)
+
+
+def test_a_worker_that_says_hello_again_after_it_lost_its_broker_keeps_its_tasks() -> None:
+    state = running()
+    state.apply(beat(3.0, kind="online"))
+    for second in range(4, 20):
+        state.apply(beat(second))
+        state.tick(T0 + second)
+    assert draft(state).state is State.RUNNING

@@ -73,6 +73,7 @@ def _received(folding: Folding, event: TaskEvent) -> None:
     run = Run(
         worker=event.hostname or None,
         pid=event.pid or None,
+        clock=event.clock,
         retries=event.retries or 0,
         name=event.name,
         received_at=event.at,
@@ -112,9 +113,11 @@ def _find_send(folding: Folding, run: Run) -> None:
 
 
 def _of_worker(folding: Folding, event: TaskEvent) -> Iterator[Run]:
-    """The deliveries to the worker process of an event, latest first."""
+    """The deliveries to the worker process of an event, latest first; one of a later clock was to an earlier life of it."""
     for run in reversed(folding.runs):
-        if run.worker == (event.hostname or None) and (run.pid is None or not event.pid or run.pid == event.pid):
+        if run.worker != (event.hostname or None) or (event.clock and event.clock < run.clock):
+            continue
+        if run.pid is None or not event.pid or run.pid == event.pid:
             yield run
 
 
@@ -125,6 +128,7 @@ def _implicit(folding: Folding, event: TaskEvent) -> Run:
     run = Run(
         worker=event.hostname or None,
         pid=event.pid or None,
+        clock=event.clock,
         retries=max(retries, event.retries or 0),
         name=folding.name,
         seen_at=event.at,

@@ -32,6 +32,9 @@ RANK = {
 FINAL = frozenset({"SUCCESS", "FAILURE", "REVOKED", "REJECTED", "RETRY"})
 """Statuses of a result that end a delivery."""
 
+RESTART_SECONDS = 2.0
+"""No worker is started again in less; times within one worker are never so far from the order of its clock."""
+
 Timed = TypeVar("Timed", bound=Fact)
 _clock = attrgetter("clock")
 _at = attrgetter("at")
@@ -50,11 +53,22 @@ def ordered_events(facts: Sequence[Fact]) -> list[TaskEvent]:
         if event.clock and event.type != "task-sent":
             places.setdefault((event.hostname, event.pid), []).append(index)
     for indices in places.values():
-        if len(indices) > 1:
-            own = sorted((events[index] for index in indices), key=_clock)
-            for index, event in zip(indices, own, strict=True):
+        for life in _lives(events, indices):
+            own = sorted((events[index] for index in life), key=_clock)
+            for index, event in zip(life, own, strict=True):
                 events[index] = event
     return events
+
+
+def _lives(events: list[TaskEvent], indices: list[int]) -> Iterable[list[int]]:
+    """One worker's places, parted where its clock began anew: in a container each start has the same name and pid."""
+    life = indices[:1]
+    for before, index in pairwise(indices):
+        if events[index].clock < events[before].clock and events[index].at - events[before].at >= RESTART_SECONDS:
+            yield life
+            life = []
+        life.append(index)
+    yield life
 
 
 def _event_key(event: TaskEvent) -> tuple[float, str, int, int, int]:
@@ -112,6 +126,6 @@ def _same_subject(one: Fact, other: Fact) -> bool:
 
 
 def _same_event(one: TaskEvent, other: TaskEvent) -> bool:
-    if one.type != other.type or one.hostname != other.hostname or one.pid != other.pid or one.clock != other.clock:
+    if one.type != other.type or one.hostname != other.hostname or one.pid != other.pid:
         return False
-    return one.timestamp == other.timestamp or (one.clock != 0 and one.type != "task-sent")
+    return one.clock == other.clock and one.timestamp == other.timestamp

@@ -34,6 +34,7 @@ class Run(msgspec.Struct, gc=False):
 
     worker: str | None = None
     pid: int | None = None
+    clock: int = 0
     retries: int = 0
     name: str | None = None
     queued_at: float | None = None

@@ -34,12 +34,13 @@ class Watch:
                 self._bury(records, seen, now, clean=True)
         elif seen.worker.state is WorkerState.SILENT:
             self._doubt(records, SILENT_REASON)
-        elif now > seen.pid_at + COLD_SECONDS:
+        elif now > max(seen.pid_at, seen.born_at) + COLD_SECONDS:
             self._bury([record for record in records if _is_of_another(record, seen)], seen, now, clean=False)
+            self._bury([record for record in records if _is_older(record, seen)], seen, seen.born_at, clean=False)
 
-    def _bury(self, records: list[Record], seen: Seen, now: float, *, clean: bool) -> None:
+    def _bury(self, records: list[Record], seen: Seen, at: float, *, clean: bool) -> None:
         for record in records:
-            self._tasks.add(record, WorkerDied(record.draft.id, now, seen.worker.name, record.pid, clean))
+            self._tasks.add(record, WorkerDied(record.draft.id, at, seen.worker.name, record.pid, clean))
 
     def _doubt(self, records: Iterable[Record], reason: str | None) -> None:
         for record in records:
@@ -67,3 +68,8 @@ class Watch:
 
 def _is_of_another(record: Record, seen: Seen) -> bool:
     return record.pid is not None and seen.worker.pid is not None and record.pid != seen.worker.pid
+
+
+def _is_older(record: Record, seen: Seen) -> bool:
+    draft = record.draft
+    return (draft.started_at or draft.received_at or seen.born_at) < seen.born_at

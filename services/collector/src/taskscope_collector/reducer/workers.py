@@ -41,6 +41,9 @@ class Seen(msgspec.Struct, gc=False):
     beat_at: float = 0.0
     reply_at: float = 0.0
     pid_at: float = 0.0
+    # Its latest start under the same name and pid, as in a container that was started anew.
+    born_at: float = 0.0
+    clock: int = 0
     offline_at: float = 0.0
     gone_at: float = 0.0
 
@@ -71,7 +74,9 @@ class Workers:
         if beat.type == "worker-offline":
             seen.offline_at = max(seen.offline_at, beat.at)
         elif beat.at > seen.beat_at:
-            seen.beat_at = beat.at
+            if 0 < beat.clock < seen.clock:  # a clock only goes back where a process began anew
+                seen.born_at = beat.at
+            seen.beat_at, seen.clock = beat.at, beat.clock
             # The answer to a request for a heartbeat has another freq, and none of the figures.
             if beat.freq is not None and beat.active is not None:
                 seen.freq = beat.freq
@@ -105,6 +110,8 @@ class Workers:
             return
         seen.reply_at = reply.at
         worker = seen.worker
+        if (reply.started_at or 0.0) > (worker.started_at or reply.started_at or 0.0) + COLD_SECONDS:
+            seen.born_at = max(seen.born_at, reply.started_at or 0.0)
         held = [task.id for task in reply.active] if reply.active is not None else None
         self._put(
             seen,
