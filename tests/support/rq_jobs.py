@@ -50,13 +50,29 @@ def fail(message: str) -> NoReturn:
 
 
 def fail_twice(lasts: float = 0.1) -> str:
+    return _fail_first(2, lasts)
+
+
+def fail_once() -> str:
+    return _fail_first(1, 0.1)
+
+
+def _fail_first(times: int, lasts: float) -> str:
     """Its ledger tells how often it began before."""
     with recorded() as job:
         time.sleep(lasts)
         runs = job.connection.lrange(f"ledger:{job.id}", 0, -1)
-        failures = sum(json.loads(entry)[0] == "start" for entry in runs)
-        if failures <= 2:
-            raise RuntimeError(f"failure {failures}")
+        began = sum(json.loads(entry)[0] == "start" for entry in runs)
+        if began <= times:
+            raise RuntimeError(f"failure {began}")
+        return "at last"
+
+
+def return_retry_once() -> object:
+    """Asks to be run again by what it returns."""
+    with recorded() as job:
+        if not job.number_of_retries:
+            return rq.Retry(max=2, interval=1)
         return "at last"
 
 

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from rq import Queue, Retry
+from rq import Queue, Repeat, Retry
 from rq.command import send_stop_job_command
 from rq.job import Job
+from rq.rate_limit import RateLimit
 from support.rq_site import RqSite, RqWorker
 from support.waiting import wait_for
 from taskscope_collector.reducer.record import Draft
@@ -157,6 +158,61 @@ def retries_exhausted(drive: Drive) -> None:
     drive.case("retries_exhausted", job, row)
 
 
+def returned_retry(drive: Drive) -> None:
+    job = drive.queue().enqueue("support.rq_jobs.return_retry_once")
+    drive.ended(job, "finished")
+    row = replace(
+        DONE,
+        name="support.rq_jobs.return_retry_once",
+        result="'at last'",
+        attempts=2,
+        retries=1,
+        history=(State.RETRYING,),
+        passed=(State.RETRYING,),
+    )
+    drive.case("returned_retry", job, row)
+
+
+def repeated(drive: Drive) -> None:
+    """Each run of a job that repeats is an attempt that succeeded."""
+    job = drive.queue().enqueue("support.rq_jobs.work", 0.2, password="x", repeat=Repeat(times=1, interval=1))
+    drive.told(job.id, "end", 2)
+    drive.ended(job, "finished")
+    drive.case("repeated", job, replace(DONE, attempts=2, history=(State.SUCCEEDED,), passed=(State.SCHEDULED,)))
+
+
+def requeued(drive: Drive) -> None:
+    """A failed job that somebody puts back."""
+    job = drive.queue().enqueue("support.rq_jobs.fail_once")
+    drive.ended(job, "failed")
+    time.sleep(0.5)
+    job.requeue()
+    drive.ended(job, "finished")
+    row = replace(DONE, name="support.rq_jobs.fail_once", result="'at last'", attempts=2, history=(State.FAILED,))
+    drive.case("requeued", job, row)
+
+
+def cancelled_while_running(drive: Drive) -> None:
+    """RQ lets it run on, and it is finished in the end."""
+    job = drive.queue().enqueue("support.rq_jobs.hold", "cancelled")
+    drive.told(job.id, "start")
+    time.sleep(0.5)  # long enough to be shown
+    job.cancel()
+    time.sleep(0.5)
+    drive.open("cancelled")
+    drive.ended(job, "finished")
+    drive.case("cancelled_while_running", job, replace(HELD, passed=(State.RUNNING, State.REVOKED)))
+
+
+def rate_limited(drive: Drive) -> None:
+    """One at a time: the second waits in no queue until the first is done."""
+    limit = RateLimit("reels", 1)
+    first, second = (drive.queue().enqueue("support.rq_jobs.work", 0.6, password="x", rate_limit=limit) for _ in range(2))
+    drive.ended(first, "finished")
+    drive.ended(second, "finished")
+    drive.case("rate_limited", second, replace(DONE, result="{'lasted': 0.6, 'token': '***'}"))
+
+
 def scheduled(drive: Drive) -> None:
     job = drive.queue().enqueue_in(timedelta(seconds=2), "support.rq_jobs.work", 0.2, password="x")
     drive.ended(job, "finished")
@@ -285,6 +341,7 @@ Scenario = Callable[[Drive], None]
 SCENARIOS: tuple[Scenario, ...] = (
     success, failure, retry_with_intervals, retry_at_once, retries_exhausted, scheduled, deferred, cancelled, stopped,
     timed_out, horse_killed, vanishing, json_serializer, progress, several_queues, both_killed, horse_outlives_worker,
+    returned_retry, repeated, requeued, cancelled_while_running, rate_limited,
 )  # fmt: skip
 
 

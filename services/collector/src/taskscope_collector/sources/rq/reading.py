@@ -22,6 +22,8 @@ CALLS_REMEMBERED = 20_000
 BATCH = 100
 """Jobs in one go: a few milliseconds, so that what is urgent never waits longer."""
 
+WAITING_AGAIN = frozenset({"scheduled", "queued"})
+
 Command = Sequence[str | int]
 JobObservation = JobSeen | JobGone
 
@@ -101,7 +103,7 @@ class JobReader:
             yield job, "run_at", ("ZSCORE", self._keys.registry("scheduled", job.queue), job.id)
         if job.status == "started":
             yield job, "execution", ("ZREVRANGE", self._keys.executions_of(job.id), 0, 0)
-        if job.status in FINAL and job.status != "canceled":
+        if _left_a_result(job):
             yield job, "results", self._measure(job)
 
     def _measure(self, job: JobSeen) -> Command:
@@ -154,6 +156,13 @@ class JobReader:
         self._calls[job.id] = (job.created_at, call)
         if len(self._calls) > CALLS_REMEMBERED:
             self._calls.popitem(last=False)
+
+
+def _left_a_result(job: JobSeen) -> bool:
+    """Whether a run of it ended: it waits for the next one (to repeat, to be tried again), or it is over."""
+    if job.status in WAITING_AGAIN:
+        return job.ended_at is not None
+    return job.status in FINAL and job.status != "canceled"
 
 
 def _length(reply: object) -> int:
