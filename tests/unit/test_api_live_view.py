@@ -187,6 +187,23 @@ def test_many_tasks_of_a_worker_are_paged_like_few(monkeypatch: pytest.MonkeyPat
     assert (many.total, many.next) == (few.total, few.next) == (100, Place((0, ""), -131.0, "s/131"))
 
 
+def test_a_cursor_holds_when_all_tasks_of_its_rank_left_meanwhile() -> None:
+    live = LiveView()
+    replica = live.replicas["s"] = live.new_replica("s")
+    for name in ("a", "b", "c"):
+        replica.put(task(name, name=name, worker="w"))
+    for _ in replica.keep((None, False)):
+        pass
+    for wanted in (Filter(), Filter(worker=("w",))):
+        first = live.page(Matcher(wanted, None), sort_named("name"), 2)
+        assert first.next is not None
+        assert first.next.rank == (0, "b")
+    replica.remove("b", Position(9, 9))
+    for wanted in (Filter(), Filter(worker=("w",))):
+        rest = live.page(Matcher(wanted, None), sort_named("name"), 2, first.next)
+        assert [one.id for one in rest.tasks] == ["c"]
+
+
 def test_brokers_counts_are_null_where_no_broker_tells_and_where_a_kind_is_asked_for() -> None:
     live = LiveView()
     replica = live.replicas["s"] = live.new_replica("s")

@@ -11,7 +11,7 @@ from taskscope_shared.model import GROUP_OF, Group, Position, Queue, Source, Sta
 
 from taskscope_api.filters import Matcher
 from taskscope_api.replica import BY_UPDATE, Cohort, Inner, Replica
-from taskscope_api.sorting import CohortKey, Sort, value_of
+from taskscope_api.sorting import CohortKey, Sort, Value, value_of
 
 SCATTERED = 5000
 """Up to so many tasks of the wanted workers are gathered and sorted; more are found by reading in order."""
@@ -300,16 +300,23 @@ def _workers_rows(
     backwards = sort.descending and sort.shared is not None
     ranks = sorted({sort.rank(cohort.key) for _, cohort in cohorts}, reverse=backwards)
     places = {rank: index for index, rank in enumerate(ranks)}
-    gathered = (
-        (places[sort.rank(cohort.key)], value(task), f"{replica.source}/{task.id}", task)
-        for replica, cohort in cohorts
-        for ids in _of_workers(replica, cohort, matcher)
-        for task in map(replica.tasks.__getitem__, ids)
-    )
+    gathered = _gathered(cohorts, matcher, value, lambda key: places[sort.rank(key)])
     if after is not None:
-        behind = (places.get(after.rank, -1), after.value, after.key)
+        gone = sum(_precedes(rank, after.rank, sort) for rank in ranks) - 0.5  # between its neighbours
+        behind = (places.get(after.rank, gone), after.value, after.key)
         gathered = (row for row in gathered if row[:3] > behind)
     return ((ranks[place], (number, key, task)) for place, number, key, task in nsmallest(limit + 1, gathered))
+
+
+def _gathered(
+    cohorts: list[tuple[Replica, Cohort]], matcher: Matcher, value: Value, place: Callable[[CohortKey], int]
+) -> Iterator[tuple[int, float, str, Task]]:
+    for replica, cohort in cohorts:
+        tasks, prefix, here = replica.tasks, replica.source + "/", place(cohort.key)
+        for ids in _of_workers(replica, cohort, matcher):
+            for id_ in ids:
+                task = tasks[id_]
+                yield here, value(task), prefix + id_, task
 
 
 def _cut(rows: Iterator[tuple[Rank, Row]], total: int, limit: int) -> Page:
