@@ -10,7 +10,7 @@ import pytest
 from support.scenarios import drive
 from support.scenarios.app import QUEUE, Place, make_app
 from support.scenarios.compare import differences
-from support.scenarios.drive import Session
+from support.scenarios.drive import PRIORITIES, Session
 from support.scenarios.expected import Row, rows_of
 from support.scenarios.ledger import Ledger
 from support.scenarios.matrix import outcome_of, settle
@@ -20,7 +20,7 @@ from taskscope_shared.model import State, WorkerState
 from taskscope_shared.settings import CelerySource
 
 pytestmark = pytest.mark.timeout(150)
-BUSY_SECONDS = 22.0
+BUSY_SECONDS = 18.0
 
 
 class Stand(NamedTuple):
@@ -148,6 +148,22 @@ async def test_failed_task_is_told_by_polling_from_its_result(places: Callable[[
         await stand.watched.until("it to fail", lambda: stand.state(task_id) is State.FAILED)
         draft = stand.watched.tasks[task_id]
         assert (draft.exception_type, draft.exception) == ("ReelError", "no such reel")
+
+
+async def test_waiting_messages_tell_queue_and_priority_where_producers_send_no_events(
+    places: Callable[[str], Place], tmp_path: Path
+) -> None:
+    place = places("")
+    settings = CelerySource(name="peeked", broker_url=place.broker, result_backend=place.backend, queues=("priorities",))
+    async with _stand(settings, place, "threads", tmp_path) as stand:
+        stand.session.app.conf.task_send_sent_event = False
+        ids = {value: stand.session.send(f"{value}", "work", 0.2, queue="priorities", priority=value) for value in PRIORITIES}
+        await stand.watched.until(
+            "all to be known", lambda: all(stand.state(i) is State.QUEUED for i in ids.values()), seconds=40
+        )
+        assert {stand.watched.tasks[i].priority for i in ids.values()} == set(PRIORITIES)
+        assert {stand.watched.tasks[i].queue for i in ids.values()} == {"priorities"}
+        assert stand.watched.queues["priorities"].depth == len(PRIORITIES)
 
 
 @pytest.mark.parametrize("task", ["progress", "work"])
