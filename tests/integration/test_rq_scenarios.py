@@ -32,7 +32,7 @@ async def outcome() -> AsyncIterator[Outcome]:
             await asyncio.gather(
                 *(asyncio.to_thread(site.worker, "main", options=("--with-scheduler",)) for _ in range(MAIN_WORKERS))
             )
-            drives = [Drive(site) for _ in SCENARIOS]
+            drives = [Drive(site, watched.moments) for _ in SCENARIOS]
             await asyncio.gather(
                 *(asyncio.to_thread(scenario, drive) for scenario, drive in zip(SCENARIOS, drives, strict=True))
             )

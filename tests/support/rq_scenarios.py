@@ -5,7 +5,7 @@ A row says what RQ 3.0 does (seen on its keys) and what the job's own ledger say
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -14,6 +14,7 @@ from rq.command import send_stop_job_command
 from rq.job import Job
 from rq.rate_limit import RateLimit
 from support.rq_site import RqSite, RqWorker
+from support.rq_watch import Moment
 from support.waiting import wait_for
 from taskscope_collector.reducer.record import Draft
 from taskscope_shared.model import State
@@ -64,6 +65,7 @@ class Drive:
     """What a scenario may use; it returns the cases it made. Runs in a thread of its own."""
 
     site: RqSite
+    moments: Mapping[str, list[Moment]] = field(default_factory=dict)
     cases: list[Case] = field(default_factory=list)
 
     def queue(self, name: str = "main") -> Queue:
@@ -77,6 +79,22 @@ class Drive:
             return sum(entry[0] == what for entry in self.ledger(job_id)) >= count
 
         wait_for(heard, seconds=seconds, what=f"{count} {what} of {job_id}")
+
+    def shown(self, job_id: str, state: State) -> None:
+        """Until Taskscope shows it so, where the scenario is about what is shown before something happens."""
+        wait_for(
+            lambda: any(moment.state is state for moment in self.moments.get(job_id, ())),
+            seconds=20,
+            what=f"{job_id} to be shown {state}",
+        )
+
+    def percent(self, job_id: str, percent: float) -> None:
+        """Until Taskscope shows so much progress."""
+        wait_for(
+            lambda: any(moment.percent == percent for moment in self.moments.get(job_id, ())),
+            seconds=20,
+            what=f"{job_id} to be shown at {percent} %",
+        )
 
     def ledger(self, job_id: str) -> list[tuple[str, float, str]]:
         lines = self.site.redis.lrange(f"ledger:{job_id}", 0, -1)
@@ -185,7 +203,7 @@ def requeued(drive: Drive) -> None:
     """A failed job that somebody puts back."""
     job = drive.queue().enqueue("support.rq_jobs.fail_once")
     drive.ended(job, "failed")
-    time.sleep(0.5)
+    drive.shown(job.id, State.FAILED)
     job.requeue()
     drive.ended(job, "finished")
     row = replace(DONE, name="support.rq_jobs.fail_once", result="'at last'", attempts=2, history=(State.FAILED,))
@@ -196,9 +214,9 @@ def cancelled_while_running(drive: Drive) -> None:
     """RQ lets it run on, and it is finished in the end."""
     job = drive.queue().enqueue("support.rq_jobs.hold", "cancelled")
     drive.told(job.id, "start")
-    time.sleep(0.5)  # long enough to be shown
+    drive.shown(job.id, State.RUNNING)
     job.cancel()
-    time.sleep(0.5)
+    drive.shown(job.id, State.REVOKED)
     drive.open("cancelled")
     drive.ended(job, "finished")
     drive.case("cancelled_while_running", job, replace(HELD, passed=(State.RUNNING, State.REVOKED)))
@@ -229,7 +247,7 @@ def deferred(drive: Drive) -> None:
 def cancelled(drive: Drive) -> None:
     """In a queue that nobody serves."""
     job = drive.queue("unserved").enqueue("support.rq_jobs.work")
-    time.sleep(0.3)
+    drive.shown(job.id, State.QUEUED)
     job.cancel()
     row = Row(State.REVOKED, "canceled", attempts=0, queue="unserved", worker=None, passed=(State.QUEUED,), times="never ran")
     drive.case("cancelled", job, row)
@@ -238,6 +256,7 @@ def cancelled(drive: Drive) -> None:
 def stopped(drive: Drive) -> None:
     job = drive.queue().enqueue("support.rq_jobs.hold", "never")
     drive.told(job.id, "start")
+    drive.shown(job.id, State.RUNNING)
     send_stop_job_command(drive.site.redis, job.id)
     drive.ended(job, "stopped")
     row = Row(State.REVOKED, "stopped", name="support.rq_jobs.hold", passed=(State.RUNNING,), times="killed")
@@ -261,6 +280,7 @@ def horse_killed(drive: Drive) -> None:
     worker = drive.site.worker("horse_killed")
     job = drive.queue("horse_killed").enqueue("support.rq_jobs.hold", "never")
     drive.told(job.id, "start")
+    drive.shown(job.id, State.RUNNING)
     worker.horse().kill()
     drive.ended(job, "failed")
     row = Row(
@@ -294,7 +314,7 @@ def progress(drive: Drive) -> None:
     job = drive.queue().enqueue("support.rq_jobs.report_progress", "progress")
     drive.told(job.id, "start")
     for step in range(1, 5):
-        time.sleep(0.3)
+        drive.percent(job.id, 25.0 * step)
         drive.open(f"progress-{step}")
     drive.ended(job, "finished")
     row = replace(DONE, name="support.rq_jobs.report_progress", result="'all reels'", progress=(4, 4, "reel 4"))
@@ -320,6 +340,7 @@ def both_killed(drive: Drive) -> None:
     worker = drive.site.worker("both_killed")
     job = drive.queue("both_killed").enqueue("support.rq_jobs.hold", "never")
     drive.told(job.id, "start")
+    drive.shown(job.id, State.RUNNING)
     _kill(worker, horse=True)
     row = Row(State.LOST, "abandoned", name="support.rq_jobs.hold", queue="both_killed", passed=(State.RUNNING,), times="lost")
     drive.case("both_killed", job, row, killed_at=time.time())
@@ -330,6 +351,7 @@ def horse_outlives_worker(drive: Drive) -> None:
     worker = drive.site.worker("orphan")
     job = drive.queue("orphan").enqueue("support.rq_jobs.hold", "orphan")
     drive.told(job.id, "start")
+    drive.shown(job.id, State.RUNNING)
     _kill(worker, horse=False)
     time.sleep(14.0)
     drive.open("orphan")
