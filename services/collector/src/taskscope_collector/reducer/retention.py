@@ -15,6 +15,7 @@ import msgspec
 from taskscope_collector.reducer.record import LANE_OF, Draft, Lane, Record
 
 # The hot path looks at these for each event; a member of an enum is found more slowly.
+_NEW: Final = Lane.NEW
 _OPEN: Final = Lane.OPEN
 _WAITING: Final = Lane.WAITING
 
@@ -87,31 +88,35 @@ class Books:
 
     def move(self, record: Record, lane: Lane) -> None:
         """From its lane to another one (or, open, to another worker)."""
-        draft = record.draft
-        id_ = draft.id
-        line = self.lines.get(record.lane)
-        if line is not None:
-            del line[id_]
+        draft, id_ = record.draft, record.draft.id
+        self._leave(record, id_)
+        record.lane = lane
+        if lane is _OPEN:
+            self._hold(record, id_, draft.worker or "")
+        elif lane is _WAITING:
+            self.waiting[id_] = record
+            if draft.received_at is not None and draft.finished_at is None and draft.worker is not None:
+                self._hold(record, id_, draft.worker)
+        else:
+            self.lines[lane][id_] = record
+            self.fresh.append(record)
+
+    def _leave(self, record: Record, id_: str) -> None:
+        lane = record.lane
+        if lane is _WAITING:
+            del self.waiting[id_]
+        elif lane is not _OPEN and lane is not _NEW:
+            del self.lines[lane][id_]
         if record.held_by is not None:
             del self.held[record.held_by][id_]
             record.held_by = None
-        record.lane = lane
-        line = self.lines.get(lane)
-        if line is not None:
-            line[id_] = record
-        if lane is _OPEN or lane is _WAITING:
-            self._hold(record, lane)
-        else:
-            self.fresh.append(record)
 
-    def _hold(self, record: Record, lane: Lane) -> None:
-        holder = _holder(record.draft, lane)
-        if holder is not None:
-            held = self.held.get(holder)
-            if held is None:
-                held = self.held[holder] = {}
-            held[record.draft.id] = record
-            record.held_by = holder
+    def _hold(self, record: Record, id_: str, worker: str) -> None:
+        held = self.held.get(worker)
+        if held is None:
+            held = self.held[worker] = {}
+        held[id_] = record
+        record.held_by = worker
 
     def add(self, draft: Draft) -> Record:
         """A new task; `touch` it when its state is known."""
@@ -158,10 +163,8 @@ class Books:
 
     def _remove(self, record: Record) -> None:
         id_ = record.draft.id
-        del self.lines[record.lane][id_]
-        if record.held_by is not None:
-            del self.held[record.held_by][id_]
-        record.lane, record.held_by = Lane.GONE, None
+        self._leave(record, id_)
+        record.lane = Lane.GONE
         del self.records[id_]
         self.removed.append(id_)
         self.evicted += 1
