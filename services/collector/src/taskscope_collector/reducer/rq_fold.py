@@ -189,7 +189,7 @@ def _ends(folding: Folding, job: JobSeen, retries: int) -> None:
         run.ended_at = ended_at if ended_at is not None else job.at
     run.state, run.detail, run.uncertain, run.inferred = state, detail, None, False
     run.worker = job.worker or run.worker
-    run.started_at = run.started_at if run.started_at is not None else job.started_at
+    run.started_at = _rewritten_start(run, job)
     run.runtime = _runtime(job)
     run.result = job.result if state is State.SUCCEEDED else None
     _blame(run, job)
@@ -225,10 +225,18 @@ def _stored_at(job: JobSeen) -> float | None:
     return stored if stored is not None and stored >= (job.started_at or 0.0) - SAME_START_SECONDS else None
 
 
+def _rewritten_start(run: Run, job: JobSeen) -> float | None:
+    """The work-horse's own start, which it writes with the end, is when the function began; before it is the fork."""
+    if job.started_at is not None and (run.started_at is None or job.ended_at is not None):
+        return job.started_at
+    return run.started_at
+
+
 def _runtime(job: JobSeen) -> float | None:
-    if job.result_started_at is None or job.result_ended_at is None:
+    """As RQ itself sums it up, from the start to the end; a stopped job and one of a killed work-horse may have none."""
+    if job.status not in ("finished", "failed"):
         return None
-    return max(job.result_ended_at - job.result_started_at, 0.0) if job.status in ("finished", "failed") else None
+    return _runtime_of_result(job)
 
 
 def _blame(run: Run, job: JobSeen) -> None:
@@ -265,6 +273,7 @@ def _close(run: Run, job: JobSeen) -> None:
     run.state = _RESULT_STATES.get(job.result_type or 0, State.RETRYING) if own else State.RETRYING
     run.ended_at = job.ended_at if job.ended_at is not None else stored if own else run.ended_at
     run.worker = job.worker or run.worker
+    run.started_at = _rewritten_start(run, job)
     run.inferred, run.detail, run.uncertain = False, None, None
     if own:
         run.runtime = _runtime_of_result(job)
@@ -273,6 +282,8 @@ def _close(run: Run, job: JobSeen) -> None:
 
 
 def _runtime_of_result(job: JobSeen) -> float | None:
+    if job.started_at is not None and job.ended_at is not None:
+        return max(job.ended_at - job.started_at, 0.0)
     if job.result_started_at is None or job.result_ended_at is None:
         return None
     return max(job.result_ended_at - job.result_started_at, 0.0)
