@@ -88,7 +88,7 @@ class AmqpBroker:
         return {task_id: WHY_AGAIN for task_id, worker in open_tasks.items() if self._unacknowledged(task_id, worker)}
 
     def _unacknowledged(self, task_id: str, worker: str) -> bool:
-        held = self._holdings.of.get(worker, {}).get(task_id)
-        if held is not None:
-            return held.acknowledged is False
+        held = self._holdings.of.get(worker, {})
+        if task_id in held:
+            return held[task_id] is False
         return task_id in self._holdings.scheduled.get(worker, ())

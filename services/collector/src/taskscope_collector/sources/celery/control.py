@@ -28,6 +28,8 @@ ARRIVAL_SECONDS = 0.3
 """A worker that said hello listens to remote control a moment later."""
 IDLE_FACTOR = 6
 """An idle application is inspected so much less often: events tell when it begins to work."""
+ROUND_BYTES_A_SECOND = 1_000_000
+"""Answers may cost so much on average: reserved tasks come with their whole arguments."""
 MISSING_SECONDS = 2.0
 MISSING_TIMES = 3
 """When somebody did not answer, the next round comes sooner, a few times."""
@@ -180,7 +182,7 @@ class Control:
             self._board.note("sent", NO_SENT if self._events.sent_at is None else None)
 
     def _interval(self, over: InspectRound) -> float:
-        usual = self._settings.inspect_seconds
+        usual = max(self._settings.inspect_seconds, self._inspector.round_bytes / ROUND_BYTES_A_SECOND)
         expected = self._roster.expected()
         if any(name not in over.replied for name in expected) and self._missing_times < MISSING_TIMES:
             self._missing_times += 1

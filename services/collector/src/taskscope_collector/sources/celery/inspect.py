@@ -31,10 +31,10 @@ QUEUES = Question("active_queues")
 
 
 class Holdings:
-    """Ids that a worker held in the last round, and of those which it had not acknowledged."""
+    """Ids that each worker held when it answered last. `of`: active and reserved ones, with whether they were acknowledged."""
 
     def __init__(self) -> None:
-        self.of: dict[str, dict[str, Info]] = {}
+        self.of: dict[str, dict[str, bool | None]] = {}
         self.scheduled: dict[str, set[str]] = {}
 
     def everywhere(self) -> set[str]:
@@ -62,12 +62,15 @@ class Inspector:
         self.holdings = Holdings()
         self.worker_queues: dict[str, tuple[str, ...]] = {}
         self.exchanges: set[str] = set()
+        self.round_bytes = 0
+        """Size of the last round's answers, without `scheduled`, which has a pace of its own."""
 
     async def round(self, mailbox: Mailbox, sink: Sink, *, everything: bool = False) -> InspectRound:
         """One round. Raises what the mailbox raises."""
         questions = self._questions(everything=everything)
         answers = await mailbox.ask(questions, expected=self._roster.expected())
         seen_at = self._clock.now()
+        self.round_bytes = sum(size for method, size in answers.sizes.items() if method != SCHEDULED.method)
         replied = answers.workers()
         self._roster.round_over(replied, self._clock.monotonic())
         self._forget(replied)
@@ -114,7 +117,7 @@ class Inspector:
         reply.active = await self._held(active, worker, "active", asked_at, seen_at)
         reply.reserved = await self._held(reserved, worker, "reserved", asked_at, seen_at)
         if active is not None and reserved is not None:
-            self.holdings.of[worker] = {info.id: info for info in (*reserved, *active)}
+            self.holdings.of[worker] = {info.id: info.acknowledged for info in (*reserved, *active)}
         etas = self._decoder.etas(raw(SCHEDULED))
         if etas is not None:
             self.holdings.scheduled[worker] = {info.id for info, _ in etas}
