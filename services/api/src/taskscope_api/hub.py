@@ -28,7 +28,7 @@ HEARTBEAT_SECONDS = 5.0
 """A window says something at least so often, so that a client notices a dead connection."""
 LINGER_SECONDS = 30.0
 """A window without clients is kept so long for one that reconnects."""
-SWEEP_SECONDS = 15.0
+SWEEP_SECONDS = 60.0
 """Between two looks for windows that nobody looks at, and orders that nobody reads by."""
 MAX_WINDOWS = 500
 MAX_FRAMES = 64
