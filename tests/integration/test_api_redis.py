@@ -168,7 +168,7 @@ async def test_the_service_itself_serves_and_ends_in_peace(valkey_url: str, tmp_
             sys.executable, "-m", "taskscope_api", "--config", str(tmp_path / "taskscope.yaml"), stderr=asyncio.subprocess.PIPE
         )
         try:
-            await eventually(lambda: _answers(port), seconds=30)
+            await eventually(lambda: _answers(port), seconds=90)
             assert (await get(port, "/api/tasks"))["total"] == 1
             async with socket(port) as client:
                 await client.join()

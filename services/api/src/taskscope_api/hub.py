@@ -5,6 +5,7 @@ import logging
 import secrets
 from collections import deque
 from collections.abc import AsyncIterator
+from operator import itemgetter
 
 from taskscope_shared.clock import Clock
 
@@ -151,9 +152,16 @@ class Hub:
 
     def _open(self, wanted: Subscription) -> _Shown:
         if len(self._shown) >= MAX_WINDOWS:
-            raise ApiError(503, "too-many-windows", f"{MAX_WINDOWS} different subscriptions are open already: try later")
+            self._make_room()
         shown = self._shown[wanted] = _Shown(Window(wanted, self._live, self._rows, secrets.token_hex(6)))
         return shown
+
+    def _make_room(self) -> None:
+        """Close the window that was left first. Raises `ApiError` when somebody looks at each of them."""
+        idle = [(shown.left_at, wanted) for wanted, shown in self._shown.items() if shown.left_at is not None]
+        if not idle:
+            raise ApiError(503, "too-many-windows", f"{MAX_WINDOWS} different subscriptions are open already: try later")
+        del self._shown[min(idle, key=itemgetter(0))[1]]
 
     def _resumed(self, client: Client, shown: _Shown, since: str | None) -> str | None:
         if since is None:

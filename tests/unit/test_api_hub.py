@@ -1,0 +1,75 @@
+"""Who looks at which window."""
+
+import pytest
+from support.api import task
+from taskscope_api.errors import ApiError
+from taskscope_api.filters import Filter
+from taskscope_api.hub import LINGER_SECONDS, SWEEP_SECONDS, Client, Hub
+from taskscope_api.live_view import LiveView
+from taskscope_api.sorting import sort_named
+from taskscope_api.subscriptions import Subscription
+from taskscope_shared.clock import ManualClock
+
+
+def wanting(queue: str, sort: str = "-updated_at") -> Subscription:
+    return Subscription(Filter(queue=(queue,)), sort_named(sort), 10, None, None)
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def live() -> LiveView:
+    live = LiveView()
+    live.replicas["s"] = live.new_replica("s")
+    live.replicas["s"].put(task("a", queue="q"))
+    return live
+
+
+async def test_a_window_that_was_left_makes_room_for_another(
+    live: LiveView, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("taskscope_api.hub.MAX_WINDOWS", 2)
+    hub = Hub(live, clock)
+    first, second, third = Client(), Client(), Client()
+    await hub.join(first, wanting("1"))
+    await hub.join(second, wanting("2"))
+    with pytest.raises(ApiError) as caught:
+        await hub.join(third, wanting("3"))
+    assert caught.value.problem.status == 503
+    hub.leave(first)
+    await hub.join(third, wanting("3"))
+    assert set(hub._shown) == {wanting("2"), wanting("3")}
+
+
+async def test_a_window_without_clients_lingers_and_is_closed_then(live: LiveView, clock: ManualClock) -> None:
+    hub, client = Hub(live, clock), Client()
+    await hub.join(client, wanting("q"))
+    hub.leave(client)
+    hub._sweep()
+    assert len(hub._shown) == 1
+    clock.advance(max(LINGER_SECONDS, SWEEP_SECONDS) + 1)
+    hub._sweep()
+    assert hub._shown == {}
+
+
+async def test_an_order_is_dropped_when_nobody_reads_by_it_any_more(live: LiveView, clock: ManualClock) -> None:
+    hub, client = Hub(live, clock), Client()
+    await hub.join(client, wanting("q", "runtime_seconds"))
+    kept = ("runtime_seconds", False)
+
+    def sweep() -> None:
+        clock.advance(SWEEP_SECONDS + 1)
+        hub._sweep()
+
+    sweep()
+    sweep()
+    assert kept in live.replicas["s"].kept, "somebody looks at it"
+    await hub.join(client, wanting("q"))
+    sweep()
+    sweep()
+    assert kept not in live.replicas["s"].kept
+    await hub.join(client, wanting("q", "runtime_seconds"))
+    assert kept in live.replicas["s"].kept
