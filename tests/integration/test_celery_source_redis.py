@@ -113,6 +113,32 @@ async def test_a_broker_that_goes_away_is_said_and_watched_again_when_it_is_back
             assert gap[0].since < gap[0].at
 
 
+async def test_a_cut_event_stream_is_a_gap_after_which_everything_is_asked(valkey_url: str, client: RespConnection) -> None:
+    async with watching(runner_of(valkey_url, inspect_seconds=300), Recorder()) as recorder:
+        await eventually(lambda: recorder.of(InspectRound))
+        await eventually(lambda: recorder.health.status is SourceStatus.UP)
+        rounds = len(recorder.of(InspectRound))
+        await client.execute("CLIENT", "KILL", "TYPE", "pubsub")
+        await eventually(lambda: len(recorder.of(Reconnected)) == 1)
+        await eventually(lambda: len(recorder.of(InspectRound)) > rounds)
+        assert recorder.health.status is SourceStatus.UP
+
+
+async def test_a_lost_result_backend_degrades_and_events_go_on(valkey_url: str, client: RespConnection) -> None:
+    with ExitStack() as servers:
+        backend_port = servers.enter_context(ValkeyServer()).port
+        runner = runner_of(valkey_url, result_backend=f"redis://127.0.0.1:{backend_port}/0")
+        async with watching(runner, Recorder()) as recorder:
+            await eventually(lambda: recorder.of(Health) and recorder.health.status is SourceStatus.UP)
+            await asyncio.to_thread(servers.close)
+            await eventually(lambda: recorder.health.status is SourceStatus.DEGRADED)
+            assert "result backend" in str(recorder.health.reason)
+            await client.execute("PUBLISH", "/0.celeryev/task.multi", envelope([{"type": "task-started", "uuid": "1"}]))
+            await eventually(lambda: recorder.events("1"))
+            servers.enter_context(ValkeyServer(port=backend_port))
+            await eventually(lambda: recorder.health.status is SourceStatus.UP, seconds=15)
+
+
 async def test_a_broker_that_is_not_there_is_down_with_the_reason() -> None:
     runner = runner_of("redis://:secret@127.0.0.1:1/0", result_backend="redis://127.0.0.1:1/1")
     async with watching(runner, Recorder()) as recorder:
