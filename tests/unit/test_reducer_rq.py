@@ -215,3 +215,10 @@ def test_a_deleted_job_that_was_never_seen_is_no_task() -> None:
     state = reducer(Engine.RQ)
     state.apply(JobGone("j", T0))
     assert state.drain().tasks == []
+
+
+def test_an_abandoned_job_that_vanishes_was_finished_by_its_work_horse_or_stays_lost() -> None:
+    abandoned = JobAbandoned("j", T0 + 70, "its worker is gone", certain=True)
+    check([job("started", 2.1, **STARTED), abandoned, JobGone("j", T0 + 80)], {"state": State.LOST})
+    forgetful = job("started", 2.1, **STARTED, result_ttl_seconds=0.0)
+    check([forgetful, abandoned, JobGone("j", T0 + 80)], {"state": State.SUCCEEDED, "detail": "result_ttl_0"})

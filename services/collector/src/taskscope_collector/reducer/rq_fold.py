@@ -35,15 +35,21 @@ def fold(base: Draft | None, facts: list[Fact]) -> Folding:
     for job in seen:
         _read(folding, job, _retries(folding, job, most))
     _count(folding, seen)
-    latest = seen[-1].at if seen else 0.0
-    for fact in facts:
-        if type(fact) is JobGone and fact.at >= latest:
-            _gone(folding, fact, seen[-1] if seen else None)
-        elif type(fact) is JobAbandoned:
-            _abandoned(folding, fact, seen[-1] if seen else None)
-        elif type(fact) is TaskMissing and fact.at >= latest:
-            _missing(folding, fact)
+    _conclude(folding, facts, seen[-1] if seen else None)
     return folding
+
+
+def _conclude(folding: Folding, facts: list[Fact], latest: JobSeen | None) -> None:
+    """That nobody is left who could be running it comes first: that it is not there any more says more."""
+    for fact in facts:
+        if type(fact) is JobAbandoned:
+            _abandoned(folding, fact, latest)
+    for fact in facts:
+        if type(fact) is JobGone and (latest is None or fact.at >= latest.at):
+            _gone(folding, fact, latest)
+    for fact in facts:
+        if type(fact) is TaskMissing and (latest is None or fact.at >= latest.at):
+            _missing(folding, fact)
 
 
 def _retries(folding: Folding, job: JobSeen, most: int) -> int:
@@ -226,7 +232,7 @@ def _stored_at(job: JobSeen) -> float | None:
 
 
 def _rewritten_start(run: Run, job: JobSeen) -> float | None:
-    """The work-horse's own start, which it writes with the end, is when the function began; before it is the fork."""
+    """The work-horse's own start, which it writes with the end, is when the function began; before, the fork."""
     if job.started_at is not None and (run.started_at is None or job.ended_at is not None):
         return job.started_at
     return run.started_at
@@ -302,6 +308,8 @@ def _gone(folding: Folding, fact: JobGone, job: JobSeen | None) -> None:
         folding.runs.append(run)
         folding.again = None
     succeeded = run.is_started and job is not None and job.result_ttl_seconds == 0 and job.status == "started"
+    if run.state is State.LOST and not succeeded:
+        return
     run.state, run.detail = (State.SUCCEEDED, "result_ttl_0") if succeeded else (State.REVOKED, "deleted")
     run.ended_at, run.uncertain, run.inferred = fact.at, None, True
 
