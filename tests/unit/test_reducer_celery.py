@@ -450,3 +450,14 @@ def test_a_worker_whose_clock_begins_anew_is_another_life_of_it() -> None:
         "history": lambda past: past[0].state is State.LOST,
     }
     assert_same_state_in_any_order(events, expected)
+
+
+def test_results_that_come_after_the_event_are_filled_in_at_once_and_the_same_when_folded() -> None:
+    told = [*usual(), event("succeeded", 3.0, runtime=1.0), result("SUCCESS", 2.95, result="'late'", group_id="g")]
+    assert_same_state_in_any_order(told, {"result": "'late'", "group_id": "g", "finished_at": T0 + 3.0, "runtime_seconds": 1.0})
+    state = reducer()
+    for one in told:
+        state.apply(one)
+    state.drain()
+    state.apply(result("SUCCESS", 2.95, result="'late'", group_id="g"))
+    assert state.drain().tasks == []

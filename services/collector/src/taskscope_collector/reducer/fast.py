@@ -14,6 +14,7 @@ from taskscope_collector.reducer.celery_events import epoch_seconds
 from taskscope_collector.reducer.exceptions import parse
 from taskscope_collector.reducer.intake import Intake, Names
 from taskscope_collector.reducer.kinds import Kinds
+from taskscope_collector.reducer.order import add
 from taskscope_collector.reducer.record import Draft, Lane, Record, Stage
 from taskscope_collector.reducer.retention import Books
 from taskscope_collector.reducer.runs import SLACK_SECONDS
@@ -194,35 +195,54 @@ class FastPath:
     # --------------------------------------------------------------------------------------------------------- results
 
     def result(self, result: TaskResult, record: Record) -> bool:
-        """The result of a running task: it is stored before the worker says that the task has ended."""
-        state = _RESULTS.get(result.status)
-        if state is None or record.stage is not _STARTED or result.retries not in (None, record.draft.retries):
+        """The final result of a task that runs (it is stored before the worker says so) or has just ended."""
+        state, draft = _RESULTS.get(result.status), record.draft
+        if state is None or record.facts is None or draft.name is None or result.retries not in (None, draft.retries):
             return False
-        return self._stored(result, record, state)
+        if record.stage is _STARTED:
+            return self._stored(result, record, state)
+        if record.stage is not _ENDED or draft.state is not state:
+            return False
+        return abs((draft.finished_at or 0.0) - result.at) <= SLACK_SECONDS and self._repeated(result, record)
 
     def _stored(self, result: TaskResult, record: Record, state: State) -> bool:
         draft = record.draft
-        if draft.started_at is None or result.at < draft.started_at - SLACK_SECONDS or record.facts is None:
+        if draft.started_at is None or result.at < draft.started_at - SLACK_SECONDS:
             return False
         record.stage = _STORED
-        record.facts.append(result)
         draft.state, draft.finished_at = state, result.at
         draft.runtime_seconds = max(result.at - draft.started_at, 0.0)
-        draft.group_id, draft.children = draft.group_id or result.group_id, result.children or draft.children
-        draft.queue = draft.queue or result.queue
-        if draft.parent_id is None and result.parent_id != draft.id:
-            draft.parent_id = result.parent_id
-        if state is State.SUCCEEDED:
-            draft.result = result.result
-        else:
-            draft.exception_type, draft.exception, draft.traceback = (
-                result.exception_type,
-                result.exception,
-                result.traceback,
-            )
         draft.updated_at = max(draft.updated_at, result.at)
+        _fill(draft, result)
+        if record.facts is not None:
+            record.facts.append(result)
         self._books.touch(record)
         return True
+
+    def _repeated(self, result: TaskResult, record: Record) -> bool:
+        if record.facts is not None and add(record.facts, result) and _fill(record.draft, result):
+            self._books.mark(record)
+        return True
+
+
+def _fill(draft: Draft, result: TaskResult) -> bool:
+    """What the events did not say; whether there was any."""
+    before = (draft.group_id, draft.children, draft.queue, draft.parent_id, draft.name, draft.args, draft.kwargs, draft.result)
+    blamed = (draft.exception_type, draft.exception, draft.traceback)
+    draft.group_id, draft.children = draft.group_id or result.group_id, result.children or draft.children
+    draft.queue, draft.name = draft.queue or result.queue, draft.name or result.name
+    draft.args = draft.args if draft.args is not None else result.args
+    draft.kwargs = draft.kwargs if draft.kwargs is not None else result.kwargs
+    if draft.parent_id is None and result.parent_id != draft.id:
+        draft.parent_id = result.parent_id
+    if draft.state is _SUCCEEDED:
+        draft.result = draft.result if draft.result is not None else result.result
+    else:
+        draft.exception_type = draft.exception_type or result.exception_type
+        draft.exception = draft.exception if draft.exception is not None else result.exception
+        draft.traceback = draft.traceback if draft.traceback is not None else result.traceback
+    after = (draft.group_id, draft.children, draft.queue, draft.parent_id, draft.name, draft.args, draft.kwargs, draft.result)
+    return before != after or blamed != (draft.exception_type, draft.exception, draft.traceback)
 
 
 def _is_late_message(event: TaskEvent, record: Record) -> bool:
