@@ -105,7 +105,7 @@ class Ledger:
 
     def accept(self, place: str, ids: Iterable[str]) -> None:
         """These were just read: if their status still does not go with `place`, that is how it is."""
-        if len(self._odd) > REMEMBERED // 10:
+        if len(self._odd) > REMEMBERED:
             self._odd.clear()
         for job_id in self.doubtful(place, ids):
             self._odd[place, job_id] = self._status.get(job_id, "-")

@@ -66,20 +66,29 @@ class Reconciler:
         listed: set[str] = set()
         whole = True
         for place in _ORDER:
-            for queue in queues:
-                share = _SHARE.get(place, "queued")
-                whole &= await self._place(place, queue, share, left, listed)
+            lengths = await self._lengths(place, queues)
+            share = _SHARE.get(place, "queued")
+            allowed = fair_shares(lengths, left[share])
+            left[share] -= sum(allowed)
+            whole &= allowed == lengths
+            for queue, limit in zip(queues, allowed, strict=True):
+                await self._place(place, queue, limit, listed)
         await self._rate_limited(listed)
         await self._in_batches([job_id for job_id in confirm if job_id not in self._ledger], frozenset(confirm))
         return await self._nowhere(listed) if whole else []
 
-    async def _place(self, place: str, queue: str, share: str, left: dict[str, int], listed: set[str]) -> bool:
-        """Go through one list or sorted set; False if its end was not reached."""
+    async def _lengths(self, place: str, queues: Sequence[str]) -> list[int]:
+        length = "LLEN" if place == "queue" else "ZCARD"
+        replies = await self._connection.pipeline([(length, self._key(place, queue)) for queue in queues])
+        return [reply if isinstance(reply, int) else 0 for reply in replies]
+
+    def _key(self, place: str, queue: str) -> str:
+        return self._keys.queue(queue) if place == "queue" else self._keys.registry(place, queue)
+
+    async def _place(self, place: str, queue: str, limit: int, listed: set[str]) -> None:
+        """Go through the first `limit` of one list or sorted set."""
         began = self._clock.monotonic()
-        async for ids in self._pages(place, queue):
-            if left[share] <= 0:
-                return False
-            left[share] -= len(ids)
+        async for ids in self._pages(place, queue, limit):
             if place not in ("finished", "failed", "canceled"):
                 listed.update(ids)
             doubtful = self._ledger.doubtful(place, ids)
@@ -87,23 +96,15 @@ class Reconciler:
             self._ledger.accept(place, doubtful)
             await self._rest(began)
             began = self._clock.monotonic()
-        return True
 
-    async def _pages(self, place: str, queue: str) -> AsyncIterator[list[str]]:
-        start = 0
-        while True:
-            if place == "queue":
-                reply = await self._connection.execute("LRANGE", self._keys.queue(queue), start, start + PAGE - 1)
-            else:
-                key = self._keys.registry(place, queue)
-                # The highest scores are the newest (they expire last); wip and scheduled are short or all needed.
-                reply = await self._connection.execute("ZREVRANGE", key, start, start + PAGE - 1)
+    async def _pages(self, place: str, queue: str, limit: int) -> AsyncIterator[list[str]]:
+        # The highest scores are the newest (they expire last); a list's oldest come first, they are the next to be run.
+        command = "LRANGE" if place == "queue" else "ZREVRANGE"
+        for start in range(0, limit, PAGE):
+            stop = min(start + PAGE, limit) - 1
+            reply = await self._connection.execute(command, self._key(place, queue), start, stop)
             ids = [member.decode("utf-8", "replace") for member in reply]
-            if ids:
-                yield [split_execution(member)[0] for member in ids] if place == "wip" else ids
-            if len(ids) < PAGE:
-                return
-            start += PAGE
+            yield [split_execution(member)[0] for member in ids] if place == "wip" else ids
 
     async def _rate_limited(self, listed: set[str]) -> None:
         """Jobs that wait for a rate limit are in no queue (RQ 3.0)."""
@@ -145,3 +146,13 @@ class Reconciler:
 
     async def _rest(self, began: float) -> None:
         await asyncio.sleep(min(REST_AT_MOST_SECONDS, REST * (self._clock.monotonic() - began)))
+
+
+def fair_shares(wanted: Sequence[int], budget: int) -> list[int]:
+    """`budget` divided so that those who want little get it all and the others the same each."""
+    shares = [0] * len(wanted)
+    smallest_first = sorted(range(len(wanted)), key=wanted.__getitem__)
+    for rank, index in enumerate(smallest_first):
+        shares[index] = min(wanted[index], max(0, budget) // (len(wanted) - rank))
+        budget -= shares[index]
+    return shares

@@ -27,6 +27,8 @@ CONFIRMED = 5_000
 """Waiting tasks that the state remembers and that are looked after at the beginning."""
 ACTIVE_SECONDS = 0.2
 LIVENESS_SECONDS = 2.0
+WORKERS_COALESCE_SECONDS = 0.2
+"""A busy worker's keys change several times in each job: they are read at most this often."""
 WORKERS_SECONDS = 5.0
 REPEAT_SECONDS = 10.0
 """Unchanged queues and health are reported again after this long."""
@@ -136,8 +138,6 @@ class Session:
                 self._reconcile_now.set()
             while ids := changes.take_jobs(BATCH):
                 await self._read(ids)
-            if names := changes.take_workers():
-                self._sink.put(await self._workers.read(names))
             await asyncio.sleep(COALESCE_SECONDS)
 
     async def _reconcile(self, confirm: Sequence[str]) -> None:
@@ -177,9 +177,14 @@ class Session:
     # ------------------------------------------------------------------------------------------------ workers
 
     async def _watch_workers(self) -> None:
+        due = self._clock.monotonic() + WORKERS_SECONDS
         while True:
-            await asyncio.sleep(WORKERS_SECONDS)
-            self._sink.put(await self._workers.refresh())
+            await asyncio.sleep(WORKERS_COALESCE_SECONDS)
+            if self._clock.monotonic() >= due:
+                due += WORKERS_SECONDS
+                self._sink.put(await self._workers.refresh())
+            elif names := self._changes.take_workers():
+                self._sink.put(await self._workers.read(names))
 
     async def _watch_liveness(self) -> None:
         while True:
