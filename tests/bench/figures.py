@@ -258,7 +258,7 @@ def _idle_workers(it: Rig, count: int) -> list[subprocess.Popen[bytes]]:
             subprocess.Popen(command, cwd=HERE, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         )
     server = redis.Redis.from_url(it.broker_url)
-    it.wait(lambda: server.pubsub_numsub("/0.celery.pidbox")[0][1] >= count, f"{count} workers", 240)
+    it.wait(lambda: len(server.client_list(_type="pubsub")) >= count, f"{count} workers", 240)
     return workers
 
 
