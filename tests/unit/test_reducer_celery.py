@@ -363,6 +363,15 @@ def test_a_task_that_rejects_itself_for_good_is_rejected_though_it_is_said_to_ha
     assert_same_state_in_any_order(events, {"state": State.REJECTED, "detail": "rejected", "attempts": 1, "history": ()})
 
 
+def test_a_worker_that_was_asked_during_one_try_says_nothing_of_the_next() -> None:
+    first = [*usual(begin=1.0), held("active", 1.4, name="app.f", started_at=1.25)]
+    again = [
+        event("received", 1.6, clock=20_000, name="app.f", args="(1,)", kwargs="{}", retries=1, eta=iso(3.0)),
+        event("retried", 1.7, clock=20_001, exception="OSError('x')"),
+    ]
+    assert_same_state_in_any_order([*first, *again], {"state": State.RETRYING, "attempts": 2, "started_at": None})
+
+
 def test_an_inspect_reply_that_was_under_way_does_not_reopen_a_finished_task() -> None:
     events = [*usual(), event("succeeded", 3.0), held("active", 3.2, started_at=1.25)]
     assert_same_state_in_any_order(events, {"state": State.SUCCEEDED, "attempts": 1})

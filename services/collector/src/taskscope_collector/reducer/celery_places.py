@@ -48,7 +48,12 @@ def _held(folding: Folding, fact: TaskHeld) -> None:
 def _run_held(folding: Folding, fact: TaskHeld) -> Run | None:
     """The delivery the worker holds: its open one, or one that was not seen; None for what has ended meanwhile."""
     own = [run for run in folding.runs if run.worker in (fact.worker, None)]
-    open_ = [run for run in own if run.state is None or (run.inferred and fact.at > run.seen_at)]
+    started = _started_then(own, fact)
+    if started is not None:
+        return started if _is_open(started, fact) else None
+    open_ = [run for run in own if _is_open(run, fact)]
+    # The next try may have been received since the worker was asked.
+    open_ = [run for run in open_ if run.received_at is None or run.received_at <= fact.at] or open_
     if open_ and not _is_next(open_[-1], fact):
         open_[-1].worker = fact.worker
         return open_[-1]
@@ -63,6 +68,25 @@ def _run_held(folding: Folding, fact: TaskHeld) -> Run | None:
     since = fact.started_at if fact.started_at is not None else fact.at
     again = last.state in COMES_AGAIN or fact.started_at is not None
     return _implicit(folding, fact) if again and since > (last.ended_at or last.seen_at) + _margin(fact) else None
+
+
+def _is_open(run: Run, fact: TaskHeld) -> bool:
+    return run.state is None or (run.inferred and fact.at > run.seen_at)
+
+
+def _started_then(runs: list[Run], fact: TaskHeld) -> Run | None:
+    """The delivery that is known to have been started when the worker says, as far as clocks agree."""
+    at = fact.started_at
+    if at is None:
+        return None
+    near = [
+        run
+        for run in runs
+        if run.started_at is not None
+        and abs(run.started_at - at) <= SLACK_SECONDS
+        and (run.ended_at is None or at < run.ended_at)
+    ]
+    return min(near, key=lambda run: abs((run.started_at or 0.0) - at), default=None)
 
 
 def _is_next(run: Run, fact: TaskHeld) -> bool:
