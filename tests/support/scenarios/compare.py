@@ -7,8 +7,8 @@ from support.scenarios.expected import NOBODY, Row
 from support.scenarios.matrix import Outcome
 from taskscope_collector.reducer.record import Draft
 
-TIME_SECONDS = 0.8
-"""Between a worker's event and the task's own first and last lines, on a busy machine."""
+TIME_SECONDS = 0.6
+"""Between a worker's event and the task's own first and last lines, on a machine that is not crowded."""
 CUT_SECONDS = 3.9
 """A task that was cut short ended before that, which it would have taken."""
 
@@ -38,8 +38,8 @@ def fields(outcome: Outcome, label: str, row: Row) -> dict[str, object]:
         said["exception_type"] = row.exception_type
     if row.times == "ledger":
         start, end = _at(outcome, label, "start")[-1], _at(outcome, label, "end")[-1]
-        said["started_at"] = lambda value: not list(_near("started", value, start))
-        said["runtime_seconds"] = lambda value: not list(_near("runtime", value, end - start))
+        said["started_at"] = lambda value: not list(_near(outcome, "started", value, start))
+        said["runtime_seconds"] = lambda value: not list(_near(outcome, "runtime", value, end - start))
     return said
 
 
@@ -101,23 +101,23 @@ def _times(outcome: Outcome, label: str, draft: Draft, row: Row) -> Iterator[str
     ends = _at(outcome, label, "end")
     sent = outcome.sent[label]
     if row.eta and sent.eta_at is not None:
-        yield from _near("eta", draft.eta_at, sent.eta_at, sent.published_at - sent.sent_at)
+        yield from _near(outcome, "eta", draft.eta_at, sent.eta_at, sent.published_at - sent.sent_at)
     if row.times == "ledger":
-        yield from _near("started", draft.started_at, starts[-1])
-        yield from _near("finished", draft.finished_at, ends[-1])
-        yield from _near("runtime", draft.runtime_seconds, ends[-1] - starts[-1])
+        yield from _near(outcome, "started", draft.started_at, starts[-1])
+        yield from _near(outcome, "finished", draft.finished_at, ends[-1])
+        yield from _near(outcome, "runtime", draft.runtime_seconds, ends[-1] - starts[-1])
         if row.wait != "unknown":
             earliest, latest = _ready(outcome, label, row)
-            yield from _near("wait", draft.wait_seconds, starts[-1] - latest, latest - earliest)
+            yield from _near(outcome, "wait", draft.wait_seconds, starts[-1] - latest, latest - earliest)
     elif row.times in ("no end", "cut short"):
-        yield from _near("started", draft.started_at, starts[-1])
-        yield from _cut_short(draft) if row.times == "cut short" else _endless(draft, row)
+        yield from _near(outcome, "started", draft.started_at, starts[-1])
+        yield from _cut_short(outcome, draft) if row.times == "cut short" else _endless(draft, row)
     elif row.times == "never ran" and (draft.started_at, draft.runtime_seconds, draft.wait_seconds) != (None, None, None):
         yield f"it never ran, but has {draft.started_at=} {draft.runtime_seconds=} {draft.wait_seconds=}"
 
 
-def _cut_short(draft: Draft) -> Iterator[str]:
-    yield from _near("runtime", draft.runtime_seconds, CUT_SECONDS / 2, CUT_SECONDS / 2)
+def _cut_short(outcome: Outcome, draft: Draft) -> Iterator[str]:
+    yield from _near(outcome, "runtime", draft.runtime_seconds, CUT_SECONDS / 2, CUT_SECONDS / 2)
 
 
 def _endless(draft: Draft, row: Row) -> Iterator[str]:
@@ -143,9 +143,10 @@ def _ready(outcome: Outcome, label: str, row: Row) -> tuple[float, float]:
     return max(sent.sent_at, sent.eta_at or 0.0), max(sent.published_at, sent.eta_at or 0.0)
 
 
-def _near(field: str, is_: float | None, should: float, more: float = 0.0) -> Iterator[str]:
+def _near(outcome: Outcome, field: str, is_: float | None, should: float, more: float = 0.0) -> Iterator[str]:
     """`more`: how much more it may be than it should, or less, beyond what is always granted."""
+    granted = TIME_SECONDS * outcome.crowding + more
     if is_ is None:
         yield f"{field}: is unknown, should be {should:.3f}"
-    elif abs(is_ - should) > TIME_SECONDS + more:
-        yield f"{field}: is {is_:.3f}, should be {should:.3f} (within {TIME_SECONDS + more:.1f} s)"
+    elif abs(is_ - should) > granted:
+        yield f"{field}: is {is_:.3f}, should be {should:.3f} (within {granted:.1f} s)"

@@ -1,6 +1,7 @@
 """Runs the scenarios of a pool against real workers, watched by a real source, and keeps what came of it."""
 
 import asyncio
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +26,10 @@ NO_BACKEND: tuple[Scenario, ...] = (
 
 @dataclass
 class Outcome:
-    """All that is known of a pool's run: from Taskscope (`tasks`, `moments`) and from the ledger (`sent`, `entries`, ...)."""
+    """All that is known of a pool's run: from Taskscope (`tasks`, `moments`) and from the ledger (`sent`, `entries`, ...).
+
+    `crowding`: how many processes wanted each processor of this machine in the last minute, 1 or more: what times are worth.
+    """
 
     pool: str
     tasks: dict[str, Draft]
@@ -36,6 +40,7 @@ class Outcome:
     deepest: dict[str, int]
     health: Source
     observations: list[Observation]
+    crowding: float
 
 
 async def run_pool(pool: str, logs: Path) -> Outcome:
@@ -110,4 +115,5 @@ def outcome_of(watched: Watched, session: Session) -> Outcome:
         deepest=watched.deepest,
         health=watched.health(),
         observations=watched.observations,
+        crowding=max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1)),
     )

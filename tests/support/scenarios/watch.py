@@ -17,7 +17,6 @@ from taskscope_shared.model import Engine, Queue, Source, State, Worker
 from taskscope_shared.settings import DEFAULT_KINDS, CelerySource, Redaction
 
 TICK_SECONDS = 0.5
-DRAIN_SECONDS = 0.05
 
 
 class Moment(NamedTuple):
@@ -49,12 +48,17 @@ class Watched:
         self._running: list[asyncio.Task[Any]] = []
 
     def put(self, batch: list[Observation]) -> None:
-        """As `Sink`. What is kept is a copy: the reducer may redact in place."""
-        self.observations.extend(copy.copy(observation) for observation in batch)
-        self.state.apply_batch(batch)
+        """As `Sink`, but one by one, so that nothing is overlooked that a busy machine hands over at once.
+
+        What is kept is a copy: the reducer may redact in place.
+        """
+        for observation in batch:
+            self.observations.append(copy.copy(observation))
+            self.state.apply(observation)
+            self.drain()
 
     async def __aenter__(self) -> Self:
-        self._running = [asyncio.create_task(work) for work in (self.runner.run(self, self.state), self._tick(), self._drain())]
+        self._running = [asyncio.create_task(work) for work in (self.runner.run(self, self.state), self._tick())]
         return self
 
     async def __aexit__(
@@ -68,10 +72,6 @@ class Watched:
         while True:
             await asyncio.sleep(TICK_SECONDS)
             self.state.tick(self.clock.now())
-
-    async def _drain(self) -> None:
-        while True:
-            await asyncio.sleep(DRAIN_SECONDS)
             self.drain()
 
     def drain(self) -> None:
