@@ -3,12 +3,16 @@ import { hold, RowMaker, view, type Held } from './hold';
 import type { Live } from './live.svelte';
 import type { Task } from './protocol';
 
+/** How long the order holds after the pointer left the rows: enough to reach the button that shows what is new. */
+const LEAVE_MS = 600;
+
 export class Rows {
   readonly #live: Live;
   readonly #make = new RowMaker();
   #held = $state.raw<Held | null>(null);
   // eslint-disable-next-line svelte/prefer-svelte-reactivity -- only #held is watched
   readonly #reasons = new Set<string>();
+  #leaving: ReturnType<typeof setTimeout> | null = null;
   paused = $state(false);
   /** Text that rows must contain; only what is shown is searched. */
   search = $state('');
@@ -27,6 +31,17 @@ export class Rows {
 
   get held(): boolean {
     return this.#held !== null;
+  }
+
+  /** The pointer is on the rows, or on the button above them; between the two it may take a moment. */
+  pointer(inside: boolean): void {
+    if (this.#leaving !== null) clearTimeout(this.#leaving);
+    this.#leaving = null;
+    if (inside) this.keep('pointer');
+    else
+      this.#leaving = setTimeout(() => {
+        this.release('pointer');
+      }, LEAVE_MS);
   }
 
   /** Keep the order for `reason` (pointer, focus, scrolled) until it is let go. */
