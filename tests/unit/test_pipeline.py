@@ -248,6 +248,21 @@ class TestStandby:
             await until_stored(store, {"1": State.SUCCEEDED, "2": State.SUCCEEDED})
             assert ended(store) == 2
 
+    async def test_what_the_store_has_already_is_not_written_again(self, store: MemoryStore) -> None:
+        async with running(store, holder="a") as (first, _):
+            await until(first.active)
+            async with running(store, holder="b") as (second, _):
+                for pipeline in (first, second):
+                    pipeline.buffer.put([event(str(number), at=NOW) for number in range(10)])
+                await until(lambda: len(stored(store)) == 10)
+                written = dict(store._states["s"].tasks)
+                store._states["s"].lease_until = 0.0
+                await until(second.active)
+                second.buffer.put([event("new", at=NOW)])
+                await until(lambda: _is_stored(store, "new"))
+                assert {id_: data for id_, data in store._states["s"].tasks.items() if id_ != "new"} == written
+                assert ended(store) == 11
+
     async def test_what_the_active_one_had_not_written_the_standby_writes(self, store: MemoryStore) -> None:
         lease = await store.acquire("s", "gone", 0.3)
         assert lease is not None

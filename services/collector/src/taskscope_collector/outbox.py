@@ -12,7 +12,7 @@ from taskscope_shared.model import Queue, Source, Task, Worker
 from taskscope_shared.store import Flush, Lease, Writer
 
 from taskscope_collector.reduced import UNKNOWN, Drained, Reduced
-from taskscope_collector.reducer.record import Record
+from taskscope_collector.reducer.record import Draft, Record
 from taskscope_collector.rollups import Change, Contributions, Rollups, contributions
 
 log = logging.getLogger(__name__)
@@ -111,7 +111,7 @@ class Outbox:
         prepared = Prepared(Flush(seq, now, health=health(changes.health_changed)), more=len(changes.tasks) >= FLUSH_TASKS)
         try:
             left = await self._encode(prepared, changes.tasks, lease)
-            await self._add_rollups(prepared, lease.source, now)
+            await self._add_rollups(prepared, lease, now)
         except BaseException:
             self._rollups.forget()
             self._state.remark(changes.tasks, changes.removed)
@@ -163,21 +163,42 @@ class Outbox:
         if self.unencodable == 1:
             log.warning("a task cannot be written and is left out", extra={"task": id_, "error": repr(error)})
 
-    async def _add_rollups(self, prepared: Prepared, source: str, now: float) -> None:
-        stored = await self._stored(prepared, source)
+    async def _add_rollups(self, prepared: Prepared, lease: Lease, now: float) -> None:
+        stored = await self._stored(prepared, lease.source)
+        if stored and lease.complete:
+            _leave_out(prepared, stored)
         changes = []
         for record, after in prepared.written:
             id_ = record.draft.id
-            before = stored.get(id_, ()) if record.contributed is UNKNOWN else cast("Contributions", record.contributed)
+            if record.contributed is UNKNOWN:
+                before = contributions(stored[id_]) if id_ in stored else ()
+            else:
+                before = cast("Contributions", record.contributed)
             if before or after:
                 changes.append(Change(id_, before, after))
-
-        staged = await self._rollups.stage(changes, now, partial(self._store.load_cells, source))
+        staged = await self._rollups.stage(changes, now, partial(self._store.load_cells, lease.source))
         prepared.flush.cells, prepared.flush.meta = staged.cells, staged.meta
 
-    async def _stored(self, prepared: Prepared, source: str) -> dict[str, Contributions]:
-        """What the stored versions of those tasks contributed that somebody else may have written."""
+    async def _stored(self, prepared: Prepared, source: str) -> dict[str, Task]:
+        """The stored versions of those tasks that somebody else may have written."""
         unknown = [record.draft.id for record, _ in prepared.written if record.contributed is UNKNOWN]
-        if not unknown:
-            return {}
-        return {id_: contributions(task) for id_, task in (await self._store.load_tasks(source, unknown)).items()}
+        return await self._store.load_tasks(source, unknown) if unknown else {}
+
+
+def _leave_out(prepared: Prepared, stored: dict[str, Task]) -> None:
+    """Leave out what the store has already: the one that wrote before saw the same."""
+    kept = []
+    for record, after in prepared.written:
+        task = stored.get(record.draft.id)
+        if task is not None and _is_same(record.draft, task):
+            del prepared.flush.tasks[task.id]
+            record.contributed = contributions(task)
+        else:
+            kept.append((record, after))
+    prepared.written = kept
+
+
+def _is_same(draft: Draft, task: Task) -> bool:
+    """Whether only the versions differ."""
+    draft.epoch, draft.seq = task.epoch, task.seq
+    return codec.encode(draft) == codec.encode(task)

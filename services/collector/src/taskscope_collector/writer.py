@@ -27,9 +27,9 @@ GATHER_SECONDS = 0.001
 ANNOUNCE_SECONDS = 1.0
 RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0)
 """After the first, second, ... failure in a row; the last one goes on."""
-RECENT_LEASES = 3
-RECENT_SECONDS = 20.0
-"""A standby remembers what changed in the time of three leases and 20 s more: longer than a flush may be under way."""
+RECENT_LEASES = 2
+RECENT_SECONDS = 5.0
+"""A standby remembers what changed in the time of two leases and 5 s more: a holder that lags more has lost its lease."""
 LAST_FLUSHES_SECONDS = 2.0
 """For what is left when the collector is stopped, and the lease's release."""
 

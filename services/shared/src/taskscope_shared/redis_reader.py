@@ -59,7 +59,13 @@ class RedisReader:
 
     async def task_ids(self, source: str) -> list[str]:
         """See `Writer.task_ids`."""
-        return [id_ async for chunk in self._scan(source) for id_ in map(bytes.decode, chunk)]
+        try:
+            ids = [id_ async for part in self._scan_raw(source, "NOVALUES") for id_ in part]
+        except StoreError as error:
+            if "syntax" not in str(error).lower():
+                raise
+            ids = [id_ async for part in self._scan_raw(source) for id_ in part[::2]]  # before Redis 7.4 and Valkey 8
+        return list(dict.fromkeys(map(bytes.decode, ids)))
 
     async def load_cells(
         self, source: str, wanted: Mapping[tuple[int, int], Sequence[str]]
@@ -116,11 +122,15 @@ class RedisReader:
         )
 
     async def _scan(self, source: str) -> AsyncIterator[dict[bytes, bytes]]:
+        async for flat in self._scan_raw(source):
+            yield dict(zip(flat[::2], flat[1::2], strict=True))
+
+    async def _scan_raw(self, source: str, *options: str) -> AsyncIterator[list[bytes]]:
         cursor: bytes | int = 0
         while True:
-            command = ("HSCAN", self._keys.tasks(source), cursor, "COUNT", SCAN_CHUNK)
+            command = ("HSCAN", self._keys.tasks(source), cursor, "COUNT", SCAN_CHUNK, *options)
             cursor, flat = (await self._reading(source).call(command))[0]
-            yield dict(zip(flat[::2], flat[1::2], strict=True))
+            yield flat
             if int(cursor) == 0:
                 return
 
