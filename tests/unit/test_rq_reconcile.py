@@ -59,12 +59,16 @@ def test_only_the_end_of_a_known_or_expected_job_is_reported() -> None:
 
 def test_a_new_run_does_not_inherit_until_when_the_last_one_was_vouched_for() -> None:
     ledger = Ledger()
+
+    def vouched_until() -> float | None:
+        return ledger.running["a"].wip_expires_at
+
     ledger.saw(seen("a", "started", started_at=1.0))
     ledger.running["a"].wip_expires_at = 90.0
     ledger.saw(seen("a", "started", started_at=1.0))
-    assert ledger.running["a"].wip_expires_at == 90.0
+    assert vouched_until() == 90.0
     ledger.saw(seen("a", "started", started_at=100.0))
-    assert ledger.running["a"].wip_expires_at is None
+    assert vouched_until() is None
     ledger.saw(seen("a", "failed"))
     assert ledger.running == {}
 
