@@ -45,6 +45,9 @@ def from_traceback(text: str) -> tuple[str | None, str | None]:
 def _message(inner: str) -> str:
     text = inner.strip().removesuffix(",")
     if text[:1] in "'\"" and text:
+        inside = text[1:-1]
+        if len(text) > 1 and text[-1] == text[0] and text[0] not in inside and "\\" not in inside:
+            return inside  # nothing to unescape, as usual
         try:
             value = ast.literal_eval(text)
         except (ValueError, SyntaxError, MemoryError, RecursionError):

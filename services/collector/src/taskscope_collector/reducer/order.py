@@ -48,6 +48,23 @@ def ordered_events(facts: Sequence[Fact]) -> list[TaskEvent]:
     """
     events = [fact for fact in facts if type(fact) is TaskEvent]
     events.sort(key=_event_key)
+    if not _are_in_clock_order(events):
+        _order_by_clock(events)
+    return events
+
+
+def _are_in_clock_order(events: list[TaskEvent]) -> bool:
+    clocks: dict[tuple[str, int], int] = {}
+    for event in events:
+        if event.clock and event.type != "task-sent":
+            worker = (event.hostname, event.pid)
+            if event.clock < clocks.get(worker, 0):
+                return False
+            clocks[worker] = event.clock
+    return True
+
+
+def _order_by_clock(events: list[TaskEvent]) -> None:
     places: dict[tuple[str, int], list[int]] = {}
     for index, event in enumerate(events):
         if event.clock and event.type != "task-sent":
@@ -57,7 +74,6 @@ def ordered_events(facts: Sequence[Fact]) -> list[TaskEvent]:
             own = sorted((events[index] for index in life), key=_clock)
             for index, event in zip(life, own, strict=True):
                 events[index] = event
-    return events
 
 
 def _lives(events: list[TaskEvent], indices: list[int]) -> Iterable[list[int]]:
