@@ -47,7 +47,7 @@ def make_app(place: Place) -> Celery:
 
 def _task(app: Celery, **options: Any) -> Callable[[Callable[..., Any]], Any]:
     """`app.task`, typed."""
-    decorate: Callable[[Callable[..., Any]], Any] = app.task(**options)
+    decorate: Callable[[Callable[..., Any]], Any] = app.task(shared=False, **options)
     return decorate
 
 
