@@ -10,7 +10,7 @@ from typing import Any
 
 from taskscope_shared.clock import Clock
 from taskscope_shared.model import Engine, SourceStatus
-from taskscope_shared.settings import CelerySource, Settings, SourceSettings
+from taskscope_shared.settings import CelerySource, Retention, Settings, SourceSettings
 from taskscope_shared.store import Store
 
 from taskscope_collector.observations import Health, SourceRunner
@@ -26,19 +26,23 @@ RESTART_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0)
 STEADY_SECONDS = 60.0
 """After so long without a crash the next one counts as the first."""
 
-MakeRunner = Callable[[SourceSettings, Redactor, Clock], SourceRunner]
+MakeRunner = Callable[[SourceSettings, Retention, Redactor, Clock], SourceRunner]
 MakeState = Callable[[ReducerSettings], Reduced]
 
 
-def make_runner(settings: SourceSettings, redactor: Redactor, clock: Clock) -> SourceRunner:
-    """The source for its engine. Imported here, so that a collector of one engine does not load the other's libraries."""
+def make_runner(settings: SourceSettings, share: Retention, redactor: Redactor, clock: Clock) -> SourceRunner:
+    """The source for its engine; `share` of the budgets bounds what it reads at the beginning.
+
+    Imported here, so that a collector of one engine does not load the other's libraries.
+    """
     if isinstance(settings, CelerySource):
         from taskscope_collector.sources.celery.source import CelerySourceRunner
 
         return CelerySourceRunner(settings, redactor, clock)
+    from taskscope_collector.sources.rq.reconcile import Limits
     from taskscope_collector.sources.rq.source import RqSourceRunner
 
-    return RqSourceRunner(settings, redactor, clock)
+    return RqSourceRunner(settings, redactor, clock, Limits(share.finished, share.failed, share.queued))
 
 
 def holder_name() -> str:
@@ -113,7 +117,7 @@ class Collector:
             group.create_task(self._kept_going(source.name, lambda: self._run_source(source, pipeline), pipeline))
 
     async def _run_source(self, source: SourceSettings, pipeline: Pipeline) -> None:
-        runner = self._make_runner(source, self._redactor, self._clock)
+        runner = self._make_runner(source, self._share(), self._redactor, self._clock)
         pipeline.count_with(runner.counts)
         await runner.run(pipeline.buffer, pipeline.view)
 
@@ -137,16 +141,21 @@ class Collector:
             await asyncio.sleep(RESTART_SECONDS[min(failures, len(RESTART_SECONDS) - 1)])
             failures += 1
 
-    def _reducer_settings(self, source: SourceSettings) -> ReducerSettings:
+    def _share(self) -> Retention:
         """The budgets are the installation's; each source has an equal share."""
         retention, shares = self._settings.retention, max(1, len(self._settings.sources))
+        budgets = {name: getattr(retention, name) // shares for name in ("finished", "failed", "queued")}
+        return retention.model_copy(update=budgets)
+
+    def _reducer_settings(self, source: SourceSettings) -> ReducerSettings:
+        share = self._share()
         return ReducerSettings(
             source=source.name,
             engine=Engine(source.engine),
             kinds=self._settings.kinds,
-            finished=retention.finished // shares,
-            failed=retention.failed // shares,
-            queued=retention.queued // shares,
-            seconds=retention.seconds,
+            finished=share.finished,
+            failed=share.failed,
+            queued=share.queued,
+            seconds=share.seconds,
             redactor=self._redactor,
         )

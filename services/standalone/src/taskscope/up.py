@@ -19,7 +19,7 @@ from taskscope_collector.redaction import Redactor
 from taskscope_shared import telemetry
 from taskscope_shared.clock import Clock, SystemClock
 from taskscope_shared.redis_store import RedisStore
-from taskscope_shared.settings import Redis, Settings, SourceSettings
+from taskscope_shared.settings import Redis, Retention, Settings, SourceSettings
 
 from taskscope.embedded import EmbeddedValkeyError, embedded_valkey
 from taskscope.greeting import greeting, has_own_redis
@@ -86,9 +86,9 @@ class _Runners:
     def __init__(self) -> None:
         self._made: dict[str, SourceRunner] = {}
 
-    def make(self, source: SourceSettings, redactor: Redactor, clock: Clock) -> SourceRunner:
+    def make(self, source: SourceSettings, share: Retention, redactor: Redactor, clock: Clock) -> SourceRunner:
         """As the collector does it."""
-        runner = self._made[source.name] = make_runner(source, redactor, clock)
+        runner = self._made[source.name] = make_runner(source, share, redactor, clock)
         return runner
 
     async def events_off(self) -> None:
