@@ -17,7 +17,7 @@ from taskscope_collector.rollups import Change, Contributions, Rollups, contribu
 
 log = logging.getLogger(__name__)
 
-FLUSH_TASKS = 2_000
+FLUSH_TASKS = 5_000
 FLUSH_BYTES = 4 * 1024 * 1024
 """Encoded tasks in one flush; what is more goes with the next."""
 NAMES = 10_000
