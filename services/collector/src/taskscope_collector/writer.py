@@ -23,8 +23,9 @@ log = logging.getLogger(__name__)
 FLUSH_SECONDS = (0.04, 0.25)
 """Under load a flush begins so long after the one before: from so many milliseconds on, the busier the later."""
 BUSY_TASKS = 30_000
-"""Changed tasks a second at which flushes would be a second apart. A flush costs by the cells of the rollups that it touches, which
-many tasks share, so that fewer and bigger ones are cheaper; 40 ms up to 1,200 tasks a second."""
+"""Changed tasks a second at which flushes would be a second apart: 40 ms up to 1,200 tasks a second.
+
+A flush costs by the cells of the rollups that it touches. Many tasks share them, so fewer and bigger flushes are cheaper."""
 GATHER_SECONDS = 0.001
 """A change on an idle pipeline waits so long for those that come with it."""
 ANNOUNCE_SECONDS = 1.0
