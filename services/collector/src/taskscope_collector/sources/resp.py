@@ -1,4 +1,4 @@
-"""A small asyncio connection to a Redis-like server: `asyncio.Protocol` over `hiredis.Reader`.
+"""A small asyncio connection to a Redis-like server: `asyncio.BufferedProtocol` over `hiredis.Reader`.
 
 Replies come back in the order of the commands; whatever the server sends unasked (pub/sub messages in both protocols, RESP3
 pushes) goes to `on_push` at once, in the reader, so `on_push` must be quick and never wait. redis-py is not used here because
@@ -21,6 +21,10 @@ Argument = str | bytes | int | float
 OnPush = Callable[[list[Any]], None]
 
 CLIENT_NAME = "taskscope"
+READ_BYTES = 1024 * 1024
+"""Read at once: a socket is read once in each turn of the loop, whose turns get longer under load."""
+FEED_BYTES = 16 * 1024
+"""Given to the parser at once: it moves all that it still holds after each message."""
 _NOTHING = object()
 _MESSAGES = frozenset({b"message", b"pmessage", b"smessage"})
 _CONFIRMATIONS = frozenset({b"subscribe", b"psubscribe", b"ssubscribe", b"unsubscribe", b"punsubscribe", b"sunsubscribe"})
@@ -52,13 +56,14 @@ class _Pending:
         self.replies: list[Any] = []
 
 
-class RespConnection(asyncio.Protocol):
+class RespConnection(asyncio.BufferedProtocol):
     """One TCP, TLS or unix connection to a Redis-like server."""
 
     def __init__(self, on_push: OnPush | None = None, timeout_seconds: float = 5.0) -> None:
         self._on_push = on_push
         self._timeout = timeout_seconds
         self._reader = hiredis.Reader(protocolError=hiredis.ProtocolError, replyError=RespError, notEnoughData=_NOTHING)
+        self._room = bytearray(READ_BYTES)
         self._pending: deque[_Pending] = deque()
         self._transport: asyncio.Transport | None = None
         self._subscribed = False
@@ -175,23 +180,28 @@ class RespConnection(asyncio.Protocol):
     # ------------------------------------------------------------------------------------------------ protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport (asyncio.Protocol)."""
+        """Keep the transport (asyncio.BufferedProtocol)."""
         self._transport = transport  # type: ignore[assignment] # create_connection makes asyncio.Transport
 
-    def data_received(self, data: bytes) -> None:
-        """Take what the socket had (asyncio.Protocol)."""
-        self.bytes_received += len(data)
+    def get_buffer(self, sizehint: int) -> bytearray:  # noqa: ARG002 - asyncio's signature
+        """Where to read to (asyncio.BufferedProtocol)."""
+        return self._room
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Take what the socket had (asyncio.BufferedProtocol)."""
+        self.bytes_received += nbytes
         reader = self._reader
         try:
-            reader.feed(data)
-            while (reply := reader.gets()) is not _NOTHING:
-                self._take(reply)
+            for at in range(0, nbytes, FEED_BYTES):
+                reader.feed(self._room, at, min(FEED_BYTES, nbytes - at))  # type: ignore[arg-type] # its stub: str or bytes
+                while (reply := reader.gets()) is not _NOTHING:
+                    self._take(reply)
         except hiredis.ProtocolError as error:
             self._cause = ConnectionError(f"not the Redis protocol: {error}")
             self._abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Fail what waits (asyncio.Protocol)."""
+        """Fail what waits (asyncio.BufferedProtocol)."""
         self._cause = self._cause or exc or ConnectionResetError("the server closed the connection")
         self._ended.set()
         error = ConnectionError(str(self._cause))
