@@ -93,6 +93,16 @@ class EventDecoder:
             body = plain
         self.body(topic, body, out, now)
 
+    def count(self, topic: bytes, payload: bytes) -> int:
+        """How many events a message holds; a fifth of the cost of decoding it."""
+        if topic != b"task.multi":
+            return 1
+        try:
+            # No string of JSON can hold this: its quotes would be escaped.
+            return max(1, self._envelope(payload).body.count(b'"uuid":'))
+        except msgspec.MsgspecError:
+            return 1
+
     def body(self, topic: bytes, body: bytes, out: list[Observation], now: float) -> None:
         """The JSON of one event or of a list; `topic` is its routing key (`task.multi`, `worker.heartbeat`, ..., or empty)."""
         try:

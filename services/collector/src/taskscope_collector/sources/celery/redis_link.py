@@ -9,6 +9,7 @@ from taskscope_shared.settings import resolve_url
 from taskscope_collector.observations import Sink, View
 from taskscope_collector.sources.celery.board import CONTROL, EVENTS
 from taskscope_collector.sources.celery.events_redis import RedisEvents
+from taskscope_collector.sources.celery.losses import Losses
 from taskscope_collector.sources.celery.mailbox import Mailbox
 from taskscope_collector.sources.celery.names import BrokerNames
 from taskscope_collector.sources.celery.parts import Parts
@@ -37,7 +38,8 @@ class RedisLink:
         parts = self._parts
         url, names = self._address()
         if self._events is None:
-            self._events = RedisEvents(parts.events, parts.clock, sink)
+            losses = Losses(parts.board, parts.counts, parts.clock, parts.control.had_a_gap)
+            self._events = RedisEvents(parts.events, parts.counts, parts.clock, sink, losses)
         try:
             await self._events.listen(url, names, alive_channel(names.prefix, self._oid), self._listening)
         except OSError:

@@ -9,6 +9,7 @@ import aiormq
 from taskscope_shared.settings import SecretUnavailableError
 
 from taskscope_collector.sources.celery.board import Board
+from taskscope_collector.sources.faults import reason_of
 from taskscope_collector.sources.resp import RespError
 
 logger = logging.getLogger(__name__)
@@ -17,13 +18,6 @@ BACKOFF_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0, 10.0)
 STEADY_SECONDS = 20.0
 """A part that went on for so long begins its back-off anew."""
 EXPECTED_FAULTS = (OSError, RespError, ValueError, SecretUnavailableError, aiormq.AMQPError, asyncio.IncompleteReadError)
-
-
-def reason_of(error: BaseException) -> str:
-    """What went wrong, for people. The messages of these errors hold no password: the addresses are not in them."""
-    if isinstance(error, TimeoutError) and not str(error):
-        return "no answer in time"
-    return str(error) or type(error).__name__
 
 
 async def keep_going(part: str, board: Board, attempt: Callable[[], Awaitable[None]]) -> None:
