@@ -9,7 +9,8 @@ from taskscope_collector.sources.celery.links import Link, link_of
 from taskscope_collector.sources.celery.mailbox import Question
 from taskscope_collector.sources.celery.names import glob_escaped, result_prefix
 from taskscope_collector.sources.celery.parts import Parts
-from taskscope_collector.sources.celery.supervision import EXPECTED_FAULTS, reason_of
+from taskscope_collector.sources.celery.supervision import EXPECTED_FAULTS
+from taskscope_collector.sources.faults import reason_of
 from taskscope_collector.sources.resp import RespConnection
 from taskscope_collector.sources.resp_url import SCHEMES
 

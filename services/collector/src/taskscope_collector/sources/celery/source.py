@@ -15,7 +15,8 @@ from taskscope_collector.sources.celery.links import Link, link_of
 from taskscope_collector.sources.celery.parts import Parts
 from taskscope_collector.sources.celery.result_watch import ResultWatch
 from taskscope_collector.sources.celery.roster import Roster
-from taskscope_collector.sources.celery.supervision import EXPECTED_FAULTS, keep_going, reason_of, together
+from taskscope_collector.sources.celery.supervision import EXPECTED_FAULTS, keep_going, together
+from taskscope_collector.sources.faults import reason_of
 from taskscope_collector.sources.resp_url import SCHEMES
 
 ADDRESS_SECONDS = 2.0

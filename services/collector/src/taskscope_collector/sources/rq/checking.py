@@ -5,6 +5,7 @@ import asyncio
 from taskscope_shared.settings import RqSource, SecretUnavailableError, resolve_url
 
 from taskscope_collector.observations import CHECK_FAILED, Counts
+from taskscope_collector.sources.faults import reason_of
 from taskscope_collector.sources.resp import RespConnection, RespError
 from taskscope_collector.sources.rq.keys import Keys
 from taskscope_collector.sources.rq.tracking import Changes, open_tracking
@@ -18,7 +19,7 @@ async def check_rq(settings: RqSource) -> list[str]:
         async with asyncio.timeout(DEADLINE_SECONDS):
             return await _check(settings)
     except (OSError, RespError, ValueError, SecretUnavailableError) as error:
-        return [f"{CHECK_FAILED}redis does not answer: {str(error) or type(error).__name__}"]
+        return [f"{CHECK_FAILED}redis does not answer: {reason_of(error)}"]
 
 
 async def _check(settings: RqSource) -> list[str]:

@@ -9,6 +9,7 @@ from taskscope_shared.settings import RqSource, SecretUnavailableError, resolve_
 
 from taskscope_collector.observations import Counts, Health, Reconnected, Sink, View
 from taskscope_collector.redaction import Redactor
+from taskscope_collector.sources.faults import reason_of
 from taskscope_collector.sources.resp import RespConnection, RespError
 from taskscope_collector.sources.rq.checking import check_rq
 from taskscope_collector.sources.rq.keys import Keys
@@ -103,7 +104,7 @@ class RqSourceRunner:
         try:
             return Connections(reads, await open_tracking(url, Keys(self._settings.key_prefix), changes))
         except RespError as error:
-            return Connections(reads, None, str(error))
+            return Connections(reads, None, reason_of(error))
         except BaseException:
             await reads.close()
             raise
@@ -120,8 +121,6 @@ def _reason(error: BaseException) -> str | None:
         error = error.exceptions[0]
     if isinstance(error, StoodDown):
         return None
-    if isinstance(error, TimeoutError) and not str(error):
-        return "the server does not answer in time"
     if not isinstance(error, OSError | RespError | ValueError | SecretUnavailableError):
         logger.error("an RQ source failed and starts again", exc_info=error)
-    return str(error) or type(error).__name__
+    return reason_of(error)
