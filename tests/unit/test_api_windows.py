@@ -12,7 +12,7 @@ from taskscope_api.live_view import LiveView
 from taskscope_api.sorting import sort_named
 from taskscope_api.subscriptions import Subscription
 from taskscope_api.windows import Window
-from taskscope_shared.model import Engine, Position, State, Task, Worker, WorkerState
+from taskscope_shared.model import Engine, Position, State, Worker, WorkerState
 
 STATES = [State.RUNNING, State.QUEUED, State.SUCCEEDED]
 CHANGES = st.lists(
@@ -87,7 +87,7 @@ class World:
         """What a new snapshot does: the same tasks in a new replica."""
         fresh, held = self.live.new_replica("s"), self.live.replicas["s"]
         for one in held.tasks.values():
-            fresh.put(Task(**{name: getattr(one, name) for name in Task.__struct_fields__}))
+            fresh.put(one.task())
         fresh.position = held.position
         await self.live.install(fresh)
 

@@ -11,10 +11,9 @@ from enum import StrEnum
 from typing import TypeVar
 
 import msgspec
-from taskscope_shared import codec
 from taskscope_shared.clock import Clock
 from taskscope_shared.codec import Entry, Head, Message
-from taskscope_shared.model import Position, Task
+from taskscope_shared.model import Position
 from taskscope_shared.store import GapError, Reader, Snapshot, StoreError
 
 from taskscope_api.backlog import Backlog, Squeezed
@@ -200,7 +199,7 @@ class SourceFollower:
         replica.complete = snapshot.complete
         for first in range(0, len(snapshot.tasks), SLICE_TASKS):
             for task in snapshot.tasks[first : first + SLICE_TASKS]:
-                replica.put(_kept(known.get(task.id), task))
+                replica.put(task, known.get(task.id))
             if first % (SLICE_TASKS * SETTLE_SLICES) == 0:
                 replica.settle()
             await asyncio.sleep(0)
@@ -302,14 +301,9 @@ class SourceFollower:
 
     def _put(self, replica: Replica, raw: msgspec.Raw) -> None:
         try:
-            replica.put(codec.decode_task(raw))
+            replica.put_packed(raw)
         except msgspec.DecodeError:
             self.undecodable += 1
-
-
-def _kept(held: Task | None, task: Task) -> Task:
-    """The object that is held already, if it is the same version: a new snapshot then costs little memory."""
-    return held if held is not None and (held.epoch, held.seq) == (task.epoch, task.seq) else task
 
 
 def _replace(held: dict[str, T], changes: Iterable[tuple[str, T | None]]) -> None:

@@ -3,9 +3,9 @@
 from typing import Any
 
 import msgspec
-from taskscope_shared.model import Task
 
 from taskscope_api.errors import Problem
+from taskscope_api.held import Held
 from taskscope_api.live_view import Summary
 from taskscope_api.wire import QueueRow, SourceRow, WorkerRow, task_row
 
@@ -79,18 +79,18 @@ class RowEncoder:
     """Tasks as JSON. Rows of the default fields are encoded once a round for all windows (`clear` begins a round)."""
 
     def __init__(self) -> None:
-        self._rows: dict[str, tuple[Task, msgspec.Raw]] = {}
+        self._rows: dict[str, tuple[Held, msgspec.Raw]] = {}
 
     def clear(self) -> None:
         """Forget what was encoded."""
         self._rows.clear()
 
-    def encode(self, key: str, task: Task, fields: tuple[str, ...] | None) -> msgspec.Raw:
+    def encode(self, key: str, task: Held, fields: tuple[str, ...] | None) -> msgspec.Raw:
         """TASK with all fields, or those given."""
         if fields is not None:
-            row = task_row(task)
+            row = task_row(task.task())
             return msgspec.Raw(_encoder.encode({name: getattr(row, name) for name in fields}))
         found = self._rows.get(key)
         if found is None or found[0] is not task:
-            found = self._rows[key] = (task, msgspec.Raw(_encoder.encode(task_row(task))))
+            found = self._rows[key] = (task, msgspec.Raw(_encoder.encode(task_row(task.task()))))
         return found[1]

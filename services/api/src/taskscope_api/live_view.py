@@ -10,14 +10,15 @@ import msgspec
 from taskscope_shared.model import GROUP_OF, Group, Position, Queue, Source, State, Task, Worker
 
 from taskscope_api.filters import Matcher
-from taskscope_api.replica import BY_UPDATE, Cohort, Inner, Replica
-from taskscope_api.sorting import CohortKey, Sort, Value, value_of
+from taskscope_api.held import Cohort, Held
+from taskscope_api.replica import BY_UPDATE, Replica
+from taskscope_api.sorting import CohortKey, Inner, Sort, Value, value_of
 
 SCATTERED = 5000
 """Up to so many tasks of the wanted workers are gathered and sorted; more are found by reading in order."""
 
 Rank = tuple[int, str]
-Row = tuple[float, str, Task]
+Row = tuple[float, str, Held]
 """The value sorted by, the task's key and the task: rows of one rank are in ascending order."""
 
 
@@ -32,7 +33,7 @@ class Place(msgspec.Struct, frozen=True):
 class Page(msgspec.Struct):
     """Rows of a list. `next` is the place of the last row, or None when nothing follows it."""
 
-    tasks: list[Task]
+    tasks: list[Held]
     total: int
     next: Place | None
 
@@ -205,7 +206,7 @@ class LiveView:
     def find(self, id_: str, scope: Callable[[str], bool]) -> list[Task]:
         """The tasks of that id, one for each source that has it."""
         found = (replica.tasks.get(id_) for name, replica in sorted(self.replicas.items()) if scope(name))
-        return [task for task in found if task is not None]
+        return [task.task() for task in found if task is not None]
 
     # ---------------------------------------------------------------------------------------------------------- counts
 
@@ -286,7 +287,7 @@ def _precedes(rank: Rank, other: Rank, sort: Sort) -> bool:
 
 def _of_workers(replica: Replica, cohort: Cohort, matcher: Matcher) -> Iterator[set[str]]:
     for worker in matcher.workers:
-        ids = replica.by_worker.get(worker, {}).get(cohort.key)
+        ids = replica.ids_of(worker, cohort.key)
         if ids:
             yield ids
 
@@ -310,7 +311,7 @@ def _workers_rows(
 
 def _gathered(
     cohorts: list[tuple[Replica, Cohort]], matcher: Matcher, value: Value, place: Callable[[CohortKey], int]
-) -> Iterator[tuple[int, float, str, Task]]:
+) -> Iterator[tuple[int, float, str, Held]]:
     for replica, cohort in cohorts:
         tasks, prefix, here = replica.tasks, replica.source + "/", place(cohort.key)
         for ids in _of_workers(replica, cohort, matcher):

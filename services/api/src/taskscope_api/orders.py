@@ -2,9 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from taskscope_shared.model import Task
-
-from taskscope_api.sorting import Value
+from taskscope_api.sorting import Sorted, Value
 
 OrderEntry = tuple[float, str]
 """The value that sorts, and the task's id."""
@@ -26,16 +24,16 @@ class Order:
         self._settled = 0
         self._bound = 64
 
-    def add(self, task: Task) -> bool:
+    def add(self, task: Sorted) -> bool:
         """Take a task, or its new value. True when it is time to `sweep`."""
         self._entries.append((self._value(task), task.id))
         return len(self._entries) > self._bound
 
-    def holds(self, entry: OrderEntry, task: Task) -> bool:
+    def holds(self, entry: OrderEntry, task: Sorted) -> bool:
         """Whether the entry still says the task's value."""
         return self._value(task) == entry[0]
 
-    def value(self, task: Task) -> float:
+    def value(self, task: Sorted) -> float:
         """What this order sorts by."""
         return self._value(task)
 

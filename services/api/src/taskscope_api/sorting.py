@@ -6,9 +6,10 @@ group orders by a number of the task. Ties go by the task's key; what is null co
 
 from collections.abc import Callable
 from math import inf
+from typing import Protocol
 
 import msgspec
-from taskscope_shared.model import GROUP_OF, State, Task
+from taskscope_shared.model import GROUP_OF, State
 
 from taskscope_api.errors import ApiError
 
@@ -30,7 +31,25 @@ SHARED = ("name", "kind", "queue", "state", "group", "engine")
 LIVE = "live"
 DEFAULT_SORT = "-updated_at"
 
-Value = Callable[[Task], float]
+Inner = tuple[str | None, bool]
+"""What orders a cohort within: a field (None: by id alone), and whether descending."""
+
+
+class Sorted(Protocol):
+    """What is sorted: all fields of `NUMBERS`, too."""
+
+    @property
+    def id(self) -> str:
+        """Of the task."""
+        ...
+
+    @property
+    def updated_at(self) -> float:
+        """Epoch seconds."""
+        ...
+
+
+Value = Callable[[Sorted], float]
 
 
 class CohortKey(msgspec.Struct, frozen=True, gc=False):
@@ -52,7 +71,7 @@ class Sort(msgspec.Struct, frozen=True):
     descending: bool
 
     @property
-    def inner(self) -> tuple[str | None, bool]:
+    def inner(self) -> Inner:
         """What orders of a cohort can be shared by: the order within it."""
         return self.field, self.descending and self.field is not None
 
@@ -83,7 +102,7 @@ def sort_named(name: str) -> Sort:
     )
 
 
-def value_of(inner: tuple[str | None, bool]) -> Value:
+def value_of(inner: Inner) -> Value:
     """The number that orders tasks within a cohort, smaller first."""
     field, descending = inner
     if field is None:
@@ -91,7 +110,7 @@ def value_of(inner: tuple[str | None, bool]) -> Value:
     if inner == ("updated_at", True):
         return lambda task: -task.updated_at
 
-    def value(task: Task) -> float:
+    def value(task: Sorted) -> float:
         found: float | None = getattr(task, field)
         if found is None or found != found:  # not a number would break the order
             return inf

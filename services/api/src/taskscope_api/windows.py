@@ -10,11 +10,12 @@ from collections.abc import Set as AbstractSet
 from typing import TypeVar
 
 import msgspec
-from taskscope_shared.model import Queue, Source, Task, Worker
+from taskscope_shared.model import Queue, Source, Worker
 
 from taskscope_api import cursors
 from taskscope_api.filters import Matcher
 from taskscope_api.frames import Changes, DeltaData, RowEncoder, SnapshotData, frame
+from taskscope_api.held import Held
 from taskscope_api.live_view import LiveView, Summary
 from taskscope_api.sorting import CohortKey
 from taskscope_api.subscriptions import Subscription
@@ -40,7 +41,7 @@ class Step(msgspec.Struct):
 class Seen(msgspec.Struct):
     """What the window last told its clients."""
 
-    tasks: dict[str, Task] = {}
+    tasks: dict[str, Held] = {}
     total: int = 0
     summary: Summary = msgspec.field(default_factory=Summary)
     workers: dict[str, Worker] = {}
@@ -180,15 +181,15 @@ class Window:
         return [self._rows.encode(key, tasks[key], fields) for key in keys]
 
 
-def _changed_tasks(before: dict[str, Task], now: dict[str, Task]) -> set[str]:
+def _changed_tasks(before: dict[str, Held], now: dict[str, Held]) -> set[str]:
     """Keys that entered, left, or hold another version."""
     changed = {key for key, task in now.items() if not _same(before.get(key), task)}
     changed.update(before.keys() - now.keys())
     return changed
 
 
-def _same(before: Task | None, now: Task) -> bool:
-    return before is now or (before is not None and (before.epoch, before.seq) == (now.epoch, now.seq))
+def _same(before: Held | None, now: Held) -> bool:
+    return before is now or (before is not None and before.position == now.position)
 
 
 def _changed(before: dict[str, Item], now: dict[str, Item]) -> set[str]:

@@ -61,7 +61,7 @@ def tasks_blueprint(services: Services) -> Blueprint:
         await live.prepare(sort)
         page = live.page(matcher, sort, limit_of(given, DEFAULT_PAGE), after)
         following = None if page.next is None else cursors.cursor(sort.name, page.next)
-        return answer(TaskList([task_row(task) for task in page.tasks], following, page.total))
+        return answer(TaskList([task_row(task.task()) for task in page.tasks], following, page.total))
 
     @blueprint.get("/api/tasks/<task_id>")
     @requires(Role.VIEWER, services.access)
@@ -101,8 +101,8 @@ def realtime_body(services: Services, wanted: Filter, scope: frozenset[str] | No
         stale=live.is_stale(matcher),
         position=cursors.token(live.position(matcher.source)),
         summary=live.summary(matcher),
-        tasks=[task_row(task) for task in live.page(unfinished, sort_named("live"), LIVE_ROWS).tasks],
-        finished=[task_row(task) for task in live.page(finished, sort, FINISHED_ROWS).tasks],
+        tasks=[task_row(task.task()) for task in live.page(unfinished, sort_named("live"), LIVE_ROWS).tasks],
+        finished=[task_row(task.task()) for task in live.page(finished, sort, FINISHED_ROWS).tasks],
         workers=[worker_row(worker) for worker in live.workers(matcher.source).values()],
         queues=[queue_row(queue) for queue in live.queues(matcher.source).values()],
         sources=[source_row(source, live.stale.get(name)) for name, source in live.sources(matcher.source).items()],
