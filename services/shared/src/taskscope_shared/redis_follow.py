@@ -85,7 +85,7 @@ async def _next(link: RedisLink) -> Reply:
         async with asyncio.timeout(QUIET_SECONDS):
             return await link.read()
     except TimeoutError:
-        return (await link.run_packed(b"*1\r\n$4\r\nPING\r\n", 1))[0]
+        return (await link.run_packed(pack([("PING",)]), 1))[0]
 
 
 async def _messages(buffer: _Buffer, skipped: Callable[[], None]) -> AsyncIterator[Message]:

@@ -43,9 +43,26 @@ def explain(error: Exception) -> StoreError:
     return StoreError(f"the store refused: {text}" + (f" ({hint})" if hint else ""))
 
 
-def pack(commands: Iterable[Command]) -> bytes:
-    """All commands as they go over the wire."""
-    return b"".join([hiredis.pack_command(command) for command in commands])  # type: ignore[arg-type]  # its stub: one argument
+SENT_AT_ONCE = 1024 * 1024
+"""Bytes given to the socket before it is waited for: what it does not take is copied."""
+BIG = 64 * 1024
+"""A last argument from so many bytes on goes to the socket as it is."""
+
+
+def pack(commands: Iterable[Command]) -> list[bytes]:
+    """All commands as they go over the wire, in parts: joining what is big would copy it once more."""
+    parts: list[bytes] = []
+    small: list[bytes] = []
+    for command in commands:
+        last = command[-1]
+        if isinstance(last, bytes) and len(last) >= BIG:
+            head = hiredis.pack_command((*command[:-1], b"")).removesuffix(b"$0\r\n\r\n")  # type: ignore[arg-type]  # as below
+            parts += (b"".join([*small, head, b"$%d\r\n" % len(last)]), last)
+            small = [b"\r\n"]
+        else:
+            small.append(hiredis.pack_command(command))  # type: ignore[arg-type]  # its stub: one argument
+    parts.append(b"".join(small))
+    return parts
 
 
 class RedisLink:
@@ -74,12 +91,13 @@ class RedisLink:
                 raise explain(reply)
         return replies
 
-    async def run_packed(self, data: bytes, count: int) -> list[Reply]:
-        """The next `count` replies after sending `data`; an error reply is returned in its place."""
+    async def run_packed(self, parts: list[bytes], count: int) -> list[Reply]:
+        """The next `count` replies after sending `parts`; an error reply is returned in its place."""
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 connection = await self._open()
-                await connection.send_packed_command([data], check_health=False)
+                for part in parts:
+                    await _send(connection, part)
                 return [await _reply(connection) for _ in range(count)]
         except FAULTS as error:
             await self.drop()
@@ -118,6 +136,15 @@ class RedisLink:
                 raise
             self._connection = connection
         return self._connection
+
+
+async def _send(connection: AbstractConnection, part: bytes) -> None:
+    if len(part) <= SENT_AT_ONCE:
+        await connection.send_packed_command([part], check_health=False)
+        return
+    view = memoryview(part)
+    for at in range(0, len(part), SENT_AT_ONCE):
+        await connection.send_packed_command([bytes(view[at : at + SENT_AT_ONCE])], check_health=False)
 
 
 async def _reply(connection: AbstractConnection) -> Reply:

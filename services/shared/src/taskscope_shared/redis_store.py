@@ -138,9 +138,9 @@ class RedisStore(RedisReader):
                 logged = await self._compare(link, lease, lease.before(batch.seq))
                 tail = self._tail(lease, logged)
                 oldest = tail.add(batch.seq, batch.at, len(entry))
-                data, count = self._transaction(lease, batch, entry, tail.bytes, oldest, ttl_seconds)
+                parts, count = self._transaction(lease, batch, entry, tail.bytes, oldest, ttl_seconds)
                 try:
-                    if await self._execute(link, data, count):
+                    if await self._execute(link, parts, count):
                         return
                 except BaseException:
                     self._tails.pop(lease.source, None)  # whether the entry is there is not known: `log_bytes` tells
@@ -178,9 +178,9 @@ class RedisStore(RedisReader):
             self._tails[lease.source] = tail
         return tail
 
-    async def _execute(self, link: RedisLink, data: bytes, count: int) -> bool:
+    async def _execute(self, link: RedisLink, parts: list[bytes], count: int) -> bool:
         """Whether the transaction went through; False when a watched key was touched."""
-        replies = await link.run_packed(data, count)
+        replies = await link.run_packed(parts, count)
         for reply in replies[:-1]:
             if isinstance(reply, Exception):
                 raise explain(reply)
@@ -188,7 +188,7 @@ class RedisStore(RedisReader):
 
     def _transaction(
         self, lease: Lease, batch: Flush, entry: bytes, log_bytes: int, oldest: Position | None, ttl_seconds: float
-    ) -> tuple[bytes, int]:
+    ) -> tuple[list[bytes], int]:
         keys, source = self._keys, lease.source
         position = f"{lease.epoch}-{batch.seq}"
         trim: Command = () if oldest is None else ("MINID", "=", str(oldest))
