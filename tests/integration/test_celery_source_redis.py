@@ -122,6 +122,7 @@ async def test_a_cut_event_stream_is_a_gap_after_which_everything_is_asked(valke
         await eventually(lambda: len(recorder.of(Reconnected)) == 1)
         await eventually(lambda: len(recorder.of(InspectRound)) > rounds)
         assert recorder.health.status is SourceStatus.UP
+        assert any("the broker cut the subscription" in note for note in recorder.health.notes)
 
 
 async def test_a_lost_result_backend_degrades_and_events_go_on(valkey_url: str, client: RespConnection) -> None:
