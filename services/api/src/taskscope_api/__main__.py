@@ -12,6 +12,7 @@ from typing import NoReturn
 import uvicorn
 from taskscope_shared import settings, telemetry
 from taskscope_shared.clock import SystemClock
+from taskscope_shared.heap import freeze
 from taskscope_shared.redis_store import RedisStore
 from taskscope_shared.settings import Settings, SettingsError
 
@@ -60,7 +61,10 @@ async def _serve(configured: Settings) -> None:
     clock = SystemClock()
     store = RedisStore.from_settings(configured, clock)
     try:
-        await uvicorn.Server(server_config(create_app(configured, store, clock), configured)).serve()
+        config = server_config(create_app(configured, store, clock), configured)
+        config.load()
+        freeze()
+        await uvicorn.Server(config).serve()
     finally:
         await store.close()
 

@@ -22,7 +22,10 @@ logger = logging.getLogger(__name__)
 INTERVAL_SECONDS = 0.05
 """Between rounds at the most frequent."""
 PRESSURE = 4
-"""A round that took long is followed by a pause of this many times its duration: pushing takes a fifth of the loop at most."""
+"""Rounds that take long are followed by a pause of this many times their duration: pushing takes a fifth of the loop at most.
+
+The shorter one of the last two counts: a single one may have been held up by something else.
+"""
 SECONDARY_SECONDS = 0.25
 """Changes of workers, queues and health alone may wait so long: heartbeats come without end."""
 HEARTBEAT_SECONDS = 5.0
@@ -96,6 +99,7 @@ class Hub:
         self._changed = asyncio.Event()
         self._later: asyncio.TimerHandle | None = None
         self._next_at = 0.0
+        self._busy = 0.0
         self._swept_at = clock.monotonic()
         self.cuts = 0
         self.rounds = 0
@@ -203,7 +207,8 @@ class Hub:
         self._sweep()
         self._next_at = began + INTERVAL_SECONDS  # should the round fail
         busy = await self._round()
-        self._next_at = began + max(INTERVAL_SECONDS if self.sent > sent else 0.0, (PRESSURE + 1) * busy)
+        pressure, self._busy = min(busy, self._busy), busy
+        self._next_at = began + max(INTERVAL_SECONDS if self.sent > sent else 0.0, (PRESSURE + 1) * pressure)
 
     async def _round(self) -> float:
         """Push what changed; seconds that this took, without what others did between two windows."""

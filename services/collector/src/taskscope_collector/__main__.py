@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from taskscope_shared import settings, telemetry
 from taskscope_shared.clock import SystemClock
+from taskscope_shared.heap import freeze
 from taskscope_shared.redis_store import RedisStore
 from taskscope_shared.settings import Settings, SettingsError
 
@@ -93,6 +94,7 @@ async def _collect(configured: Settings, host: str, port: int) -> None:
             log.info(
                 "collecting", extra={"sources": len(configured.sources), "holder": collector.holder, "health_port": served}
             )
+            freeze()
             await _until_stopped(asyncio.create_task(collector.run(), name="collector"))
     finally:
         await store.close()

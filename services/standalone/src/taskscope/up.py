@@ -18,6 +18,7 @@ from taskscope_collector.observations import SourceRunner
 from taskscope_collector.redaction import Redactor
 from taskscope_shared import telemetry
 from taskscope_shared.clock import Clock, SystemClock
+from taskscope_shared.heap import freeze
 from taskscope_shared.redis_store import RedisStore
 from taskscope_shared.settings import Redis, Retention, Settings, SourceSettings
 
@@ -107,8 +108,11 @@ async def _serve(settings: Settings, listener: socket.socket, hello: str, *, for
     writer = RedisStore.from_settings(settings, clock)
     reader = RedisStore.from_settings(settings, clock)
     app = create_app(settings, reader, clock, web_root=WEB_ROOT if WEB_ROOT.is_dir() else None)
-    server = _Server(server_config(app, settings), lambda: _say(hello))
+    config = server_config(app, settings)
+    config.load()
+    server = _Server(config, lambda: _say(hello))
     collector = Collector(settings, writer, clock, make_runner=runners.make)
+    freeze()
     try:
         return await _run(collector.run() if settings.sources else _nothing_to_watch(), server, listener)
     finally:
