@@ -20,6 +20,7 @@ _KEY_REACH = 100
 _WORK = 4
 """How many times the cap is read of a text that is longer: hiding shortens it."""
 
+_RARE = "qzxjkv"
 _ASCII_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 _DROPPED = str.maketrans("", "", "_-. ")
 _KEY_LEFT = re.compile(r"[\w.\-]*\Z")
@@ -81,9 +82,11 @@ class Redactor:
 
     def _suspect(self, text: str) -> bool:
         lowered = text.lower()
-        for hint in self._hints:  # noqa: SIM110 - the hot path: any() with a generator costs twice as much
-            if hint in lowered:
-                return True
+        for letter, hints in self._hints:
+            if letter in lowered:
+                for hint in hints:
+                    if hint in lowered:
+                        return True
         return False
 
     def _shown(self, text: str, limit: int, *, cut: bool) -> str:
@@ -197,12 +200,19 @@ def _stems(patterns: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(stem for stem in sorted(stems) if not any(other != stem and other in stem for other in stems))
 
 
-def _hints(stems: tuple[str, ...]) -> tuple[str, ...]:
-    """What to look for first: stems with the same first letters (`passwd`, `password`) are one hint."""
+def _hints(stems: tuple[str, ...]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """What to look for first: stems with the same first letters (`passwd`, `password`) are one hint.
+
+    By a rare letter where there is one ("" where not): a letter is found five times as fast as a word, and many texts lack it.
+    """
     shared: dict[str, list[str]] = {}
     for stem in stems:
         shared.setdefault(stem[:5], []).append(stem)
-    return tuple(group[0] if len(group) == 1 else start for start, group in shared.items())
+    by_letter: dict[str, list[str]] = {}
+    for start, group in shared.items():
+        hint = group[0] if len(group) == 1 else start
+        by_letter.setdefault(next((letter for letter in _RARE if letter in hint), ""), []).append(hint)
+    return tuple((letter, tuple(hints)) for letter, hints in by_letter.items())
 
 
 def _lowered(text: str) -> str:
