@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.api import task
 from taskscope_api.filters import Filter, Matcher
+from taskscope_api.held import Held
 from taskscope_api.live_view import LiveView, Place
 from taskscope_api.sorting import NUMBERS, SHARED, sort_named
 from taskscope_shared.model import GROUP_OF, Engine, Group, Position, Queue, State, Task
@@ -107,7 +108,7 @@ async def test_pages_by_cursor_give_every_match_once_in_order_with_the_right_tot
     await live.prepare(sort)  # whatever comes later has to enter the order, too
     held.update(_later(half[len(half) // 2 :], live, held))
     expected = in_order([one for one in held.values() if matches(one, wanted)], name)
-    matcher, shown, after = Matcher(wanted.checked(), None), list[Task](), None
+    matcher, shown, after = Matcher(wanted.checked(), None), list[Held](), None
     while True:
         page = live.page(matcher, sort, limit, after)
         assert page.total == len(expected)
