@@ -64,10 +64,6 @@ class Keys(msgspec.Struct, frozen=True):
         """Hash: `<marginal>:<label>` -> encoded `Cell` of the bucket that starts at `start`."""
         return self._of(source, f"rollup:{resolution}:{start}")
 
-    def requests(self, source: str) -> str:
-        """Stream: what the api asks of the collector, with a deadline."""
-        return self._of(source, "requests")
-
     def stop_mark(self, source: str) -> str:
         """String: set by `taskscope events off`; collectors then leave the workers' events alone."""
         return self._of(source, "events-off")
