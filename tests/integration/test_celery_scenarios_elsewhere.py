@@ -11,7 +11,7 @@ from support.scenarios import drive
 from support.scenarios.app import QUEUE, Place, make_app
 from support.scenarios.compare import differences
 from support.scenarios.drive import PRIORITIES, Session
-from support.scenarios.expected import Row, rows_of
+from support.scenarios.expected import DROPPED_BY_BROKER, Row, rows_of
 from support.scenarios.ledger import Ledger
 from support.scenarios.matrix import outcome_of, settle
 from support.scenarios.watch import Watched
@@ -92,6 +92,8 @@ async def test_rabbitmq_as_broker_gives_the_same_rows(
         rows = {label: rows_of("prefork")[label] for label in ON_RABBITMQ}
         await settle(stand.watched, stand.session, rows)
         outcome = outcome_of(stand.watched, stand.session)
+        if outcome.tasks[outcome.sent["expired"].id].uncertain:
+            rows["expired"] = DROPPED_BY_BROKER
         assert {label: found for label, row in rows.items() if (found := differences(outcome, label, row))} == {}
 
 

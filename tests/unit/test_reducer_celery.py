@@ -161,6 +161,16 @@ def test_a_purged_task_ends_without_outcome() -> None:
     assert_same_state_in_any_order(events, expected)
 
 
+@pytest.mark.parametrize(("expires", "detail"), [(20.0, "expired"), (40.0, "no_outcome")])
+def test_a_task_that_its_broker_dropped_has_expired_only_if_its_time_was_over(expires: float, detail: str) -> None:
+    sent = event("sent", 0.5, name="app.f", queue="q", expires=iso(expires))
+    events: list[Observation] = [sent, TaskMissing("t", T0 + 30, "in no queue")]
+    expected = {"state": State.REVOKED, "detail": detail, "uncertain": "in no queue", "attempts": 0}
+    assert_same_state_in_any_order(events, expected)
+    later = [*events, event("received", 31.0, retries=0), event("started", 31.5)]
+    assert_same_state_in_any_order(later, {"state": State.RUNNING, "detail": None, "uncertain": None})
+
+
 def test_what_is_missing_before_it_was_seen_is_not_forgotten() -> None:
     state = reducer()
     state.apply(TaskMissing("t", T0 + 30, "nowhere"))

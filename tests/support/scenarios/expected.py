@@ -155,6 +155,8 @@ def rows_of(pool: str) -> dict[str, Row]:
     return COMMON | BY_POOL[pool]
 
 
+DROPPED_BY_BROKER = Row(State.REVOKED, "expired", worker=NOBODY, attempts=0, uncertain=True, times="never ran")
+"""RabbitMQ drops an expired message unless a consumer can take it at that moment: which of the two happens is a race."""
 WITHOUT_BACKEND = ("success", "failure", "retry_then_success", "retry_exhausted", "expired")
 """Events say all of it; progress alone needs a result backend."""
 CASES = [(pool, label) for pool in POOLS for label in rows_of(pool)]

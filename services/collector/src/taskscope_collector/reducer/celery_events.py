@@ -11,7 +11,7 @@ from taskscope_shared.model import State
 
 from taskscope_collector.observations import TaskEvent
 from taskscope_collector.reducer.exceptions import parse
-from taskscope_collector.reducer.runs import COMES_AGAIN, SLACK_SECONDS, Folding, Run, Send
+from taskscope_collector.reducer.runs import COMES_AGAIN, EXPIRED, SLACK_SECONDS, Folding, Run, Send
 
 
 def epoch_seconds(iso: str | None) -> float | None:
@@ -240,7 +240,7 @@ def _cancelled(folding: Folding, event: TaskEvent) -> None:
 def _revoked(folding: Folding, event: TaskEvent) -> None:
     run = _end(folding, event, State.REVOKED)
     if run is not None:
-        run.detail = "expired" if event.expired else "terminated" if event.terminated else "revoked"
+        run.detail = EXPIRED if event.expired else "terminated" if event.terminated else "revoked"
 
 
 HANDLERS: dict[str, Callable[[Folding, TaskEvent], None]] = {

@@ -5,7 +5,7 @@ from taskscope_shared.model import State
 from taskscope_collector.observations import TaskHeld, TaskMissing, TaskQueued, TaskRedelivered
 from taskscope_collector.reducer.order import by_time
 from taskscope_collector.reducer.record import Fact, WorkerDied
-from taskscope_collector.reducer.runs import COMES_AGAIN, NO_OUTCOME, REDELIVERY, SLACK_SECONDS, Folding, Run
+from taskscope_collector.reducer.runs import COMES_AGAIN, EXPIRED, NO_OUTCOME, REDELIVERY, SLACK_SECONDS, Folding, Run
 
 
 def fold_places(folding: Folding, facts: list[Fact]) -> None:
@@ -198,9 +198,14 @@ def _missing(folding: Folding, fact: TaskMissing) -> None:
             return
         run = Run(name=folding.name, retries=folding.retries, delivered=False)
         if folding.sends:
-            run.queued_at = folding.sends[-1].at
+            run.queued_at, run.expires_at = folding.sends[-1].at, folding.sends[-1].expires_at
         folding.runs.append(run)
     elif run.seen_at > fact.at or (run.state is not None and run.state is not State.RETRYING and run.state is not State.QUEUED):
         return
-    _conclude(run, State.REVOKED, fact.at, NO_OUTCOME, fact.reason)
+    _conclude(run, State.REVOKED, fact.at, EXPIRED if _had_expired(run, fact.at) else NO_OUTCOME, fact.reason)
     folding.requeued = None
+
+
+def _had_expired(run: Run, at: float) -> bool:
+    """RabbitMQ drops an expired message itself (its TTL: kombu.Producer.publish, `expiration`), and no worker says so."""
+    return not run.is_started and run.expires_at is not None and run.expires_at <= at

@@ -12,6 +12,7 @@ SLACK_SECONDS: Final = 1.0
 COMES_AGAIN: Final = frozenset({State.RETRYING, State.LOST, State.QUEUED})
 """Ends of a delivery after which another one is no surprise."""
 NO_OUTCOME: Final = "no_outcome"
+EXPIRED: Final = "expired"
 REDELIVERY: Final = "redelivery_expected"
 
 
@@ -153,11 +154,17 @@ def run_of(draft: Draft) -> Run:
         exception_type=draft.exception_type,
         exception=draft.exception,
         traceback=draft.traceback,
-        inferred=draft.state is State.LOST or draft.detail in (NO_OUTCOME, REDELIVERY),
+        inferred=_was_inferred(draft),
         running=draft.state is State.RUNNING,
         delivered=draft.attempts > 0,
         seen_at=draft.updated_at,
     )
+
+
+def _was_inferred(draft: Draft) -> bool:
+    if draft.detail == EXPIRED:
+        return draft.uncertain is not None
+    return draft.state is State.LOST or draft.detail in (NO_OUTCOME, REDELIVERY)
 
 
 def waited(run: Run) -> float | None:
