@@ -68,6 +68,7 @@ def test_a_failure_has_its_type_and_message(decoder: ResultDecoder, message: Any
         ({"progress": 0.25}, None, None, 25.0, None),
         ({"progress": 25}, None, None, 25.0, None),
         ({"progress": {"current": 1, "total": 2, "desc": "half"}}, 1.0, 2.0, 50.0, "half"),
+        ({"n": 1, "total": 4, "desc": "reels"}, 1.0, 4.0, 25.0, "reels"),
         (50, None, None, 50.0, None),
         ("nearly", None, None, None, "nearly"),
         ({"message": "token=abc"}, None, None, None, "token=***"),

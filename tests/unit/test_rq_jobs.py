@@ -196,6 +196,7 @@ def test_no_failure_can_be_so_odd_that_it_raises(text: str) -> None:
         ({"progress": float("nan")}, None),
         ({"progress": 10**400}, None),
         ({"note": "nothing"}, None),
+        ({"n": 3, "message": "of no progress"}, None),
         ([1, 2], None),
         (None, None),
     ],
