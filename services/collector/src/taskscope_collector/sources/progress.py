@@ -1,7 +1,7 @@
 """What a mapping that a task wrote says about its progress.
 
-Neither engine prescribes names. Celery's documentation shows `{'current': i, 'total': n}`, RQ's `job.meta['progress'] = ...`; the
-other names are conventions.
+Neither engine prescribes names. Celery's documentation shows `{'current': i, 'total': n}`, RQ's `job.meta['progress'] = ...`;
+the other names are conventions.
 """
 
 from typing import NamedTuple
