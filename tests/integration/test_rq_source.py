@@ -16,8 +16,8 @@ import pytest
 import redis
 from support.rq_scenarios import Drive
 from support.rq_site import RqSite
-from support.rq_watch import WatchedRq
 from support.servers import free_port
+from support.watch import Watched
 from taskscope_collector.observations import JobSeen, Reconnected, TaskMissing
 from taskscope_collector.sources.rq.source import RqSourceRunner
 from taskscope_shared.model import SourceStatus, State, WorkerState
@@ -40,10 +40,10 @@ def site(server: ValkeyServer) -> Iterator[RqSite]:
 
 
 @asynccontextmanager
-async def watching(url: str, **settings: Any) -> AsyncIterator[WatchedRq]:
+async def watching(url: str, **settings: Any) -> AsyncIterator[Watched]:
     """A source that runs; `settings` may go beyond what a configuration may say, to be quick."""
     source = RqSource(name="media", redis_url=url).model_copy(update=settings)
-    async with WatchedRq(source) as watched:
+    async with Watched(source) as watched:
         yield watched
 
 
@@ -119,7 +119,7 @@ async def test_without_pushes_and_channels_it_polls_and_says_so(site: RqSite, se
         assert watched.tasks[slow.id].detail == "abandoned"
 
 
-def _percent(watched: WatchedRq, job_id: str) -> float | None:
+def _percent(watched: Watched, job_id: str) -> float | None:
     task = watched.tasks.get(job_id)
     return task.progress.percent if task and task.progress else None
 
@@ -332,14 +332,14 @@ async def test_a_job_in_no_queue_is_reported_missing_at_the_second_look(site: Rq
 async def test_a_standby_asks_nothing_and_takes_over(site: RqSite) -> None:
     async with watching(site.url) as watched:
         await watched.until("up", lambda: watched.health().status is SourceStatus.UP)
-        watched.view.is_active = False
+        watched.state.is_active = False
         await watched.until("no connection", lambda: len(_monitors(site)) == 0)
         put_job(site.redis, "meanwhile", "queued")
         site.redis.rpush("rq:queue:main", "meanwhile")
         await asyncio.sleep(0.5)
         assert len(_monitors(site)) == 0
         assert "meanwhile" not in watched.tasks
-        watched.view.is_active = True
+        watched.state.is_active = True
         await watched.until("it to take over", lambda: watched.state_of("meanwhile") is State.QUEUED, seconds=5)
 
 
@@ -386,12 +386,12 @@ async def test_each_kind_of_server_pushes_changes(each_redis_url: str) -> None:
 
 
 async def test_check_says_what_answers(site: RqSite, server: ValkeyServer) -> None:
-    runner = WatchedRq(RqSource(name="media", redis_url=site.url)).runner
+    runner = Watched(RqSource(name="media", redis_url=site.url)).runner
     lines = await runner.check()
     assert lines[0] == "redis: answers"
     assert "changes: pushed by the server" in lines
     assert await runner.events_off() == 0
-    away = WatchedRq(RqSource(name="media", redis_url=f"redis://127.0.0.1:{free_port()}/0")).runner
+    away = Watched(RqSource(name="media", redis_url=f"redis://127.0.0.1:{free_port()}/0")).runner
     assert (await away.check())[0].startswith("failed: ")
     assert isinstance(away, RqSourceRunner)
     assert server.port

@@ -14,8 +14,8 @@ from rq.command import send_stop_job_command
 from rq.job import Job
 from rq.rate_limit import RateLimit
 from support.rq_site import RqSite, RqWorker
-from support.rq_watch import Moment
 from support.waiting import wait_for
+from support.watch import Moment
 from taskscope_collector.reducer.record import Draft
 from taskscope_shared.model import State
 

@@ -10,8 +10,8 @@ from support.scenarios.app import QUEUE, Place, make_app
 from support.scenarios.drive import Scenario, Sent, Session
 from support.scenarios.expected import WITHOUT_BACKEND, Row, rows_of
 from support.scenarios.ledger import Entry, Ledger
-from support.scenarios.watch import Moment, Watched
 from support.scenarios.workers import Workers
+from support.watch import Moment, Watched
 from taskscope_collector.observations import Observation
 from taskscope_collector.reducer.record import Draft
 from taskscope_shared.model import Source, State
@@ -89,15 +89,10 @@ async def settle(watched: Watched, session: Session, rows: dict[str, Row]) -> No
     wanted: dict[str, State] = {session.sent[label].id: row.state for label, row in rows.items()}
     try:
         await watched.until(
-            "the states", lambda: all(_state(watched, task) is state for task, state in wanted.items()), SETTLE_SECONDS
+            "the states", lambda: all(watched.state_of(task) is state for task, state in wanted.items()), SETTLE_SECONDS
         )
     except AssertionError:
         return
-
-
-def _state(watched: Watched, task_id: str) -> State | None:
-    draft = watched.tasks.get(task_id)
-    return draft.state if draft else None
 
 
 def outcome_of(watched: Watched, session: Session) -> Outcome:

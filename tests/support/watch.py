@@ -1,4 +1,4 @@
-"""Watches one Celery source as a collector does, in this process: the source puts into the reducer's state, and all is kept."""
+"""Watches one source as a collector does, in this process: the source puts into the reducer's state, and all is kept."""
 
 import asyncio
 import copy
@@ -7,16 +7,17 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from support.waiting import eventually
+from taskscope_collector.collector import make_runner
 from taskscope_collector.observations import Observation
 from taskscope_collector.redaction import Redactor
 from taskscope_collector.reducer.record import Draft
 from taskscope_collector.reducer.state import ReducerSettings, SourceState
-from taskscope_collector.sources.celery.source import CelerySourceRunner
 from taskscope_shared.clock import SystemClock
-from taskscope_shared.model import Engine, Queue, Source, State, Worker
-from taskscope_shared.settings import DEFAULT_KINDS, CelerySource, Redaction
+from taskscope_shared.model import Queue, Source, State, Worker
+from taskscope_shared.settings import DEFAULT_KINDS, Redaction, Retention, SourceSettings
 
 TICK_SECONDS = 0.5
+BUDGETS = Retention(finished=10_000, failed=10_000, queued=10_000, seconds=3600.0)
 
 
 class Moment(NamedTuple):
@@ -30,15 +31,28 @@ class Moment(NamedTuple):
 
 
 class Watched:
-    """A running source with its state, and everything that was observed, in order."""
+    """A running source with its state, and everything that was observed, in order.
 
-    def __init__(self, settings: CelerySource) -> None:
+    It is as the one that holds the lease, which asks the broker and the workers, until a test says `state.is_active = False`.
+    """
+
+    def __init__(self, settings: SourceSettings) -> None:
         self.clock = SystemClock()
         redactor = Redactor(Redaction())
-        self.runner = CelerySourceRunner(settings, redactor, self.clock)
-        self.settings = reducer_settings(settings.name)
-        self.state = SourceState(self.settings)
-        self.state.is_active = True  # it holds the lease: it may ask the broker and the workers
+        self.runner = make_runner(settings, BUDGETS, redactor, self.clock)
+        self.state = SourceState(
+            ReducerSettings(
+                source=settings.name,
+                engine=self.runner.engine,
+                kinds=DEFAULT_KINDS,
+                finished=BUDGETS.finished,
+                failed=BUDGETS.failed,
+                queued=BUDGETS.queued,
+                seconds=BUDGETS.seconds,
+                redactor=redactor,
+            )
+        )
+        self.state.is_active = True
         self.observations: list[Observation] = []
         self.tasks: dict[str, Draft] = {}
         self.workers: dict[str, Worker] = {}
@@ -94,6 +108,10 @@ class Watched:
     def health(self) -> Source:
         return self.state.source_health(self.clock.now())
 
+    def state_of(self, task_id: str) -> State | None:
+        draft = self.tasks.get(task_id)
+        return draft.state if draft else None
+
     async def until(self, what: str, condition: Any, seconds: float = 20.0) -> None:
         """Until `condition()` holds. Fails if the source ended, or after `seconds`."""
         await eventually(lambda: self._alive() and condition(), seconds=seconds, what=what)
@@ -104,16 +122,3 @@ class Watched:
                 task.result()
                 raise AssertionError("the source ended")
         return True
-
-
-def reducer_settings(source: str) -> ReducerSettings:
-    return ReducerSettings(
-        source=source,
-        engine=Engine.CELERY,
-        kinds=DEFAULT_KINDS,
-        finished=10_000,
-        failed=10_000,
-        queued=10_000,
-        seconds=3600.0,
-        redactor=Redactor(Redaction()),
-    )
