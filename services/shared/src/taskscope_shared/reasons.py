@@ -20,6 +20,15 @@ NO_GROUP: Final = "Celery's events do not carry the group; it is in a stored res
 LOST: Final = "its worker died without saying how far it was"
 VANISHED: Final = "a job with result_ttl=0 is deleted when it succeeds: its end is when it was seen to be gone"
 NOT_STARTED_EVENT: Final = "no event or inspect reply told when it started"
+NOT_RECEIVED_EVENT: Final = "no event told when a worker received it"
+NO_END: Final = "nobody told when it ended"
+NO_WORKER: Final = "no event, inspect reply or result told which worker had it"
+NO_ARGUMENTS: Final = "no event, inspect reply, message or result with its arguments was seen"
+NO_RQ_ARGUMENTS: Final = "its arguments are not stored in a form that can be read without running anything"
+NO_RELATIVES: Final = "no event, message or result that names its root and parent was seen"
+NO_PRIORITY: Final = "is not in Celery's events, only in messages and inspect replies"
+NO_CAUSE: Final = "nobody stored or reported why it failed"
+NO_TRACEBACK: Final = "no traceback was stored or reported"
 _WAITING: Final = frozenset({State.SCHEDULED, State.DEFERRED, State.QUEUED, State.RESERVED, State.RETRYING})
 
 
@@ -38,8 +47,30 @@ def unknown_fields(task: Task) -> dict[str, str]:
         _celery(task, reasons)
     else:
         _rq(task, reasons)
+    if task.worker is None and _was_with_a_worker(task):
+        reasons["worker"] = NO_WORKER
+    _texts(task, reasons)
     _times(task, reasons)
     return reasons
+
+
+def _was_with_a_worker(task: Task) -> bool:
+    """A task that was revoked before its start never was; one that waits is not yet, or not any more."""
+    return task.started_at is not None or (task.state not in _WAITING and task.state is not State.REVOKED)
+
+
+def _texts(task: Task, reasons: dict[str, str]) -> None:
+    missing = NO_ARGUMENTS if task.engine is Engine.CELERY else NO_RQ_ARGUMENTS
+    if task.args is None:
+        reasons["args"] = missing
+    if task.kwargs is None:
+        reasons["kwargs"] = missing
+    if task.state is not State.FAILED:
+        return
+    if task.exception_type is None and task.exception is None:
+        reasons["exception_type"] = reasons["exception"] = NO_CAUSE
+    if task.traceback is None:
+        reasons["traceback"] = NO_TRACEBACK
 
 
 def _celery(task: Task, reasons: dict[str, str]) -> None:
@@ -57,6 +88,12 @@ def _celery(task: Task, reasons: dict[str, str]) -> None:
         )
     if task.result is None and task.state is State.SUCCEEDED:
         reasons["result"] = NO_RESULT
+    if task.received_at is None and _was_with_a_worker(task):
+        reasons["received_at"] = NOT_RECEIVED_EVENT
+    if task.priority is None:
+        reasons["priority"] = NO_PRIORITY
+    if task.root_id is None:
+        reasons["root_id"] = reasons["parent_id"] = NO_RELATIVES
 
 
 def _rq(task: Task, reasons: dict[str, str]) -> None:
@@ -71,6 +108,12 @@ def _times(task: Task, reasons: dict[str, str]) -> None:
         reasons["result"] = reasons["runtime_seconds"] = NO_OUTCOME
     if task.started_at is None and task.state not in _WAITING and task.state is not State.REVOKED:
         reasons["started_at"] = NOT_STARTED_EVENT
+        if task.wait_seconds is None:
+            reasons["wait_seconds"] = NOT_STARTED_EVENT
+        if task.runtime_seconds is None:
+            reasons.setdefault("runtime_seconds", NOT_STARTED_EVENT)
+    if task.finished_at is None and task.state in FINISHED:
+        reasons["finished_at"] = NO_END
     if task.runtime_seconds is None and task.state in FINISHED and task.started_at is not None:
         reasons["runtime_seconds"] = _no_runtime(task)
 
