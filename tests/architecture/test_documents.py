@@ -9,6 +9,10 @@ from support.source_code import ROOT
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 
+def make_targets() -> set[str]:
+    return set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+
+
 def shown(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
@@ -22,9 +26,15 @@ def test_every_link_leads_somewhere(document: Path) -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=shown)
 def test_every_make_target_that_is_named_exists(document: Path) -> None:
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
     named = set(re.findall(r"(?:`|^ {4})make ([a-z-]+)", document.read_text("utf-8"), re.MULTILINE))
-    assert named - targets == set()
+    assert named - make_targets() == set()
+
+
+def test_every_make_target_that_a_program_tells_its_user_exists() -> None:
+    programs = [path for top in ("services", "examples") for path in (ROOT / top).glob("*/src/**/*.py")]
+    named = {(path.name, target) for path in programs for target in re.findall(r"`make ([a-z-]+)`", path.read_text("utf-8"))}
+    assert {target for _, target in named} >= {"web"}
+    assert {(name, target) for name, target in named if target not in make_targets()} == set()
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=shown)

@@ -61,9 +61,5 @@ def uses(module: Module) -> Iterator[tuple[str, int]]:
             yield ast.unparse(node), node.lineno
 
 
-def _parse(source: Path, file: Path) -> Module:
-    return Module(_dotted(file.relative_to(source)), file, ast.parse(file.read_text("utf-8"), str(file)))
-
-
 def _dotted(file: Path) -> str:
     return ".".join(file.with_suffix("").parts).removesuffix(".__init__")

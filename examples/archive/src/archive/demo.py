@@ -99,7 +99,7 @@ def _start_all(settings: config.Config, own_redis_url: str, port: int) -> Iterat
         try:
             yield start(name, command, environment, log)
         except FileNotFoundError as error:
-            raise DemoError(f"{name} cannot be started: there is no {error.filename}; run `make install` first") from error
+            raise DemoError(f"{name} cannot be started: there is no {error.filename}; run `make setup` first") from error
 
 
 def _commands(settings: config.Config, own_redis_url: str, port: int) -> Iterator[tuple[str, list[str]]]:

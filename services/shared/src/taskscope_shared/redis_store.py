@@ -245,7 +245,7 @@ class RedisStore(RedisReader):
                 await self._compare(link, lease, position)
                 if _executed((await link.run([("MULTI",), *body, ("EXEC",)]))[-1]):
                     # On its own: it lies in another slot of a cluster.
-                    await link.run([("ZADD", keys.sources, at, source)])
+                    await link.run([("ZADD", keys.sources, at, source), ("EXPIRE", keys.sources, KEY_TTL_SECONDS)])
                     return
         raise StoreError(f"{source}: something else keeps writing to the lease's key; the head was not announced")
 

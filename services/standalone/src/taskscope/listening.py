@@ -19,7 +19,7 @@ def listen(host: str, port: int) -> socket.socket:
         family, _, _, _, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
             0
         ]
-        return socket.create_server(address[:2], family=family, backlog=2048)
+        return socket.create_server(address[:2], family=family, backlog=BACKLOG)
     except socket.gaierror as error:
         raise ListenError(f"{host} is not an address of this machine: {error.strerror}") from error
     except OSError as error:
