@@ -101,9 +101,9 @@ def _at_rate(rate: int, seconds: int) -> tuple[str, str]:
 
 
 def _is_quiet(it: Rig) -> bool:
-    """Whether nothing more was received for three seconds but heartbeats, of which there are none any more."""
+    """Whether nothing was received in 3 s, the measured window (the generator's workers send no heartbeats any more)."""
     first = _celery(it)
-    time.sleep(3)  # two looks some seconds apart are the condition itself
+    time.sleep(3)
     last = _celery(it)
     return bool(first) and first["received"] == last["received"] and first["dropped"] == last["dropped"]
 
@@ -115,7 +115,7 @@ def latency() -> list[Row]:
         it.start_all()
         for rate, seconds, target in ((2000, 20, "p50 ≤ 70 ms, p99 ≤ 200 ms"), (20, 40, "p50 ≤ 25 ms")):
             watcher = it.watch(seconds - 2, {"filter": {}, "sort": "-updated_at", "limit": 200})
-            time.sleep(1)  # the first frames are of the join
+            it.wait(lambda: it.get("/api/health")["live_view"]["clients"] == 1, "the watcher has joined")
             sent = report(it.generate(rate=rate, seconds=seconds, start=rate * 1_000_000))
             seen = report(watcher)
             text = f"p50 {seen['p50']:.0f} ms, p99 {seen['p99']:.0f} ms, max {seen['max']:.0f} ms ({seen['tasks']:,} tasks of {sent['tasks']:,})"
@@ -183,11 +183,11 @@ def _fill_rq(url: str, jobs: int) -> None:
 
 
 def memory_and_restarts() -> list[Row]:
-    """Memory a retained task, and how long restarts take with 100,000 of them."""
+    """Memory a retained task (what 100,000 of them add to that of a start and 400 tasks), and how long restarts take with them."""
     with rig(rq=False) as it:
         collector, api = it.start_all()
-        report(it.generate(rate=4_000, tasks=400))
-        time.sleep(2)  # allocations of the start settle; the growth is measured from here
+        _settled(it, int(report(it.generate(rate=4_000, tasks=400))["events"]))
+        it.wait(lambda: _settled_memory(collector, api), "memory of the start settled", 60)
         before = collector.rss(), api.rss()
         _fill(it)
         it.wait(lambda: _settled_memory(collector, api), "memory settled", 120)
@@ -204,8 +204,9 @@ def memory_and_restarts() -> list[Row]:
 
 
 def _settled_memory(collector: Service, api: Service) -> bool:
+    """Whether neither grew or shrank by 1 MB in 8 s: the measured window."""
     first = collector.rss(), api.rss()
-    time.sleep(8)  # two looks, some seconds apart, are the condition itself
+    time.sleep(8)
     return all(abs(now - then) < 1_000_000 for now, then in zip((collector.rss(), api.rss()), first, strict=True))
 
 
@@ -252,8 +253,7 @@ def broker_load() -> list[Row]:
             unwatched = _usage(it.broker.port, 60)
             it.start_all()
             it.start("taskscope-collector")
-            it.wait(lambda: len(it.get("/api/workers")["items"]) >= 50, "50 workers seen", 60)
-            time.sleep(15)  # enabling events and the first inspect rounds are over
+            it.wait(lambda: _are_known(it, 50) and _listeners(it) >= 2, "50 workers known, the standby listens", 90)
             watched = _usage(it.broker.port, 60)
         finally:
             for worker in workers:
@@ -302,12 +302,25 @@ def _idle_workers(it: Rig, count: int) -> list[subprocess.Popen[bytes]]:
     return workers
 
 
+def _are_known(it: Rig, count: int) -> bool:
+    """Whether so many workers send events and have answered an inspect round with all that is asked of a new worker."""
+    workers = it.get("/api/workers?limit=500")["items"]
+    return sum(bool(worker["events"] and worker["queues"] and worker["pool"]) for worker in workers) >= count
+
+
+def _listeners(it: Rig) -> int:
+    """Collectors that are subscribed to the broker's events: beside their pattern each holds a channel of its own."""
+    with redis.Redis.from_url(it.broker_url) as server:
+        clients = server.client_list(_type="pubsub")
+    return sum(client["name"] == "taskscope" and client["sub"] != "0" for client in clients)
+
+
 def _usage(port: int, seconds: float) -> tuple[float, float, set[str]]:
-    """Share of a core, bytes a second and commands of a server over a while."""
+    """Share of a core, bytes a second and commands of a server. `seconds` is the measured window."""
     server = redis.Redis(port=port)
     server.config_resetstat()
     first = server.info()
-    time.sleep(seconds)  # the window that is measured
+    time.sleep(seconds)
     last = server.info()
     cpu = sum(last[key] - first[key] for key in ("used_cpu_sys", "used_cpu_user")) / seconds
     traffic = sum(last[key] - first[key] for key in ("total_net_input_bytes", "total_net_output_bytes")) / seconds
