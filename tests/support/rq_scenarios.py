@@ -3,14 +3,17 @@
 A row says what RQ 3.0 does (seen on its keys) and what the job's own ledger says, not what the reducer makes of it.
 """
 
+import contextlib
 import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 
 from rq import Queue, Repeat, Retry
 from rq.command import send_stop_job_command
+from rq.exceptions import NoSuchJobError
 from rq.job import Job
 from rq.rate_limit import RateLimit
 from support.rq_site import RqSite, RqWorker
@@ -21,6 +24,10 @@ from taskscope_shared.model import State
 
 TIME_SECONDS = 0.8
 """Between a job's own first and last lines and RQ's times, on a busy machine."""
+
+
+Check = Callable[[float | None], list[str]]
+"""What is wrong with a time."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +58,7 @@ class Row:
 
 @dataclass
 class Case:
-    """A job that was sent, and its row. `ready_at`: when its last run could have begun at the earliest."""
+    """A job that was sent, and its row. `ready_at`: when RQ put it into its queue for its last run, as RQ itself says."""
 
     label: str
     id: str
@@ -104,7 +111,10 @@ class Drive:
         self.site.redis.set(f"gate:{gate}", "open")
 
     def case(self, label: str, job: Job, row: Row, **more: float) -> None:
-        self.cases.append(Case(label, job.id, row, **more))
+        with contextlib.suppress(NoSuchJobError):  # one that vanished is as it was when it was sent
+            job.refresh()
+        ready_at = job.enqueued_at.timestamp() if job.enqueued_at else None
+        self.cases.append(Case(label, job.id, row, ready_at, **more))
 
 
 DONE = Row(State.SUCCEEDED, result="{'lasted': 0.2, 'token': '***'}", passed=(State.RUNNING,))
@@ -392,7 +402,7 @@ def differences(drive: Drive, case: Case, draft: Draft | None, states: list[Stat
     texts = (("exception", draft.exception, row.exception), ("traceback", draft.traceback, row.traceback))
     found += [f"{name}: is {is_!r}, should have {part!r}" for name, is_, part in texts if part and part not in (is_ or "")]
     found += [f"never {state}: {states}" for state in row.passed if state not in states]
-    return found + _times(entries, draft, row)
+    return found + [difference for name, check in _times(entries, case).items() for difference in check(getattr(draft, name))]
 
 
 def expected_fields(drive: Drive, case: Case) -> dict[str, object]:
@@ -411,30 +421,34 @@ def expected_fields(drive: Drive, case: Case) -> dict[str, object]:
         "result": row.result,
         "uncertain": None,
         "history": lambda history: tuple(attempt.state for attempt in history) == row.history,
+        **{name: partial(_holds, check) for name, check in _times(entries, case).items()},
     }
 
 
-def _times(entries: list[tuple[str, float, str]], draft: Draft, row: Row) -> list[str]:
+def _holds(check: Check, value: float | None) -> bool:
+    return check(value) == []
+
+
+def _times(entries: list[tuple[str, float, str]], case: Case) -> dict[str, Check]:
+    """Field -> what is wrong with a value of it, by the job's ledger and by when RQ says that it put the job into its queue."""
+    row = case.row
     if row.times == "never ran":
-        ran = (draft.started_at, draft.runtime_seconds, draft.wait_seconds)
-        return [f"it never ran, but has {ran}"] if ran != (None, None, None) else []
+        return dict.fromkeys(("started_at", "runtime_seconds", "wait_seconds"), _is_null)
     starts = [at for what, at, _ in entries if what == "start"]
     ends = [at for what, at, _ in entries if what == "end"]
-    found = _near("started", draft.started_at, starts[-1])
-    if draft.sent_at is None or draft.wait_seconds is None:
-        found.append(f"sent and wait: are {draft.sent_at}, {draft.wait_seconds}")
-    else:
-        found += _near("wait", draft.wait_seconds, starts[-1] - max(draft.sent_at, draft.eta_at or 0.0))
+    assert case.ready_at is not None
+    wanted = {"started_at": starts[-1], "sent_at": case.ready_at, "wait_seconds": starts[-1] - case.ready_at}
     if row.times == "ledger":
-        found += _near("finished", draft.finished_at, ends[-1])
-        if row.runtime:
-            found += _near("runtime", draft.runtime_seconds, ends[-1] - starts[-1])
-    elif row.times == "lost" and draft.runtime_seconds is not None:
-        found.append(f"runtime: is {draft.runtime_seconds}, though nobody saw its end")
-    return found
+        wanted |= {"finished_at": ends[-1]} | ({"runtime_seconds": ends[-1] - starts[-1]} if row.runtime else {})
+    checks: dict[str, Check] = {name: partial(_near, name, should) for name, should in wanted.items()}
+    return checks | ({"runtime_seconds": _is_null} if row.times == "lost" else {})
 
 
-def _near(name: str, is_: float | None, should: float) -> list[str]:
+def _near(name: str, should: float, is_: float | None) -> list[str]:
     if is_ is None:
         return [f"{name}: is unknown, should be {should:.3f}"]
     return [f"{name}: is {is_:.3f}, should be {should:.3f}"] if abs(is_ - should) > TIME_SECONDS else []
+
+
+def _is_null(is_: float | None) -> list[str]:
+    return [] if is_ is None else [f"a time is {is_}, though nobody could see it"]
