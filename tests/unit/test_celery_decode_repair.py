@@ -1,6 +1,7 @@
 """What a round of answers lets conclude, without any broker."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -10,7 +11,7 @@ from taskscope_collector.observations import Counts, InspectRound, TaskMissing, 
 from taskscope_collector.redaction import Redactor
 from taskscope_collector.sources.celery.decode import Malformed
 from taskscope_collector.sources.celery.held import Bindings, ReplyDecoder
-from taskscope_collector.sources.celery.inspect import Inspector
+from taskscope_collector.sources.celery.inspect import SCHEDULED_BYTES_A_SECOND, Inspector
 from taskscope_collector.sources.celery.mailbox import ANSWER_SECONDS, Answers, Question
 from taskscope_collector.sources.celery.repair import Repair
 from taskscope_collector.sources.celery.result_store import ResultStore
@@ -24,10 +25,15 @@ POOLS = {"prefork": "celery.concurrency.prefork:TaskPool", "solo": "celery.concu
 
 
 class Workers:
-    """A mailbox and the workers behind it. `holds`: what each says; `queried`: what `query_task` finds; `connected`: or not."""
+    """A mailbox and the workers behind it.
+
+    `holds`: what each works on; `bytes`: how large its answer is; `queried`: what `query_task` finds; `connected`: or not.
+    """
 
     def __init__(self) -> None:
         self.holds: dict[str, list[str]] = {}
+        self.scheduled: dict[str, list[str]] = {}
+        self.bytes: dict[str, int] = {}
         self.queried: dict[str, list[str]] = {}
         self.pools: dict[str, str] = {}
         self.silent: set[str] = set()
@@ -38,7 +44,7 @@ class Workers:
     ) -> Answers:
         del expected, seconds
         replies = {question.method: self._replies(question.method) for question in questions}
-        return Answers(1.0, replies, {question.method: 0 for question in questions}, self.subscribed)
+        return Answers(1.0, replies, {q.method: self.bytes.get(q.method, 0) for q in questions}, self.subscribed)
 
     def _replies(self, method: str) -> dict[str, msgspec.Raw]:
         awake = [worker for worker in self.holds if worker not in self.silent]
@@ -49,6 +55,8 @@ class Workers:
             return {"pool": {"implementation": POOLS[self.pools.get(worker, "prefork")], "max-concurrency": 2}}
         if method == "query_task":
             return {task_id: ["active", {"id": task_id}] for task_id in self.queried.get(worker, [])}
+        if method == "scheduled":
+            return [{"eta": None, "priority": 6, "request": {"id": task_id}} for task_id in self.scheduled.get(worker, [])]
         return [{"id": task_id} for task_id in self.holds[worker]] if method == "active" else []
 
     async def of_dead(self, open_tasks: dict[str, str]) -> dict[str, str]:
@@ -138,12 +146,48 @@ async def test_a_task_that_waits_but_lies_nowhere_is_missing_after_some_looks(be
         assert suspects == 2
         return {"queued"}
 
-    for _ in range(2):
+    for _ in range(5):
         bench.recorder.put(await bench.repair.waiting(bench.recorder, in_queues))
         bench.clock.advance(10)
-    assert not bench.recorder.of(TaskMissing)
+    assert not bench.recorder.of(TaskMissing), "some worker may have taken it since it was asked"
+    await bench.rounds(1)
     bench.recorder.put(await bench.repair.waiting(bench.recorder, in_queues))
     assert [seen.id for seen in bench.recorder.of(TaskMissing)] == ["purged"]
+
+
+async def test_a_task_that_a_worker_took_to_hold_it_back_for_its_eta_is_not_missing(bench: Bench) -> None:
+    """It is in no queue, neither active nor reserved, and `scheduled` is asked for seldom: its answers are large."""
+    bench.workers.holds = {"w": []}
+    await bench.rounds(1)
+    bench.workers.scheduled = {"w": ["eta"]}
+    bench.recorder.waiting = {"eta": None}
+
+    async def in_queues(suspects: int) -> set[str] | None:
+        assert suspects == 1
+        return set()
+
+    for _ in range(5):
+        bench.recorder.put(await bench.repair.waiting(bench.recorder, in_queues))
+        bench.clock.advance(1)
+        await bench.rounds(1)
+    assert not bench.recorder.of(TaskMissing)
+    assert bench.inspector.holdings.scheduled["w"] == {"eta"}
+
+
+async def test_large_answers_about_scheduled_tasks_are_asked_for_seldom(bench: Bench) -> None:
+    """20,000 tasks with an ETA make 11.5 MB: no suspicion may fetch them at each round."""
+    bench.workers.holds, bench.workers.scheduled = {"w": []}, {"w": ["eta"]}
+    bench.workers.bytes = {"scheduled": 11_500_000}
+    asked_at = []
+    for _ in range(100):
+        before = bench.inspector.scheduled_asked_at
+        bench.inspector.ask_scheduled()
+        await bench.rounds(1)
+        if bench.inspector.scheduled_asked_at > before:
+            asked_at.append(bench.inspector.scheduled_asked_at)
+    assert len(asked_at) > 1
+    assert min(later - earlier for earlier, later in pairwise(asked_at)) >= 11_500_000 / SCHEDULED_BYTES_A_SECOND
+    assert bench.inspector.round_bytes == 0, "rounds keep their own pace"
 
 
 async def test_a_silent_worker_may_hold_whatever_waits(bench: Bench) -> None:

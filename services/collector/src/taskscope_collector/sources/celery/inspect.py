@@ -5,6 +5,7 @@ as its size allows, since 20,000 tasks with an ETA make an answer of 11 MB.
 """
 
 import asyncio
+import math
 from collections.abc import Callable
 
 import msgspec
@@ -58,16 +59,20 @@ class Inspector:
         self._clock = clock
         self._slow_at = 0.0
         self._scheduled_at = 0.0
+        self._scheduled_bytes = 0
         self._slow_workers: set[str] = set()
         self.holdings = Holdings()
         self.worker_queues: dict[str, tuple[str, ...]] = {}
         self.exchanges: set[str] = set()
         self.round_bytes = 0
         """Size of the last round's answers, without `scheduled`, which has a pace of its own."""
+        self.asked_at = self.scheduled_asked_at = -math.inf
+        """When what is in `holdings` was asked for (monotonic): what came to a worker later is not in there."""
 
     async def round(self, mailbox: Mailbox, sink: Sink, *, everything: bool = False) -> InspectRound:
         """One round. Raises what the mailbox raises."""
         questions = self._questions(everything=everything)
+        began = self._clock.monotonic()
         answers = await mailbox.ask(questions, expected=self._roster.expected())
         seen_at = self._clock.now()
         self.round_bytes = sum(size for method, size in answers.sizes.items() if method != SCHEDULED.method)
@@ -76,10 +81,10 @@ class Inspector:
         self._forget(replied)
         for worker in sorted(replied):
             sink.put([await self._reply(worker, answers, seen_at)])
+        self.asked_at = began
         if SCHEDULED in questions:
-            self._scheduled_at = self._clock.monotonic() + max(
-                SLOW_SECONDS, answers.sizes[SCHEDULED.method] / SCHEDULED_BYTES_A_SECOND
-            )
+            self.scheduled_asked_at, self._scheduled_bytes = began, answers.sizes[SCHEDULED.method]
+            self._scheduled_at = began + max(SLOW_SECONDS, self._scheduled_pause())
         if any(worker not in self.worker_queues for worker in replied):
             self.ask_everything()
         over = InspectRound(at=self._clock.now(), replied=frozenset(replied), subscribed=answers.subscribed)
@@ -89,6 +94,13 @@ class Inspector:
     def ask_everything(self) -> None:
         """The next round asks for everything: a worker came, or there was a gap."""
         self._slow_at = 0.0
+
+    def ask_scheduled(self) -> None:
+        """The next round asks what is held back for its time, too, unless the last answer was too large for that yet."""
+        self._scheduled_at = min(self._scheduled_at, self.scheduled_asked_at + self._scheduled_pause())
+
+    def _scheduled_pause(self) -> float:
+        return self._scheduled_bytes / SCHEDULED_BYTES_A_SECOND
 
     def _questions(self, *, everything: bool) -> list[Question]:
         now = self._clock.monotonic()

@@ -50,7 +50,8 @@ class Repair:
         self._looks: dict[str, int] = {}
         self._missing: set[str] = set()
         self._swept_at = 0.0
-        self._waiting_absent: dict[str, int] = {}
+        # Id -> how often it was looked for in vain, and since when (monotonic).
+        self._waiting_absent: dict[str, tuple[int, float]] = {}
         self._waiting_at = 0.0
         self._complete = False
 
@@ -158,11 +159,14 @@ class Repair:
         if ids is None:
             self._waiting_absent.clear()
             return []
-        return await self._absent_waiting(task_id for task_id in candidates if task_id not in ids)
+        return await self._absent_waiting((task_id for task_id in candidates if task_id not in ids), now)
 
-    async def _absent_waiting(self, task_ids: Iterable[str]) -> list[Observation]:
-        self._waiting_absent = {task_id: self._waiting_absent.get(task_id, 0) + 1 for task_id in task_ids}
-        gone = [task_id for task_id, rounds in self._waiting_absent.items() if rounds > ROUNDS and task_id not in self._missing]
+    async def _absent_waiting(self, task_ids: Iterable[str], now: float) -> list[Observation]:
+        before = self._waiting_absent
+        looked = ((task_id, *before.get(task_id, (0, now))) for task_id in task_ids)
+        self._waiting_absent = {task_id: (looks + 1, since) for task_id, looks, since in looked}
+        often = [task_id for task_id, (looks, _) in self._waiting_absent.items() if looks > ROUNDS]
+        gone = [task_id for task_id in often if self._is_asked_for(task_id)]
         if not gone:
             return []
         ended = await self._ended(gone)
@@ -173,3 +177,16 @@ class Repair:
             TaskMissing(id=i, at=at, reason="it is in no queue and with no worker any more") for i in gone if i not in known
         ]
         return [*ended, *missing]
+
+    def _is_asked_for(self, task_id: str) -> bool:
+        """Whether every worker was asked for all that it holds since the task was first absent: it may just have taken it.
+
+        Those with an ETA are in no queue and not reserved for as long as that takes (RabbitMQ does not show them at all).
+        """
+        if task_id in self._missing:
+            return False
+        _, since = self._waiting_absent[task_id]
+        if self._inspector.scheduled_asked_at < since:
+            self._inspector.ask_scheduled()
+            return False
+        return self._inspector.asked_at >= since
