@@ -23,6 +23,7 @@ class Node:
     beat_at: float | None = None
     freq: float = 2.0
     pid: int = 0
+    clock: int = 0
     answered_at: float | None = None
     missed: int = 0
     offline: bool = False
@@ -77,12 +78,14 @@ class Roster:
             node.offline = True
             return
         if beat.type == "worker-online" or node.offline or (node.pid and beat.pid and node.pid != beat.pid):
-            # A new process: what was switched on in the old one is off again.
-            node.events, node.events_enabled_by_us, node.events_unavailable = None, False, False
+            # In a new process what was switched on in the old one is off again. One that only lost its broker says hello, too,
+            # and still has it on (celery.worker.consumer.events): then it says so, and not who did it.
+            node.events_enabled_by_us = node.events_enabled_by_us and _is_same_process(node, beat)
+            node.events, node.events_unavailable = None, False
             node.asked, node.missed = 0, 0
             self.arrived.set()
         node.offline = False
-        node.pid = beat.pid or node.pid
+        node.pid, node.clock = beat.pid or node.pid, beat.clock or node.clock
         # The answer to a broadcast `heartbeat` says 5, whatever the worker's frequency is: the lower one is the worker's own.
         node.freq = min(node.freq, beat.freq) if beat.freq and node.beat_at is not None else beat.freq or node.freq
         node.beat_at = now
@@ -108,6 +111,11 @@ class Roster:
         """Workers that are there and whose events are not on, but for those that cannot send any."""
         silent = (node for node in self.nodes.values() if not node.events and not node.events_unavailable)
         return [node for node in silent if not node.offline and node.missed < MISSED_ROUNDS]
+
+
+def _is_same_process(node: Node, beat: WorkerBeat) -> bool:
+    """The same pid, and a clock that goes on: in a container each start has the same pid."""
+    return bool(node.pid) and node.pid == beat.pid and beat.clock >= node.clock
 
 
 class KnownIds:
