@@ -4,6 +4,7 @@ import math
 import random
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
+from itertools import pairwise
 
 from support.reducing import draft, reducer
 from taskscope_collector.observations import Observation
@@ -21,19 +22,20 @@ def assert_same_state_in_any_order(
     orders: int = 60,
     seed: int = 0,
 ) -> None:
-    """Reduce `observations` as they are, backwards and in `orders` random orders with duplicates, and compare.
+    """Reduce `observations` as they are, backwards and in `orders` random orders with duplicates, one by one and in batches.
 
     Each time the task (the only one that is named, unless `task_id` says which) must have the fields `expected`, which come
     from the scenario's own ledger: a value, or a function of one that returns whether it is right. Its other fields must be
     the same in each order. At the end the reducer ticks once, at the time of the latest observation.
     """
     id_ = task_id if task_id is not None else _only_task(observations)
-    first = _reduce(observations, engine, id_)
+    first = _reduce(observations, engine, id_, range(len(observations)))
     _compare(first, expected, "in the order in which they were seen")
     choice = random.Random(seed)
     for number, order in enumerate(_orders(observations, orders, choice)):
-        state = _reduce(order, engine, id_)
-        assert state == first, f"order {number}: {_differences(first, state)}\n" + "\n".join(map(_brief, order))
+        for cuts in (len(order), choice.randrange(len(order))):  # one by one, and in batches
+            state = _reduce(order, engine, id_, sorted(choice.sample(range(len(order)), cuts)))
+            assert state == first, f"order {number}: {_differences(first, state)}\n" + "\n".join(map(_brief, order))
 
 
 def _orders(observations: Sequence[Observation], count: int, choice: random.Random) -> list[list[Observation]]:
@@ -45,10 +47,11 @@ def _orders(observations: Sequence[Observation], count: int, choice: random.Rand
     return orders
 
 
-def _reduce(observations: Sequence[Observation], engine: Engine, id_: str) -> dict[str, object]:
+def _reduce(observations: Sequence[Observation], engine: Engine, id_: str, cuts: Sequence[int]) -> dict[str, object]:
     state = reducer(engine)
-    for observation in deepcopy(list(observations)):  # it belongs to the reducer once applied
-        state.apply(observation)
+    own = deepcopy(list(observations))  # they belong to the reducer once applied
+    for begin, end in pairwise((0, *cuts, len(own))):
+        state.apply_batch(own[begin:end])
     state.tick(max(observation.at for observation in observations))
     folded = draft(state, id_)
     return {name: getattr(folded, name) for name in Task.__struct_fields__ if name not in _VERSION}

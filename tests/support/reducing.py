@@ -27,9 +27,7 @@ def event(kind: str, at: float, clock: int = 0, *, worker: str = W1, id_: str = 
     """A `task-<kind>` event, `at` seconds after T0; its clock grows with its time unless it is given."""
     moment = T0 + at
     fields.setdefault("pid", PIDS.get(worker, 99))
-    return TaskEvent(
-        f"task-{kind}", id_, worker, moment, clock or 1 + round(at * 10_000), at=moment, seen_at=moment + 0.01, **fields
-    )
+    return TaskEvent(f"task-{kind}", id_, moment, worker, clock or 1 + round(at * 10_000), **fields)
 
 
 def result(status: str, at: float, *, id_: str = "t", **fields: Any) -> TaskResult:

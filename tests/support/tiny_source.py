@@ -145,7 +145,7 @@ class TinyState:
 
 
 def event(id_: str, what: str = "task-succeeded", at: float = 1_800_000_000.0, **fields: object) -> TaskEvent:
-    return TaskEvent(what, id_, "w", at=at, seen_at=at, runtime=1.0, **fields)  # type: ignore[arg-type]
+    return TaskEvent(what, id_, at, "w", runtime=1.0, **fields)  # type: ignore[arg-type]
 
 
 class TinySource:

@@ -16,16 +16,17 @@ from taskscope_shared.model import Engine, Progress, Queue, SourceStatus, Worker
 # ------------------------------------------------------------------------------------------------------------- Celery
 
 
-class TaskEvent(msgspec.Struct, gc=False):
+class TaskEvent(msgspec.Struct, gc=False, rename={"at": "timestamp", "uncorrected_at": ""}):
     """A Celery `task-*` event, decoded straight from its JSON body (celery.events; fields by type: `docs/architecture.md`).
 
-    `at` and `seen_at` are set by the source after decoding, whatever the body said.
+    `at` is what the body calls `timestamp`. Where the source had to change it, `uncorrected_at` is what the body said (0.0:
+    nothing); it tells whether two events are the same one.
     """
 
     type: str
     uuid: str
+    at: float
     hostname: str = ""
-    timestamp: float = 0.0
     clock: int = 0
     pid: int = 0
     name: str | None = None
@@ -45,8 +46,7 @@ class TaskEvent(msgspec.Struct, gc=False):
     terminated: bool | None = None
     signum: str | int | None = None
     expired: bool | None = None
-    at: float = 0.0
-    seen_at: float = 0.0
+    uncorrected_at: float | None = None
 
 
 class TaskResult(msgspec.Struct, gc=False):

@@ -20,7 +20,7 @@ _KEY_REACH = 100
 _WORK = 4
 """How many times the cap is read of a text that is longer: hiding shortens it."""
 
-_RARE = "qzxjkv"
+_RARE = "qzxjkvwc"
 _ASCII_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 _DROPPED = str.maketrans("", "", "_-. ")
 _KEY_LEFT = re.compile(r"[\w.\-]*\Z")

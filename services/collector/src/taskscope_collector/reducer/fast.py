@@ -15,7 +15,7 @@ from taskscope_collector.reducer.exceptions import parse
 from taskscope_collector.reducer.intake import Intake, Names
 from taskscope_collector.reducer.kinds import Kinds
 from taskscope_collector.reducer.order import add
-from taskscope_collector.reducer.record import Draft, Lane, Record, Stage
+from taskscope_collector.reducer.record import Draft, Record, Stage
 from taskscope_collector.reducer.retention import Books
 from taskscope_collector.reducer.runs import SLACK_SECONDS
 
@@ -23,10 +23,7 @@ Handler = Callable[[TaskEvent, Record], bool]
 _RESULTS: Final = {"SUCCESS": State.SUCCEEDED, "FAILURE": State.FAILED}
 
 # Members of an enum are found slowly; these are looked at for each event.
-_NEW: Final = Lane.NEW
-_WAITING: Final = Lane.WAITING
-_OPEN: Final = Lane.OPEN
-_FINISHED: Final = Lane.FINISHED
+_NEW: Final = Stage.NEW
 _SENT: Final = Stage.SENT
 _RECEIVED: Final = Stage.RECEIVED
 _STARTED: Final = Stage.STARTED
@@ -59,7 +56,7 @@ class FastPath:
     # ------------------------------------------------------------------------------------------------------- messages
 
     def _sent(self, event: TaskEvent, record: Record) -> bool:
-        draft, is_new = record.draft, record.lane is _NEW
+        draft, is_new = record.draft, record.stage is _NEW
         if not is_new and not _is_late_message(event, record):
             return False
         self._message(event, record)
@@ -74,7 +71,6 @@ class FastPath:
         if is_new:
             record.stage = _SENT
             draft.state = _RETRYING if draft.retries else _QUEUED if draft.eta_at is None else _SCHEDULED
-            self._books.move(record, _WAITING)
         elif draft.started_at is not None:
             draft.wait_seconds = _wait(draft, draft.started_at)
         return True
@@ -82,7 +78,7 @@ class FastPath:
     def _received(self, event: TaskEvent, record: Record) -> bool:
         draft, at = record.draft, event.at
         usual = record.stage is _SENT and (event.retries or 0) == draft.retries
-        if not usual and record.lane is not _NEW:
+        if not usual and record.stage is not _NEW:
             return False
         if not event.hostname or not event.clock:
             return False
@@ -97,10 +93,8 @@ class FastPath:
             draft.expires_at = expires if expires is not None else draft.expires_at
         if draft.eta_at is not None and draft.eta_at > at:
             draft.state = _RETRYING if draft.retries else _SCHEDULED
-            self._books.move(record, _WAITING)
         else:
             draft.state = _RESERVED
-            self._books.move(record, _OPEN)
         return True
 
     def _message(self, event: TaskEvent, record: Record) -> None:
@@ -108,8 +102,9 @@ class FastPath:
         draft = record.draft
         self._intake.message(event, record)
         if event.name is not None:
-            event.name, draft.kind = self._kinds.known(event.name)
-            draft.name = event.name
+            if event.name != draft.name:
+                draft.name, draft.kind = self._kinds.known(event.name)
+            event.name = draft.name
         if event.args is not None:
             draft.args = event.args
         if event.kwargs is not None:
@@ -120,14 +115,6 @@ class FastPath:
             draft.parent_id = event.parent_id
         if event.retries:
             draft.retries = event.retries
-        self._note(event, record)
-
-    def _note(self, event: TaskEvent, record: Record) -> None:
-        if record.facts is not None:
-            record.facts.append(event)
-        if not record.dirty:
-            record.dirty = True
-            self._books.dirty.append(record)
 
     # -------------------------------------------------------------------------------------------------------- the run
 
@@ -135,7 +122,6 @@ class FastPath:
         draft = record.draft
         if record.stage is not _RECEIVED or not _follows(event, record):
             return False
-        self._intake.event(event, record)
         record.stage, record.clock = _STARTED, event.clock
         draft.started_at = at = event.at
         draft.state = _RUNNING
@@ -143,9 +129,6 @@ class FastPath:
             draft.updated_at = at
         if draft.sent_at is not None:
             draft.wait_seconds = _wait(draft, at)
-        self._note(event, record)
-        if record.lane is not _OPEN:
-            self._books.move(record, _OPEN)
         return True
 
     def _succeeded(self, event: TaskEvent, record: Record) -> bool:
@@ -154,13 +137,12 @@ class FastPath:
             return False
         if not _follows(event, record):
             return False
-        self._intake.event(event, record)
         self._intake.outcome(event)
         if event.result is not None:
             draft.result = event.result
         draft.state = _SUCCEEDED
         draft.runtime_seconds = event.runtime
-        self._end(event, record, _FINISHED)
+        _end(event, record)
         return True
 
     def _failed(self, event: TaskEvent, record: Record) -> bool:
@@ -169,28 +151,14 @@ class FastPath:
             return False
         if not _follows(event, record):
             return False
-        self._intake.event(event, record)
         self._intake.outcome(event)
         kind, message = parse(event.exception, event.traceback)
         draft.exception_type = kind or draft.exception_type
         draft.exception = message if message is not None else draft.exception
         draft.traceback = event.traceback if event.traceback is not None else draft.traceback
         draft.state, draft.runtime_seconds = State.FAILED, None
-        self._end(event, record, Lane.FAILED)
+        _end(event, record)
         return True
-
-    def _end(self, event: TaskEvent, record: Record, lane: Lane) -> None:
-        draft, stored = record.draft, record.stage is _STORED
-        record.stage, record.clock, draft.finished_at = _ENDED, event.clock, event.at
-        if draft.runtime_seconds is None and draft.started_at is not None:
-            draft.runtime_seconds = max(event.at - draft.started_at, 0.0)
-        if stored:  # the time of the stored result does not count any more
-            draft.updated_at = max(draft.sent_at or 0.0, draft.received_at or 0.0, draft.started_at or 0.0)
-        if event.at > draft.updated_at:
-            draft.updated_at = event.at
-        self._note(event, record)
-        if record.lane is not lane:
-            self._books.move(record, lane)
 
     # --------------------------------------------------------------------------------------------------------- results
 
@@ -223,6 +191,17 @@ class FastPath:
         if record.facts is not None and add(record.facts, result) and _fill(record.draft, result):
             self._books.mark(record)
         return True
+
+
+def _end(event: TaskEvent, record: Record) -> None:
+    draft, stored, at = record.draft, record.stage is _STORED, event.at
+    record.stage, record.clock, draft.finished_at = _ENDED, event.clock, at
+    if draft.runtime_seconds is None and draft.started_at is not None:
+        draft.runtime_seconds = max(at - draft.started_at, 0.0)
+    if stored:  # the time of the stored result does not count any more
+        draft.updated_at = max(draft.sent_at or 0.0, draft.received_at or 0.0, draft.started_at or 0.0)
+    if at > draft.updated_at:
+        draft.updated_at = at
 
 
 def _fill(draft: Draft, result: TaskResult) -> bool:

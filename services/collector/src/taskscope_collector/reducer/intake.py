@@ -16,20 +16,20 @@ class Names:
     """One object for equal strings."""
 
     def __init__(self) -> None:
-        self._names: dict[str, str] = {}
+        self.known: dict[str, str] = {}
 
     def shared(self, name: str) -> str:
         """The first object that was equal to `name`."""
-        known = self._names.get(name)
+        known = self.known.get(name)
         if known is None:
-            if len(self._names) >= NAMES:
-                self._names.clear()
-            known = self._names[name] = name
+            if len(self.known) >= NAMES:
+                self.known.clear()
+            known = self.known[name] = name
         return known
 
     def all(self) -> list[str]:
         """Every one that is remembered."""
-        return list(self._names)
+        return list(self.known)
 
 
 class Intake:
@@ -39,30 +39,35 @@ class Intake:
         self._text = redactor.text
         self._traceback = redactor.traceback
         self._names = names
+        self._hosts = names.known
 
     def message(self, event: TaskEvent, record: Record) -> None:
         """A sent or received event: arguments that were seen before are not redacted again."""
         draft = record.draft
-        arguments = hash((event.args, event.kwargs))
-        if arguments == record.args_hash:
-            event.args, event.kwargs = draft.args, draft.kwargs
+        if event.args != draft.args or event.kwargs != draft.kwargs:
+            self._arguments(event, record)
         else:
-            record.args_hash = arguments
-            if event.args is not None:
-                event.args = _EMPTY.get(event.args) or self._text(event.args)
-            if event.kwargs is not None:
-                event.kwargs = _EMPTY.get(event.kwargs) or self._text(event.kwargs)
+            event.args, event.kwargs = draft.args, draft.kwargs
         if event.root_id == draft.id:
             event.root_id = draft.id
-        self.event(event, record)
+
+    def _arguments(self, event: TaskEvent, record: Record) -> None:
+        args, kwargs = event.args, event.kwargs
+        if record.args_hash and record.args_hash == hash((args, kwargs)):
+            event.args, event.kwargs = record.draft.args, record.draft.kwargs
+            return
+        if args is not None:
+            event.args = _EMPTY.get(args) or self._text(args)
+        if kwargs is not None:
+            event.kwargs = _EMPTY.get(kwargs) or self._text(kwargs)
+        if event.args != args or event.kwargs != kwargs:
+            record.args_hash = hash((args, kwargs))
 
     def event(self, event: TaskEvent, record: Record) -> None:
         """What every event has."""
         event.uuid = record.draft.id
-        event.hostname = self._names.shared(event.hostname)
-        if event.timestamp == event.at:
-            event.timestamp = event.at
-        event.seen_at = event.at
+        host = event.hostname
+        event.hostname = self._hosts.get(host) or self._names.shared(host)
 
     def outcome(self, event: TaskEvent) -> None:
         """Result, exception and traceback."""

@@ -144,4 +144,8 @@ def _same_subject(one: Fact, other: Fact) -> bool:
 def _same_event(one: TaskEvent, other: TaskEvent) -> bool:
     if one.type != other.type or one.hostname != other.hostname or one.pid != other.pid:
         return False
-    return one.clock == other.clock and one.timestamp == other.timestamp
+    return one.clock == other.clock and _said_at(one) == _said_at(other)
+
+
+def _said_at(event: TaskEvent) -> float:
+    return event.at if event.uncorrected_at is None else event.uncorrected_at

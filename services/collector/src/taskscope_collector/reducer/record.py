@@ -64,11 +64,12 @@ class Stage(IntEnum):
     """
 
     OTHER = 0
-    SENT = 1
-    RECEIVED = 2
-    STARTED = 3
-    STORED = 4  # its result was stored, the event that says so has not come
-    ENDED = 5
+    NEW = 1
+    SENT = 2
+    RECEIVED = 3
+    STARTED = 4
+    STORED = 5  # its result was stored, the event that says so has not come
+    ENDED = 6
 
 
 class Lane(IntEnum):
@@ -118,14 +119,14 @@ class Record(msgspec.Struct, gc=False):
 
     `facts` is None for a settled task; `base` is the state before the first of `facts`, or None where they are all there is.
     `contributed` belongs to the pipeline's rollups: what was last written of this task. `pid` and `clock` are those of the
-    worker's last event; `args_hash` tells whether arguments that come again are the same, without redacting them again.
+    worker's last event; `args_hash` tells whether arguments that had to be redacted are the same when they come again.
     """
 
     draft: Draft
     facts: list[Fact] | None = None
     base: Draft | None = None
     contributed: tuple[object, ...] = ()
-    stage: Stage = Stage.OTHER
+    stage: Stage = Stage.NEW
     lane: Lane = Lane.NEW
     dirty: bool = False
     pid: int | None = None

@@ -83,7 +83,7 @@ class SourceState:
         tasks, workers = self._tasks, self._workers
         self._reply_of_worker = self._of_worker(workers.reply, lambda reply: reply.worker)
         self._apply: dict[type, Callable[[Any], None]] = {
-            TaskEvent: tasks.event,
+            TaskEvent: lambda event: tasks.events({event.uuid: [event]}),
             TaskResult: tasks.result,
             TaskHeld: tasks.held,
             TaskQueued: tasks.waiting,
@@ -109,13 +109,21 @@ class SourceState:
         self._apply[type(observation)](observation)
 
     def apply_batch(self, batch: list[Observation]) -> None:
-        """Take them in their order."""
-        event_of_task, handlers = self._tasks.event, self._apply
+        """Take them in their order, but the events of one task together: a short one costs half as much then."""
+        lives: dict[str, list[TaskEvent]] = {}
         for observation in batch:
             if type(observation) is TaskEvent:
-                event_of_task(observation)
+                life = lives.get(observation.uuid)
+                if life is None:
+                    lives[observation.uuid] = [observation]
+                else:
+                    life.append(observation)
             else:
-                handlers[type(observation)](observation)
+                if lives:
+                    self._tasks.events(lives)
+                    lives = {}
+                self._apply[type(observation)](observation)
+        self._tasks.events(lives)
 
     def _reply(self, reply: InspectReply) -> None:
         self._reply_of_worker(reply)

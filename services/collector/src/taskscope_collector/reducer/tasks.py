@@ -1,6 +1,6 @@
 """The tasks of a source: each observation of one is applied at once where it is the usual next thing, else folded."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import copy
 
 from taskscope_shared.model import FINISHED, Engine, State, Task
@@ -51,29 +51,41 @@ class Tasks:
 
     # ------------------------------------------------------------------------------------------------- what was seen
 
-    def event(self, event: TaskEvent) -> None:
-        """A Celery event; types that say nothing of a task's life are left out."""
-        record = self._books.records.get(event.uuid)
-        usual = self._usual.get(event.type)
-        if record is None:
-            record = self._first(event)
-            if record is None:
-                return
-            usual = None if record.facts else usual  # something was concluded about it before it was seen
-        if usual is not None:
-            event.type = usual[0]
-            if record.facts is not None and usual[1](event, record):
-                return
-        elif event.type not in RANK:
-            return
-        self._intake.message(event, record)
-        self._intake.outcome(event)
-        self.add(record, event)
+    def events(self, lives: Mapping[str, list[TaskEvent]]) -> None:
+        """Celery events by task, each task's in their order; types that say nothing of a task's life are left out."""
+        records = self._books.records
+        for id_, life in lives.items():
+            record = records.get(id_) or self._first(id_, life)
+            if record is not None and self._live(record, life):
+                self._books.touch(record)
 
-    def _first(self, event: TaskEvent) -> Record | None:
-        if event.type not in RANK or (event.type == "task-sent" and not self._books.has_room_to_wait()):
-            return None
-        return self._new(event.uuid)
+    def _live(self, record: Record, life: list[TaskEvent]) -> bool:
+        """Apply the usual next events at once; whether there was any. The others are folded."""
+        usual, prepare, applied = self._usual, self._intake.event, False
+        for event in life:
+            handler = usual.get(event.type)
+            if handler is not None:
+                event.type = handler[0]
+                if record.facts is not None and handler[1](event, record):
+                    prepare(event, record)
+                    record.facts.append(event)
+                    applied = True
+                    continue
+            elif event.type not in RANK:
+                continue
+            self._intake.message(event, record)
+            self._intake.outcome(event)
+            prepare(event, record)
+            self.add(record, event)
+        return applied
+
+    def _first(self, id_: str, life: list[TaskEvent]) -> Record | None:
+        kind = life[-1].type
+        if kind == "task-sent" or kind not in RANK:  # the last one is enough for most
+            kinds = RANK.keys() & {event.type for event in life}
+            if not kinds or (kinds == {"task-sent"} and not self._books.has_room_to_wait()):
+                return None
+        return self._new(id_)
 
     def result(self, result: TaskResult) -> None:
         """What a result backend stored."""
@@ -123,6 +135,7 @@ class Tasks:
         record = self._books.add(Draft(id_, self._source, self._engine, State.QUEUED))
         if self._early and id_ in self._early:
             record.facts = self._early.pop(id_)
+            record.stage = Stage.OTHER
         return record
 
     def add(self, record: Record, fact: Fact) -> None:

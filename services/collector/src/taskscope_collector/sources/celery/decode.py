@@ -5,6 +5,8 @@ The fast path knows nothing but the fields it needs: the envelope's base64 body 
 """
 
 import logging
+from collections.abc import Sequence
+from operator import attrgetter
 
 import msgspec
 from taskscope_shared.clock import Clock
@@ -23,6 +25,7 @@ BEAT_TYPES = frozenset({"worker-online", "worker-heartbeat", "worker-offline"})
 KNOWN_TYPES = TASK_TYPES | BEAT_TYPES
 _BEAT_TOPICS = frozenset({b"worker.online", b"worker.heartbeat", b"worker.offline"})
 LOGGED_KINDS = 50
+_uuid = attrgetter("uuid")
 
 
 class _Envelope(msgspec.Struct, gc=False):
@@ -117,24 +120,25 @@ class EventDecoder:
         except msgspec.MsgspecError as error:
             self._slowly(body, error, out, now)
 
-    def _take_tasks(self, events: list[TaskEvent] | tuple[TaskEvent, ...], out: list[Observation], now: float) -> None:
-        known, applied, ids = TASK_TYPES, self._skew.applied, self._known.current
-        kind = ""
-        for event in events:
-            kind = event.type
-            if kind not in known:
-                continue
-            ids.add(event.uuid)
-            at = event.timestamp or now
-            event.at = at - self._ahead(event.hostname) if applied else at
-            event.seen_at = now
-            out.append(event)
-        if kind == "task-sent":
+    def _take_tasks(self, events: Sequence[TaskEvent], out: list[Observation], now: float) -> None:
+        if not events:
+            return
+        self._known.current.update(map(_uuid, events))
+        self._known.turn()
+        if self._skew.applied:
+            self._correct(events)
+        out += events
+        if events[-1].type == "task-sent":
             self.sent_at = now
         else:
             self.tasks_at = now
-        self._known.turn()
         self._counts.received += len(events)
+
+    def _correct(self, events: Sequence[TaskEvent]) -> None:
+        for event in events:
+            if ahead := self._ahead(event.hostname):
+                event.uncorrected_at = event.at
+                event.at -= ahead
 
     def _take_beat(self, beat: WorkerBeat, out: list[Observation], now: float) -> None:
         self._counts.received += 1
@@ -165,6 +169,14 @@ class EventDecoder:
             return None
         return None if envelope.properties.body_encoding == "base64" else envelope.body.encode()
 
+    def _timed(self, raw: msgspec.Raw, now: float) -> TaskEvent:
+        fields = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+        if "timestamp" in fields:
+            return self._task(raw)
+        event = self._task(msgspec.json.encode(fields | {"timestamp": now}))
+        event.uncorrected_at = 0.0
+        return event
+
     def _slowly(self, body: bytes, error: msgspec.MsgspecError, out: list[Observation], now: float) -> None:
         try:
             raws = self._raws(body) if body[:1] == b"[" else [msgspec.Raw(body)]
@@ -179,7 +191,7 @@ class EventDecoder:
         try:
             kind = self._kind(raw).type
             if kind in TASK_TYPES:
-                self._take_tasks((self._task(raw),), out, now)
+                self._take_tasks((self._timed(raw, now),), out, now)
             elif kind in BEAT_TYPES:
                 self._take_beat(self._beat(raw), out, now)
             elif not kind:
