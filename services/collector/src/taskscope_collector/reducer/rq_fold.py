@@ -24,6 +24,7 @@ WAITING: dict[str, tuple[State, str | None]] = {
     "ready_to_enqueue": (State.QUEUED, None),
     "rate_limited": (State.QUEUED, "rate_limited"),
 }
+ENDED = frozenset({"finished", "failed", "stopped", "canceled"})
 _RESULT_STATES = {1: State.SUCCEEDED, 2: State.FAILED, 3: State.REVOKED, 5: State.FAILED}
 
 
@@ -91,11 +92,14 @@ def _read(folding: Folding, job: JobSeen, retries: int) -> None:
     if job.status in WAITING:
         _waits(folding, job, retries)
         return
-    folding.again = None
     if job.status == "started":
+        folding.again = None
         _runs(folding, job, retries)
-    else:
+    elif job.status in ENDED:
+        folding.again = None
         _ends(folding, job, retries)
+    elif not folding.runs:  # a status of an RQ to come: it is known that there is such a job, and what RQ calls its state
+        folding.waiting_state = (State.QUEUED, job.status)
 
 
 def _describe(folding: Folding, job: JobSeen) -> None:
@@ -156,6 +160,19 @@ def _same_run(run: Run, job: JobSeen) -> bool:
     return earliest - SAME_START_SECONDS <= run.started_at <= job.started_at + SAME_START_SECONDS
 
 
+def _run_of(folding: Folding, job: JobSeen) -> Run | None:
+    """The run of a reading, as the last one: RQ may start a job again while a work-horse that it gave up still runs it."""
+    last = folding.last
+    if last is None or _same_run(last, job):
+        return last
+    earlier = [run for run in folding.runs if run.execution and run.execution == job.execution_id]
+    if not earlier:
+        return None
+    folding.runs.remove(earlier[-1])
+    folding.runs.append(earlier[-1])
+    return earlier[-1]
+
+
 def _failed_once(run: Run, job: JobSeen, retries: int) -> bool:
     """One retry was used since the open run began: it is the one that failed, however late it wrote its start anew."""
     later = run.started_at is not None and job.started_at is not None and job.started_at >= run.started_at
@@ -185,8 +202,8 @@ def _reopen(run: Run) -> None:
 
 
 def _ends(folding: Folding, job: JobSeen, retries: int) -> None:
-    run = folding.last
-    if run is None or not _same_run(run, job):
+    run = _run_of(folding, job)
+    if run is None:
         run = _new_run(folding, job, retries)
         run.delivered = run.running = job.started_at is not None
     state, detail = _outcome(job)

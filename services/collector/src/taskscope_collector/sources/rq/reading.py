@@ -126,11 +126,11 @@ class JobReader:
         bare: list[JobSeen] = []
         for index, job in enumerate(ended):
             entries, exc_info_bytes = replies[2 * index], _length(replies[2 * index + 1])
-            if isinstance(entries, list) and entries:
+            if isinstance(entries, list) and entries and not (exc_info_bytes and _is_abandoned(job)):
                 add_result(job, entries[0], self._redactor, self._clock)
             elif 0 < exc_info_bytes <= EXC_INFO_BYTES:
                 bare.append(job)
-        # RQ 1.16 keeps an abandoned job's reason in its hash alone.
+        # RQ before 2.2 keeps an abandoned job's reason in its hash alone; the newest result is of a run before.
         packed = await self._connection.pipeline([("HGET", self._keys.job(job.id), "exc_info") for job in bare])
         for job, value in zip(bare, packed, strict=True):
             if isinstance(value, bytes):
@@ -163,6 +163,10 @@ def _left_a_result(job: JobSeen) -> bool:
     if job.status in WAITING_AGAIN:
         return job.ended_at is not None
     return job.status in FINAL and job.status != "canceled"
+
+
+def _is_abandoned(job: JobSeen) -> bool:
+    return job.status == "failed" and job.ended_at is None
 
 
 def _length(reply: object) -> int:
