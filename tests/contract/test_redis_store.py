@@ -1,0 +1,97 @@
+"""What only a store on a server can meet: that it is away, refuses, is a replica, forgets, or is read too slowly."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+from support.stores import NOW, TTL, flush, head_of, held, task
+from taskscope_shared import codec
+from taskscope_shared.clock import SystemClock
+from taskscope_shared.codec import Head
+from taskscope_shared.model import Engine, Position, Queue, Source, SourceStatus, Worker, WorkerState
+from taskscope_shared.redis_follow import follow
+from taskscope_shared.redis_link import RedisLink
+from taskscope_shared.redis_store import RedisStore
+from taskscope_shared.store import Flush, StoreError
+
+
+async def test_a_server_that_is_not_there_is_a_store_error() -> None:
+    store = RedisStore("redis://127.0.0.1:1/0", SystemClock())
+    with pytest.raises(StoreError, match="cannot be reached"):
+        await store.ping()
+    with pytest.raises(StoreError):
+        await store.acquire("s", "a", TTL)
+    with pytest.raises(StoreError):
+        async with store.follow(["s"]):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "expected"),
+    [("maxmemory", "1", "maxmemory"), ("min-replicas-to-write", "1", "refused")],
+)
+async def test_a_server_that_refuses_writes_says_why_and_nothing_is_written(
+    valkey_url: str, setting: str, value: str, expected: str
+) -> None:
+    store = RedisStore(valkey_url, SystemClock())
+    link = RedisLink(lambda: valkey_url)
+    lease = await held(store)
+    await flush(store, lease, 1, "1")
+    await link.call(("CONFIG", "SET", setting, value))
+    with pytest.raises(StoreError, match=expected):
+        await flush(store, lease, 2, "2")
+    await link.call(("CONFIG", "SET", setting, "0"))
+    assert await head_of(store) == (lease.incarnation, Position(lease.epoch, 1))
+    await flush(store, lease, 2, "2")
+    await store.close()
+    await link.drop()
+
+
+async def test_a_read_only_replica_says_what_redis_url_should_name(valkey_url: str) -> None:
+    link = RedisLink(lambda: valkey_url)
+    await link.call(("REPLICAOF", "127.0.0.1", "1"))
+    store = RedisStore(valkey_url, SystemClock())
+    with pytest.raises(StoreError, match=r"redis\.url has to name the primary"):
+        await store.acquire("s", "a", TTL)
+    await store.close()
+    await link.drop()
+
+
+async def test_every_key_expires_when_nobody_refreshes_it(valkey_url: str) -> None:
+    store = RedisStore(valkey_url, SystemClock(), prefix="t")
+    link = RedisLink(lambda: valkey_url)
+    lease = await held(store)
+    batch = Flush(
+        1,
+        NOW,
+        tasks={"1": task("1", lease, 1)},
+        workers=[Worker("w", "s", Engine.RQ, WorkerState.ONLINE)],
+        queues=[Queue("q", "s", Engine.RQ)],
+        health=Source("s", Engine.RQ, SourceStatus.UP),
+        cells={(60, int(NOW) // 60 * 60): {"source:": b"c"}},
+    )
+    await store.flush(lease, batch, TTL)
+    await store.announce(lease, Position(lease.epoch, 1), NOW, TTL)
+    keys = (await link.call(("KEYS", "*")))[0]
+    assert len(keys) == 9
+    times = await link.call(*(("TTL", key) for key in keys))
+    assert all(time > 0 for time in times), dict(zip(keys, times, strict=True))
+    await store.close()
+    await link.drop()
+
+
+async def test_a_follower_that_does_not_read_gets_an_error_instead_of_holding_the_socket(valkey_url: str) -> None:
+    link = RedisLink(lambda: valkey_url)
+    skipped: Callable[[], None] = lambda: None  # noqa: E731 - a callback that does nothing
+    async with follow(RedisLink(lambda: valkey_url), ["c"], skipped, limit_bytes=1000) as messages:
+        payload = codec.encode(Head(codec.CODEC, "s" * 400, "i", Position(), NOW))
+        for _ in range(10):
+            await link.call(("PUBLISH", "c", payload))
+
+        async def read_to_the_end() -> None:
+            async for _ in messages:
+                pass
+
+        with pytest.raises(StoreError, match="read the log"):
+            await asyncio.wait_for(read_to_the_end(), 5)
+    await link.drop()
