@@ -1,8 +1,9 @@
 """A reducer for tests, and short ways to say what was seen."""
 
+from datetime import UTC, datetime
 from typing import Any
 
-from taskscope_collector.observations import JobSeen, TaskEvent, TaskHeld, TaskResult, WorkerBeat
+from taskscope_collector.observations import JobSeen, Observation, TaskEvent, TaskHeld, TaskResult, WorkerBeat
 from taskscope_collector.redaction import Redactor
 from taskscope_collector.reducer.record import Draft
 from taskscope_collector.reducer.state import ReducerSettings, SourceState
@@ -28,6 +29,20 @@ def event(kind: str, at: float, clock: int = 0, *, worker: str = W1, id_: str = 
     moment = T0 + at
     fields.setdefault("pid", PIDS.get(worker, 99))
     return TaskEvent(f"task-{kind}", id_, moment, worker, clock or 1 + round(at * 10_000), **fields)
+
+
+def usual(*, retries: int = 0, begin: float = 1.0) -> list[Observation]:
+    """Of one try: sent, received and started."""
+    return [
+        event("sent", begin - 0.5, worker="gen7@p", name="app.f", args="(1,)", kwargs="{}", queue="q", retries=retries),
+        event("received", begin, name="app.f", args="(1,)", kwargs="{}", retries=retries),
+        event("started", begin + 0.25),
+    ]
+
+
+def iso(at: float) -> str:
+    """`at` seconds after T0, as Celery writes an ETA."""
+    return datetime.fromtimestamp(T0 + at, UTC).isoformat()
 
 
 def result(status: str, at: float, *, id_: str = "t", **fields: Any) -> TaskResult:
