@@ -402,6 +402,7 @@ def differences(drive: Drive, case: Case, draft: Draft | None, states: list[Stat
     texts = (("exception", draft.exception, row.exception), ("traceback", draft.traceback, row.traceback))
     found += [f"{name}: is {is_!r}, should have {part!r}" for name, is_, part in texts if part and part not in (is_ or "")]
     found += [f"never {state}: {states}" for state in row.passed if state not in states]
+    found += _past(entries, draft)
     return found + [difference for name, check in _times(entries, case).items() for difference in check(getattr(draft, name))]
 
 
@@ -442,6 +443,16 @@ def _times(entries: list[tuple[str, float, str]], case: Case) -> dict[str, Check
         wanted |= {"finished_at": ends[-1]} | ({"runtime_seconds": ends[-1] - starts[-1]} if row.runtime else {})
     checks: dict[str, Check] = {name: partial(_near, name, should) for name, should in wanted.items()}
     return checks | ({"runtime_seconds": _is_null} if row.times == "lost" else {})
+
+
+def _past(entries: list[tuple[str, float, str]], draft: Draft) -> list[str]:
+    """What is wrong with what is said of earlier runs. One that came and went between two readings leaves little."""
+    found = []
+    starts = [entry for entry in entries if entry[0] == "start"]
+    for attempt, (_, started, worker) in zip(draft.history, starts, strict=False):
+        found += [f"attempt {attempt.number}: worker {attempt.worker}"] if attempt.worker not in (None, worker) else []
+        found += [] if attempt.started_at is None else _near(f"attempt {attempt.number}", started, attempt.started_at)
+    return found
 
 
 def _near(name: str, should: float, is_: float | None) -> list[str]:

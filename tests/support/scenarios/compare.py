@@ -20,7 +20,8 @@ def differences(outcome: Outcome, label: str, row: Row) -> list[str]:
         return ["the task is not known at all"]
     pairs = [*_said(outcome, draft, row), *_related(outcome, draft, row)]
     found = [f"{field}: is {is_!r}, should be {should!r}" for field, is_, should in pairs if is_ != should]
-    return found + list(_texts(draft, row)) + list(_times(outcome, label, draft, row)) + list(_passed(outcome, label, row))
+    found += [*_texts(draft, row), *_times(outcome, label, draft, row), *_past(outcome, label, draft, row)]
+    return found + list(_passed(outcome, label, row))
 
 
 def fields(outcome: Outcome, label: str, row: Row) -> dict[str, object]:
@@ -36,10 +37,14 @@ def fields(outcome: Outcome, label: str, row: Row) -> dict[str, object]:
     }
     if row.exception_type:
         said["exception_type"] = row.exception_type
+    said["uncertain"] = lambda uncertain: (uncertain is not None) == row.uncertain
     if row.times == "ledger":
         start, end = _at(outcome, label, "start")[-1], _at(outcome, label, "end")[-1]
         said["started_at"] = lambda value: not list(_near(outcome, "started", value, start))
+        said["finished_at"] = lambda value: not list(_near(outcome, "finished", value, end))
         said["runtime_seconds"] = lambda value: not list(_near(outcome, "runtime", value, end - start))
+        if row.wait == "ledger":
+            said["wait_seconds"] = lambda value: not list(_waited(outcome, label, row, value))
     return said
 
 
@@ -106,14 +111,33 @@ def _times(outcome: Outcome, label: str, draft: Draft, row: Row) -> Iterator[str
         yield from _near(outcome, "started", draft.started_at, starts[-1])
         yield from _near(outcome, "finished", draft.finished_at, ends[-1])
         yield from _near(outcome, "runtime", draft.runtime_seconds, ends[-1] - starts[-1])
-        if row.wait != "unknown":
-            earliest, latest = _ready(outcome, label, row)
-            yield from _near(outcome, "wait", draft.wait_seconds, starts[-1] - latest, latest - earliest)
+        if row.wait == "ledger":
+            yield from _waited(outcome, label, row, draft.wait_seconds)
     elif row.times in ("no end", "cut short"):
         yield from _near(outcome, "started", draft.started_at, starts[-1])
         yield from _cut_short(outcome, draft) if row.times == "cut short" else _endless(draft, row)
     elif row.times == "never ran" and (draft.started_at, draft.runtime_seconds, draft.wait_seconds) != (None, None, None):
         yield f"it never ran, but has {draft.started_at=} {draft.runtime_seconds=} {draft.wait_seconds=}"
+
+
+def _waited(outcome: Outcome, label: str, row: Row, is_: float | None) -> Iterator[str]:
+    earliest, latest = _ready(outcome, label, row)
+    yield from _near(outcome, "wait", is_, _at(outcome, label, "start")[-1] - latest, latest - earliest)
+
+
+def _past(outcome: Outcome, label: str, draft: Draft, row: Row) -> Iterator[str]:
+    """What is wrong with the earlier deliveries: each started, and those that did not die ended, as the ledger says."""
+    starts = [entry for entry in outcome.entries[label] if entry.what == "start"]
+    ends = _at(outcome, label, "end")
+    for attempt, start in zip(draft.history, starts, strict=False):
+        what = f"attempt {attempt.number}:"
+        if attempt.worker != start.worker:
+            yield f"{what} worker is {attempt.worker!r}, should be {start.worker!r}"
+        yield from _near(outcome, f"{what} started", attempt.started_at, start.at)
+        if len(ends) == len(starts) and row.past == "ledger":
+            ended = ends[attempt.number - 1]
+            yield from _near(outcome, f"{what} finished", attempt.finished_at, ended)
+            yield from _near(outcome, f"{what} runtime", attempt.runtime_seconds, ended - start.at)
 
 
 def _cut_short(outcome: Outcome, draft: Draft) -> Iterator[str]:

@@ -21,7 +21,8 @@ class Row:
 
     `times`: start, end, wait and runtime agree with the ledger ("ledger"); there are none ("never ran"); it started, and nobody
     saw its end ("no end"), or its ledger may not have the end ("cut short"). `wait` is "unknown" where nobody says when a
-    message came back. `root` and `parent` are labels; `sent_after` is the label of the task whose end sent this one.
+    message came back, and the `past` (earlier deliveries) has "no end" where nobody says when they ended. `root` and `parent`
+    are labels; `sent_after` is the label of the task whose end sent this one.
     """
 
     state: State
@@ -42,6 +43,7 @@ class Row:
     uncertain: bool = False
     times: Literal["ledger", "never ran", "no end", "cut short"] = "ledger"
     wait: Literal["ledger", "unknown"] = "ledger"
+    past: Literal["ledger", "no end"] = "ledger"
     root: str | None = None
     parent: str | None = None
     group: str | None = None
@@ -74,7 +76,13 @@ COMMON: dict[str, Row] = {
     # Ignore tells nobody how it ended: the task is in no queue and with no worker any more, and that is all.
     "ignored": Row(State.REVOKED, "no_outcome", times="no end", uncertain=True),
     "replaced": replace(
-        DONE, name="scenario.work", attempts=2, history=(State.RETRYING,), result="{'lasted': 0.2}", sent_after="itself"
+        DONE,
+        name="scenario.work",
+        attempts=2,
+        history=(State.RETRYING,),
+        result="{'lasted': 0.2}",
+        sent_after="itself",
+        past="no end",
     ),
     "unknown_task": Row(
         State.FAILED,
