@@ -6,8 +6,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
 from support.rq_scenarios import Drive
 from support.rq_site import RqSite
+from support.rq_source import CREATED, expire_run, put_job, watching
 from support.watch import Watched
 from taskscope_shared.model import State, WorkerState
 from taskscope_shared.settings import RqSource
@@ -75,9 +77,55 @@ async def test_a_job_that_rq_itself_gives_up_is_lost_with_its_words() -> None:
         horse = held.worker.horse()
         held.worker.kill()
         horse.kill()
-        member: Any = site.redis.zrange("rq:wip:main", 0, -1)[0]
-        site.redis.zadd("rq:wip:main", {member: time.time() - 100}, xx=True)
+        expire_run(site, 100)
         await asyncio.to_thread(site.worker, "main")  # a worker that starts looks after its queue
         task = watched.tasks
         await watched.until("RQ's verdict", lambda: task[held.id].exception_type == "AbandonedJobError")
         assert (task[held.id].state, task[held.id].detail, task[held.id].attempts) == (State.LOST, "abandoned", 1)
+
+
+async def test_a_horse_that_may_live_leaves_its_job_uncertain_until_its_time_limit(site: RqSite) -> None:
+    drive = Drive(site)
+    async with watching(site.url) as watched:
+        worker = await asyncio.to_thread(site.worker, "main")
+        job = drive.queue().enqueue("support.rq_jobs.hold", "orphan")
+        await asyncio.to_thread(drive.told, job.id, "start")
+        await watched.until("it to run", lambda: watched.state_of(job.id) is State.RUNNING)
+        horse = worker.horse()
+        worker.kill()
+        expire_run(site, 10)
+        await watched.until("doubt", lambda: watched.tasks[job.id].uncertain is not None)
+        assert watched.state_of(job.id) is State.RUNNING
+        horse.kill()
+        await watched.until("the loss", lambda: watched.state_of(job.id) is State.LOST, seconds=15)
+        assert watched.tasks[job.id].uncertain is None
+        gone = watched.workers
+        await watched.until("the worker to be lost", lambda: gone[worker.name].state is WorkerState.LOST, seconds=15)
+
+
+async def test_a_scheduler_that_outlives_its_worker_does_not_hide_the_loss(site: RqSite) -> None:
+    drive = Drive(site)
+    async with watching(site.url) as watched:
+        worker = await asyncio.to_thread(site.worker, "main", options=("--with-scheduler",))
+        job = drive.queue().enqueue("support.rq_jobs.hold", "never")
+        await asyncio.to_thread(drive.told, job.id, "start")
+        await watched.until("it to run", lambda: watched.state_of(job.id) is State.RUNNING)
+        horse = worker.horse()
+        worker.kill()
+        horse.kill()
+        expire_run(site, 1)
+        assert site.redis.pubsub_numsub(f"rq:pubsub:{worker.name}")[0][1] == 1
+        await watched.until("the loss", lambda: watched.state_of(job.id) is State.LOST, seconds=15)
+
+
+async def test_a_lost_job_that_turns_up_finished_is_corrected(site: RqSite) -> None:
+    """What a work-horse of a SpawnWorker does: nobody is connected to the channel, and still it finishes."""
+    async with watching(site.url) as watched:
+        started = {"worker_name": "gone", "started_at": CREATED, "enqueued_at": CREATED}
+        put_job(site.redis, "j", "started", **started)
+        site.redis.zadd("rq:wip:main", {"j:" + "0" * 32: time.time() + 60})
+        await watched.until("the loss", lambda: watched.state_of("j") is State.LOST, seconds=20)
+        site.redis.zrem("rq:wip:main", "j:" + "0" * 32)
+        put_job(site.redis, "j", "finished", **started, ended_at="2026-01-02T03:05:05.678901Z")
+        await watched.until("the correction", lambda: watched.state_of("j") is State.SUCCEEDED)
+        assert watched.tasks["j"].runtime_seconds == pytest.approx(60.0)
