@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import pytest
 import pytest_asyncio
 from support.permute import assert_same_state_in_any_order
-from support.rq_scenarios import SCENARIOS, Case, Drive, differences, expected_fields
+from support.rq_compare import differences, expected_fields
+from support.rq_scenarios import SCENARIOS, Case, Drive
 from support.rq_site import RqSite
 from support.watch import Watched
 from taskscope_shared.model import FINISHED, Engine, State, WorkerState

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import redis
 from support.permute import assert_same_state_in_any_order
-from support.rq_scenarios import DONE, Case, Drive, differences, expected_fields
+from support.rq_compare import differences, expected_fields
+from support.rq_scenarios import DONE, Case, Drive
 from support.rq_site import RqSite
 from support.rq_source import CREATED, expire_run, put_job, watching
 from support.servers import free_port
