@@ -8,8 +8,6 @@ from support.permute import assert_same_state_in_any_order
 from support.reducing import T0, job
 from taskscope_collector.observations import Observation
 from taskscope_collector.sources.rq.jobs import FIELDS
-from taskscope_collector.sources.rq.ledger import Running
-from taskscope_collector.sources.rq.liveness import SYNC_WORKER, Liveness
 from taskscope_shared.model import Engine, State
 
 QUEUED: dict[str, Any] = {"created_at": 0.9, "enqueued_at": 1.0}
@@ -95,36 +93,3 @@ def test_a_returned_retry_that_is_used_up_has_failed() -> None:
 def test_what_may_hold_secrets_in_the_clear_is_not_read() -> None:
     """webhooks is JSON with the headers of its requests; `result` is a pickle, and the others are asked for by themselves."""
     assert not {"webhooks", "result", "exc_info", "data", "meta"} & set(FIELDS)
-
-
-def sync_job(**fields: Any) -> Running:
-    values: dict[str, Any] = {
-        "queue": "main",
-        "worker": SYNC_WORKER,
-        "started_at": T0,
-        "heartbeat_at": T0,
-        "timeout_seconds": 180.0,
-    }
-    return Running("j", **(values | fields))
-
-
-def watched(liveness: Liveness, count: int, seconds: int) -> float:
-    for second in range(seconds):
-        liveness.observe({SYNC_WORKER: count}, T0 + second)
-    return T0 + seconds - 1
-
-
-def test_a_job_that_runs_where_it_was_enqueued_is_not_given_up_for_want_of_a_worker() -> None:
-    """A queue that is not asynchronous names `sync` as worker: it has neither a channel nor an entry in `wip`."""
-    liveness = Liveness(T0 - 60)
-    now = watched(liveness, 0, 30)
-    (found,) = liveness.judge([sync_job()], lambda _: None, now)
-    assert not found.certain
-    assert "inside the process that enqueued it" in found.reason
-
-
-def test_a_worker_that_somebody_called_sync_is_a_worker() -> None:
-    liveness = Liveness(T0 - 60)
-    now = watched(liveness, 0, 30)
-    (found,) = liveness.judge([sync_job(wip_expires_at=T0 + 90)], lambda _: None, now)
-    assert found.certain

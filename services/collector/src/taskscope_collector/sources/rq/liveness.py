@@ -24,9 +24,6 @@ EXPIRY_GRACE_SECONDS = 2.0
 LIMIT_GRACE_SECONDS = 15.0
 """A work-horse that passed its time limit raises an exception, and stores its failure soon after."""
 
-SYNC_WORKER = "sync"
-"""Whom RQ names where a queue is not asynchronous (rq.Queue.run_sync): no worker, no channel, no entry in `wip`."""
-
 
 class Verdict(msgspec.Struct, frozen=True):
     """What was concluded of a job: `certain` when its processes are gone, else it cannot be confirmed."""
@@ -106,7 +103,7 @@ class Liveness:
         if job.worker and self.is_silent(job.worker, now):
             beats = max(job.heartbeat_at or 0.0, heartbeat(job.worker) or 0.0)
             if beats <= self._silent_since[job.worker]:
-                return _SYNC if job.worker == SYNC_WORKER and job.wip_expires_at is None else _GONE
+                return _GONE
         if not _expired(job, now):
             return None
         if not job.worker or not self._subscribers.get(job.worker):
@@ -117,9 +114,6 @@ class Liveness:
 
 
 _GONE = Verdict(certain=True, reason="its worker and work-horse are gone: nobody is connected to the worker's channel")
-_SYNC = Verdict(
-    certain=False, reason="it runs inside the process that enqueued it: RQ keeps no sign of whether that is still there"
-)
 _EXPIRED = Verdict(certain=True, reason="its entry among the running jobs expired: its worker stopped renewing it")
 _SCHEDULER = Verdict(
     certain=True, reason="its entry among the running jobs expired, and only a scheduler of its worker is left"

@@ -124,7 +124,8 @@ class Reconciler:
         at = self._clock.now()
         missing = sorted(still & self._absent)
         self._absent = still
-        reason = "it is queued, but in no queue: a worker was killed on taking it"
+        # Both leave the same: RQ (3.0) does not say that a job runs where its queue is not asynchronous (rq.Queue.run_sync).
+        reason = "it is queued, but in no queue: a worker was killed on taking it, or it runs in the process that enqueued it"
         return [TaskMissing(job_id, at, reason) for job_id in missing if not await self._is_listed(job_id)]
 
     async def _is_listed(self, job_id: str) -> bool:
