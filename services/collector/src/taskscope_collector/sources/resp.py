@@ -25,6 +25,10 @@ READ_BYTES = 1024 * 1024
 """Read at once: a socket is read once in each turn of the loop, whose turns get longer under load."""
 FEED_BYTES = 16 * 1024
 """Given to the parser at once: it moves all that it still holds after each message."""
+BUSY_BYTES = 16 * 1024
+"""A read of messages that brought so much is followed by a pause, in which the next ones gather: many small reads, each of
+which wakes the whole process, cost a sixth of its time at 30,000 events a second."""
+PAUSE_SECONDS = 0.01
 _NOTHING = object()
 _MESSAGES = frozenset({b"message", b"pmessage", b"smessage"})
 _CONFIRMATIONS = frozenset({b"subscribe", b"psubscribe", b"ssubscribe", b"unsubscribe", b"punsubscribe", b"sunsubscribe"})
@@ -199,6 +203,10 @@ class RespConnection(asyncio.BufferedProtocol):
         except hiredis.ProtocolError as error:
             self._cause = ConnectionError(f"not the Redis protocol: {error}")
             self._abort()
+        else:
+            if nbytes >= BUSY_BYTES and self._subscribed and self._transport is not None:
+                self._transport.pause_reading()
+                asyncio.get_running_loop().call_later(PAUSE_SECONDS, self._transport.resume_reading)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Fail what waits (asyncio.BufferedProtocol)."""
