@@ -23,6 +23,19 @@ def test_a_wrong_or_dangerous_configuration_is_refused(
     assert says in capsys.readouterr().err
 
 
+def test_the_file_that_it_shares_with_the_collector_asks_it_for_no_secret_of_a_broker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shared = "sources: [{name: a, engine: celery, broker_url: 'redis://:${NOT_SET}@h/0', typo: 1}]\n"
+    (tmp_path / "taskscope.yaml").write_text(shared)
+    monkeypatch.setattr("sys.argv", ["taskscope-api", "--config", str(tmp_path / "taskscope.yaml")])
+    with pytest.raises(SystemExit):
+        main()
+    said = capsys.readouterr().err
+    assert "typo" in said
+    assert "NOT_SET" not in said
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "[::1]", "localhost", "LOCALHOST"])
 def test_loopback_needs_no_saying(host: str) -> None:
     assert is_loopback(host)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from taskscope_shared.settings import (
+    NO_BROKER,
     CelerySource,
     RqSource,
     SecretFile,
@@ -122,6 +123,15 @@ def test_variables_are_put_into_urls(tmp_path: Path) -> None:
     text = source(broker_url="redis://:${PASSWORD}@${HOST}/0")
     settings = load_text(tmp_path, text, {"PASSWORD": "p", "HOST": "h"})
     assert settings.sources[0] == CelerySource(name="a", broker_url="redis://:p@h/0")
+
+
+def test_without_brokers_their_secrets_are_neither_needed_nor_held(tmp_path: Path) -> None:
+    (tmp_path / "taskscope.yaml").write_text(source(broker_url="redis://:${PASSWORD}@${HOST}/0") + "log_level: error\n")
+    settings = load(tmp_path / "taskscope.yaml", {}, {}, with_brokers=False)
+    assert settings.sources == (CelerySource(name="a", broker_url=NO_BROKER),)
+    assert settings.log_level == "error"
+    with pytest.raises(SettingsError, match="PASSWORD"):
+        load(tmp_path / "taskscope.yaml", {}, {})
 
 
 def test_variables_that_kubernetes_sets_for_a_service_are_not_settings() -> None:

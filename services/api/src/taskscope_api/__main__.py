@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--config", type=Path, help="the YAML file (TASKSCOPE_CONFIG)")
     arguments = parser.parse_args()
     try:
-        configured = settings.load(arguments.config)
+        configured = settings.load(arguments.config, with_brokers=False)  # it holds no secrets that it has no use for
     except SettingsError as error:
         _refuse(str(error))
     if (warning := exposure(configured)) is not None:

@@ -19,6 +19,7 @@ __all__ = [
     "Api",
     "CelerySource",
     "DEFAULT_KINDS",
+    "NO_BROKER",
     "Problem",
     "Redaction",
     "Redis",
@@ -188,6 +189,8 @@ def shown_url(url: Url) -> str:
 
 PREFIX = "TASKSCOPE_"
 _ENGINES: dict[str, type[BaseModel]] = {"celery": CelerySource, "rq": RqSource}
+NO_BROKER = "redis://brokers-are-the-collectors.invalid/0"
+_BROKERS = {"broker_url", "result_backend", "redis_url"}
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 # Said without the double underscore because everybody tries it first.
 _ALIASES = {"TASKSCOPE_REDIS_URL": ("redis", "url")}
@@ -201,10 +204,17 @@ def config_path(environ: Mapping[str, str] | None = None) -> Path | None:
     return Path(named) if named else None
 
 
-def load(path: Path | None, overrides: Mapping[str, object] = {}, environ: Mapping[str, str] | None = None) -> Settings:
+def load(
+    path: Path | None,
+    overrides: Mapping[str, object] = {},
+    environ: Mapping[str, str] | None = None,
+    *,
+    with_brokers: bool = True,
+) -> Settings:
     """The settings: defaults, then the file (`path`, else TASKSCOPE_CONFIG), then `TASKSCOPE_*`, then `overrides`.
 
-    What a list in `overrides` holds (sources) is added to the list that is there; all else replaces what is there.
+    What a list in `overrides` holds (sources) is added to the list that is there; all else replaces what is there. Without
+    brokers, their addresses are neither read nor needed: each is `NO_BROKER`.
     Raises `SettingsError` with every problem there is, not only the first.
     """
     environ = os.environ if environ is None else environ
@@ -212,12 +222,21 @@ def load(path: Path | None, overrides: Mapping[str, object] = {}, environ: Mappi
     data = _read_file(path or config_path(environ), problems)
     _apply_environment(data, environ, problems)
     _merge(data, overrides)
+    if not with_brokers:
+        _leave_out_brokers(data)
     data = _interpolate(data, (), environ, problems)
     problems += check_raw(data)
     settings = _validate(data, problems)
     if problems or settings is None:
         raise SettingsError(list(dict.fromkeys(problems)))
     return settings
+
+
+def _leave_out_brokers(data: dict[str, Any]) -> None:
+    sources = data.get("sources")
+    for source in sources if isinstance(sources, list | tuple) else ():
+        if isinstance(source, dict):
+            source.update(dict.fromkeys(source.keys() & _BROKERS, NO_BROKER))
 
 
 def _validate(data: dict[str, Any], problems: list[Problem]) -> Settings | None:
