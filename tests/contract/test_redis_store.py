@@ -1,10 +1,10 @@
 """What only a store on a server can meet: that it is away, refuses, is a replica, forgets, or is read too slowly."""
 
 import asyncio
-from collections.abc import Callable
 
 import pytest
 from support.stores import NOW, TTL, flush, head_of, held, task
+from support.waiting import eventually
 from taskscope_shared import codec
 from taskscope_shared.clock import SystemClock
 from taskscope_shared.codec import Head
@@ -80,10 +80,13 @@ async def test_every_key_expires_when_nobody_refreshes_it(valkey_url: str) -> No
     await link.drop()
 
 
+def _skip() -> None:
+    """Of what cannot be decoded: nothing."""
+
+
 async def test_a_follower_that_does_not_read_gets_an_error_instead_of_holding_the_socket(valkey_url: str) -> None:
     link = RedisLink(lambda: valkey_url)
-    skipped: Callable[[], None] = lambda: None  # noqa: E731 - a callback that does nothing
-    async with follow(RedisLink(lambda: valkey_url), ["c"], skipped, limit_bytes=1000) as messages:
+    async with follow(RedisLink(lambda: valkey_url), ["c"], _skip, limit_bytes=1000) as messages:
         payload = codec.encode(Head(codec.CODEC, "s" * 400, "i", Position(), NOW))
         for _ in range(10):
             await link.call(("PUBLISH", "c", payload))
@@ -94,4 +97,28 @@ async def test_a_follower_that_does_not_read_gets_an_error_instead_of_holding_th
 
         with pytest.raises(StoreError, match="read the log"):
             await asyncio.wait_for(read_to_the_end(), 5)
+    await link.drop()
+
+
+async def test_a_follower_that_heard_nothing_for_long_hears_what_comes_then(valkey_url: str) -> None:
+    link, following = RedisLink(lambda: valkey_url), RedisLink(lambda: valkey_url)
+    head = Head(codec.CODEC, "s", "i", Position(), NOW)
+    async with follow(following, ["c"], _skip, quiet_seconds=0.05) as messages:
+
+        async def was_asked() -> bool:
+            answer = (await link.call(("INFO", "commandstats")))[0]
+            return b"cmdstat_ping:calls=1" not in answer and b"cmdstat_ping:" in answer
+
+        await eventually(was_asked, what="the silent server to be asked twice")
+        await link.call(("PUBLISH", "c", codec.encode(head)))
+        assert await asyncio.wait_for(anext(messages), 5) == head
+    await link.drop()
+
+
+async def test_a_follower_of_a_server_that_answers_nothing_any_more_gets_an_error(valkey_url: str) -> None:
+    link, following = RedisLink(lambda: valkey_url), RedisLink(lambda: valkey_url, timeout_seconds=0.2)
+    async with follow(following, ["c"], _skip, quiet_seconds=0.05) as messages:
+        await link.call(("CLIENT", "PAUSE", 60_000, "ALL"))
+        with pytest.raises(StoreError, match="cannot be reached"):
+            await asyncio.wait_for(anext(messages), 5)
     await link.drop()

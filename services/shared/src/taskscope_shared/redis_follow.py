@@ -51,7 +51,11 @@ class _Buffer:
 
 @asynccontextmanager
 async def follow(
-    link: RedisLink, channels: Sequence[str], skipped: Callable[[], None], limit_bytes: int = BUFFER_BYTES
+    link: RedisLink,
+    channels: Sequence[str],
+    skipped: Callable[[], None],
+    limit_bytes: int = BUFFER_BYTES,
+    quiet_seconds: float = QUIET_SECONDS,
 ) -> AsyncIterator[AsyncIterator[Message]]:
     """Subscribe to `channels`; `skipped` is called for each message that cannot be decoded.
 
@@ -60,7 +64,7 @@ async def follow(
     buffer = _Buffer(limit_bytes)
     if channels:
         await link.run_packed(pack([("SUBSCRIBE", *channels)]), len(channels))
-    reader = asyncio.create_task(_read(link, buffer), name="store-follow") if channels else None
+    reader = asyncio.create_task(_read(link, buffer, quiet_seconds), name="store-follow") if channels else None
     try:
         yield _messages(buffer, skipped)
     finally:
@@ -70,19 +74,20 @@ async def follow(
         await link.drop()
 
 
-async def _read(link: RedisLink, buffer: _Buffer) -> None:
+async def _read(link: RedisLink, buffer: _Buffer, quiet_seconds: float) -> None:
     try:
         while True:
-            reply = await _next(link)
+            reply = await _next(link, quiet_seconds)
             if isinstance(reply, list) and reply[0] == b"message":
                 buffer.put(reply[2])
     except StoreError as error:
         buffer.fail(error)
 
 
-async def _next(link: RedisLink) -> Reply:
+async def _next(link: RedisLink, quiet_seconds: float) -> Reply:
+    """The next message, or the answer to a PING: whichever comes first, the other comes next."""
     try:
-        async with asyncio.timeout(QUIET_SECONDS):
+        async with asyncio.timeout(quiet_seconds):
             return await link.read()
     except TimeoutError:
         return (await link.run_packed(pack([("PING",)]), 1))[0]

@@ -107,10 +107,11 @@ class RedisLink:
             raise
 
     async def read(self) -> Reply:
-        """The next reply or push, waited for without end."""
+        """The next reply or push, waited for without end. Cancelled, it leaves the connection, and what comes next, as it is."""
         try:
-            return await _reply(await self._open())
+            return await _reply(await self._open(), disconnect_on_error=False)
         except FAULTS as error:
+            await self.drop()
             raise explain(error) from error
 
     async def call(self, *commands: Command) -> list[Reply]:
@@ -147,8 +148,8 @@ async def _send(connection: AbstractConnection, part: bytes) -> None:
         await connection.send_packed_command([bytes(view[at : at + SENT_AT_ONCE])], check_health=False)
 
 
-async def _reply(connection: AbstractConnection) -> Reply:
+async def _reply(connection: AbstractConnection, *, disconnect_on_error: bool = True) -> Reply:
     try:
-        return await connection.read_response(disable_decoding=True)
+        return await connection.read_response(disable_decoding=True, disconnect_on_error=disconnect_on_error)
     except ResponseError as error:
         return error
