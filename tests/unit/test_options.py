@@ -26,6 +26,12 @@ def test_a_redis_broker_is_taken_for_the_result_backend() -> None:
     ]
 
 
+def test_the_first_of_several_brokers_is_taken_for_the_result_backend() -> None:
+    assert sources_of("--celery", "redis://h/0;redis://i/0") == [
+        CelerySource(name="celery", broker_url="redis://h/0;redis://i/0", result_backend="redis://h/0")
+    ]
+
+
 def test_an_amqp_broker_has_no_result_backend() -> None:
     assert sources_of("--celery", "amqp://h") == [CelerySource(name="celery", broker_url="amqp://h")]
 

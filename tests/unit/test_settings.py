@@ -200,6 +200,8 @@ kinds: {vod: "*x*"}
         ("sqs://h", "not a supported scheme"),
         ("redis+socket:///x", "did you mean unix://?"),
         ("redis://[::1/0", "cannot be read"),
+        ("redis://h/0;localhost", "no scheme"),
+        ("amqp://h//;sqs://h", "not a supported scheme"),
     ],
 )
 def test_a_url_that_cannot_work_is_a_problem(tmp_path: Path, url: str, said: str) -> None:
@@ -208,10 +210,29 @@ def test_a_url_that_cannot_work_is_a_problem(tmp_path: Path, url: str, said: str
 
 @pytest.mark.parametrize(
     "url",
-    ["redis://h", "rediss://u:p@h:6380/2", "unix:///run/r.sock?db=1", "amqp://h//", "amqps://u:p@h/v", "redis://[::1]:1/0"],
+    [
+        "redis://h",
+        "rediss://u:p@h:6380/2",
+        "unix:///run/r.sock?db=1",
+        "amqp://h//",
+        "amqps://u:p@h/v",
+        "redis://[::1]:1/0",
+        "redis://h/0;rediss://u:p@i/0",
+    ],
 )
 def test_a_broker_url_of_a_supported_scheme_is_taken(tmp_path: Path, url: str) -> None:
     assert load_text(tmp_path, source(broker_url=url)).sources[0] == CelerySource(name="a", broker_url=url)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "is_taken"), [("rq", True), ("{app}", True), ("team.a:rq", True), ("a b", False), ("", False)]
+)
+def test_a_key_prefix_is_what_rq_takes(tmp_path: Path, prefix: str, *, is_taken: bool) -> None:
+    text = f"sources: [{{name: a, engine: rq, redis_url: 'redis://h', key_prefix: {prefix!r}}}]"
+    if is_taken:
+        assert load_text(tmp_path, text).sources[0] == RqSource(name="a", redis_url="redis://h", key_prefix=prefix)
+    else:
+        assert "prefix of RQ's keys" in problems_of(tmp_path, text)["sources[0].key_prefix"]
 
 
 def test_a_result_backend_of_another_kind_is_no_problem(tmp_path: Path) -> None:
@@ -274,6 +295,7 @@ def test_a_shown_url_has_no_secret() -> None:
     assert masked("redis://user:p@ss@h:1/0?password=x&db=1") == "redis://***@h:1/0?password=***&db=1"
     assert masked("redis://h:1/0") == "redis://h:1/0"
     assert masked("redis://:a/b?c#d@h") == "redis://***@h"
+    assert masked("redis://u:p@h/0;redis://u:q@i/0;redis://j") == "redis://***@h/0;redis://***@i/0;redis://j"
     assert shown_url(SecretFile(file="/secrets/url")) == "{file: /secrets/url}"
 
 

@@ -36,6 +36,9 @@ _EXAMPLES = {
     "file": "{file: /secrets/broker-url}",
 }
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_KEY_PREFIX = re.compile(r"[A-Za-z0-9_.:{}-]+")
+"""What RQ 3.0 itself takes as RQ_KEY_PREFIX."""
+_NEXT_URL = re.compile(r";(?=[a-z][a-z0-9+.-]*://)")
 _PASSWORD = re.compile(r"(?<=://)\S*(?=@)")
 _QUERY_SECRET = re.compile(r"(?i)([?&][^=&#]*(?:pass|secret|token|key)[^=&#]*=)[^&#]+")
 _SHOWN_CHARACTERS = 40
@@ -63,8 +66,8 @@ class SettingsError(Exception):
 
 
 def masked(url: str) -> str:
-    """`url` as it may be shown: user and password, and secrets in its query, are `***`."""
-    return _QUERY_SECRET.sub(r"\1***", _PASSWORD.sub("***", url))
+    """`url` as it may be shown: user and password, and secrets in its query, are `***`; so in each of `url;url`."""
+    return ";".join(_QUERY_SECRET.sub(r"\1***", _PASSWORD.sub("***", each)) for each in _NEXT_URL.split(url))
 
 
 def closest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
@@ -185,9 +188,20 @@ def _check_source(path: str, source: Mapping[str, Any]) -> list[Problem]:
     if isinstance(name, str) and not _NAME.fullmatch(name):
         rule = "letters, digits, '.', '_' and '-', at most 63, a letter or digit first"
         problems.append(Problem(f"{path}.name", f"{_shown(name)} cannot name a source", rule))
-    for field in ("broker_url", "result_backend", "redis_url"):
+    prefix = source.get("key_prefix")
+    if isinstance(prefix, str) and not _KEY_PREFIX.fullmatch(prefix):
+        rule = "RQ takes letters, digits and _ . : { } -"
+        problems.append(Problem(f"{path}.key_prefix", f"{_shown(prefix)} cannot be a prefix of RQ's keys", rule))
+    for field in ("result_backend", "redis_url"):
         problems += _check_url(f"{path}.{field}", field, source.get(field))
-    return problems
+    return problems + _check_broker(f"{path}.broker_url", source.get("broker_url"))
+
+
+def _check_broker(path: str, urls: object) -> list[Problem]:
+    """`url;url`: the next one is taken when one does not answer, as kombu does it."""
+    if not isinstance(urls, str):
+        return []
+    return list(dict.fromkeys(problem for url in urls.split(";") for problem in _check_url(path, "broker_url", url)))
 
 
 def _duplicates(sources: Iterable[Any]) -> list[Problem]:

@@ -52,7 +52,8 @@ def _urls(engine: str, url: str) -> dict[str, str]:
     """A Redis broker is taken for the result backend, too: publications ignore the database's number, so progress is seen."""
     if engine == "rq":
         return {"redis_url": url}
-    return {"broker_url": url} | ({"result_backend": url} if url.startswith(("redis:", "rediss:", "unix:")) else {})
+    first = url.partition(";")[0]  # brokers may be several, the next for when one does not answer; a result backend is one
+    return {"broker_url": url} | ({"result_backend": first} if url.startswith(("redis:", "rediss:", "unix:")) else {})
 
 
 def parser() -> argparse.ArgumentParser:
