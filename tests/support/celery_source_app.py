@@ -1,5 +1,6 @@
 """A small Celery application for tests of the Celery source; addresses come from the environment of the test's process."""
 
+import json
 import os
 import time
 from typing import Any, NoReturn
@@ -18,6 +19,7 @@ app.conf.update(
     task_default_queue="celery",
     worker_send_task_events=False,
 )
+app.conf.update(json.loads(os.environ.get("APP_CONF", "{}")))
 
 
 @app.task  # type: ignore[untyped-decorator]
@@ -36,6 +38,13 @@ def progress(self: Any, total: int, pause: float = 0.05) -> dict[str, object]:
         self.update_state(state="PROGRESS", meta={"current": done, "total": total, "message": f"step {done}"})
         time.sleep(pause)
     return {"done": total, "password": "hunter2"}
+
+
+@app.task(bind=True, ignore_result=True)  # type: ignore[untyped-decorator]
+def progress_alone(self: Any, pause: float) -> None:
+    """Its progress is stored, its result is not."""
+    self.update_state(state="PROGRESS", meta={"current": 1, "total": 2})
+    time.sleep(pause)
 
 
 @app.task  # type: ignore[untyped-decorator]

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 from taskscope_shared.settings import CelerySource
 
-SEPARATOR = "\x06\x16"
-"""Between routing key, pattern and queue in a `_kombu.binding.*` member (kombu.transport.virtual)."""
 _SPECIAL = frozenset("\\*?[]^-")
 
 
@@ -31,7 +29,8 @@ class BrokerNames:
     event_exchange: str
     control_exchange: str
     steps: tuple[int, ...]
-    step_separator: str
+    separator: str
+    """Between a queue and its priority step, and between routing key, pattern and queue in a `_kombu.binding.*` member."""
 
     @classmethod
     def of(cls, settings: CelerySource, db: int) -> "BrokerNames":
@@ -45,7 +44,7 @@ class BrokerNames:
             event_exchange=settings.event_exchange,
             control_exchange=settings.control_exchange,
             steps=settings.priority_steps,
-            step_separator=settings.priority_separator,
+            separator=settings.priority_separator,
         )
 
     @property
@@ -73,13 +72,17 @@ class BrokerNames:
         """The set that holds an exchange's bindings."""
         return f"{self.prefix}_kombu.binding.{exchange}"
 
+    def binding_member(self, routing_key: str, queue: str) -> str:
+        """What that set holds of one queue."""
+        return self.separator.join((routing_key, "", queue))
+
     def reply_queue(self, oid: str) -> str:
         """Name of the reply queue, without the key prefix."""
         return f"{oid}.{self.reply_exchange}"
 
     def queue_keys(self, queue: str) -> list[str]:
         """The lists of a queue, one a priority step, the most urgent (0) first."""
-        return [self.prefix + (f"{queue}{self.step_separator}{step}" if step else queue) for step in self.steps]
+        return [self.prefix + (f"{queue}{self.separator}{step}" if step else queue) for step in self.steps]
 
     @property
     def unacked(self) -> str:

@@ -17,7 +17,7 @@ from taskscope_shared.clock import Clock
 
 from taskscope_collector.sources.celery.decode import Malformed
 from taskscope_collector.sources.celery.mailbox import ANSWER_SECONDS, Answers, Question, Waiting, request_body
-from taskscope_collector.sources.celery.names import SEPARATOR, BrokerNames
+from taskscope_collector.sources.celery.names import BrokerNames
 from taskscope_collector.sources.resp import RespConnection, RespError
 
 logger = logging.getLogger(__name__)
@@ -114,7 +114,7 @@ class RedisMailbox:
         )
 
     def _member(self, oid: str) -> str:
-        return f"{oid}{SEPARATOR}{SEPARATOR}{self._names.reply_queue(oid)}"
+        return self._names.binding_member(oid, self._names.reply_queue(oid))
 
     async def take_replies(self, replies: RespConnection) -> None:
         """Take answers for ever; raises what ended the connection."""
@@ -137,7 +137,8 @@ class RedisMailbox:
         if await self._commands.execute("SCARD", self._binding) > BINDINGS_READ:
             return
         members = await self._commands.execute("SMEMBERS", self._binding)
-        oids = [m.decode(errors="replace").partition(SEPARATOR)[0] for m in members if m.startswith(OID_PREFIX.encode())]
+        separator = self._names.separator
+        oids = [m.decode(errors="replace").partition(separator)[0] for m in members if m.startswith(OID_PREFIX.encode())]
         for oid in oids:
             await self._remove_if_dead(oid)
 

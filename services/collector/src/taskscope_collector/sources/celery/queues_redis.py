@@ -10,7 +10,7 @@ from taskscope_shared.settings import CelerySource
 from taskscope_collector.observations import Observation, QueuesSeen, TaskQueued
 from taskscope_collector.sources.celery.decode import Malformed
 from taskscope_collector.sources.celery.messages import MessageDecoder
-from taskscope_collector.sources.celery.names import SEPARATOR, BrokerNames
+from taskscope_collector.sources.celery.names import BrokerNames
 from taskscope_collector.sources.celery.roster import KnownIds
 from taskscope_collector.sources.resp import RespConnection, RespError
 
@@ -82,7 +82,8 @@ class RedisQueues:
         known = sorted({DEFAULT_EXCHANGE, *exchanges, *self._settings.queues})[:EXCHANGES]
         replies = await connection.pipeline([("SMEMBERS", self._names.binding(exchange)) for exchange in known])
         members = [member for reply in replies if not isinstance(reply, RespError) for member in reply]
-        self._bound = {member.decode("utf-8", "replace").rpartition(SEPARATOR)[2] for member in members[:QUEUES]}
+        separator = self._names.separator
+        self._bound = {member.decode("utf-8", "replace").rpartition(separator)[2] for member in members[:QUEUES]}
 
     def seen(self, queues: list[Queue]) -> QueuesSeen:
         """The observation of a count."""
