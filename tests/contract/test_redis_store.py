@@ -81,7 +81,7 @@ async def test_every_key_expires_when_nobody_refreshes_it(valkey_url: str) -> No
 
 
 def _skip() -> None:
-    """Of what cannot be decoded: nothing."""
+    """No message here is one that cannot be decoded."""
 
 
 async def test_a_follower_that_does_not_read_gets_an_error_instead_of_holding_the_socket(valkey_url: str) -> None:

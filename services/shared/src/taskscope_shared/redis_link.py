@@ -107,7 +107,7 @@ class RedisLink:
             raise
 
     async def read(self) -> Reply:
-        """The next reply or push, waited for without end. Cancelled, it leaves the connection, and what comes next, as it is."""
+        """The next reply or push, waited for without end. Cancelled, it leaves the connection as it is, and loses nothing."""
         try:
             return await _reply(await self._open(), disconnect_on_error=False)
         except FAULTS as error:
