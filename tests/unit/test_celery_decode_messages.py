@@ -88,6 +88,14 @@ def test_channels_and_keys_are_those_of_kombu() -> None:
     assert names(global_keyprefix="app1-").binding("celery") == "app1-_kombu.binding.celery"
 
 
+def test_the_separator_of_priorities_is_also_that_of_bindings() -> None:
+    """`sep: ':'` is in Celery's own examples; a worker cannot read a member with another one, and does not answer."""
+    named = names(priority_separator=":", priority_steps=(0, 5))
+    assert named.queue_keys("q") == ["q", "q:5"]
+    assert named.binding_member("oid", "oid.reply") == "oid::oid.reply"
+    assert names().binding_member("oid", "oid.reply") == "oid\x06\x16\x06\x16oid.reply"
+
+
 def test_a_result_prefix_is_separated_as_the_backend_does() -> None:
     assert result_prefix("") == "celery-task-meta-"
     assert result_prefix("app") == "app_celery-task-meta-"
