@@ -7,15 +7,17 @@ from typing import Any
 import msgspec
 import pytest
 from support.permute import assert_same_state_in_any_order
-from support.reducing import T0, W1, W2, draft, event, reducer, result
-from taskscope_collector.observations import Counts, Observation, WorkerBeat
+from support.reducing import PIDS, T0, W1, W2, draft, event, reducer, result
+from support.reducing import beat as reducer_beat
+from taskscope_collector.observations import Counts, InspectReply, Observation, WorkerBeat
 from taskscope_collector.redaction import Redactor
+from taskscope_collector.reducer.state import SourceState
 from taskscope_collector.sources.celery.decode import EventDecoder, Malformed
 from taskscope_collector.sources.celery.results import ResultDecoder
 from taskscope_collector.sources.celery.roster import KnownIds, Node, Roster
 from taskscope_collector.sources.celery.skew import ClockSkew
 from taskscope_shared.clock import ManualClock
-from taskscope_shared.model import State
+from taskscope_shared.model import Engine, State, Worker, WorkerState
 from taskscope_shared.settings import Redaction
 
 
@@ -145,3 +147,32 @@ def test_the_answer_to_a_broadcast_heartbeat_does_not_make_a_worker_silent_later
         roster.beat(beat("heartbeat", freq=second), 2.0)
         node = roster.nodes["w@h"]
         assert (node.freq, node.silent(7.9), node.silent(8.1)) == (2.0, False, True)
+
+
+def worker_of(state: SourceState) -> Worker:
+    (worker,) = [worker for worker in state.drain().workers if worker.name == W1]
+    return worker
+
+
+def test_events_that_a_restarted_worker_has_on_by_itself_are_not_ours() -> None:
+    """What we switched on in the process before is gone with it; this one was started with -E."""
+    state = reducer()
+    state.apply(reducer_beat(1.0))
+    state.apply(InspectReply(W1, T0 + 2, T0 + 2, events=True, events_enabled_by_us=True))
+    assert worker_of(state).events_enabled_by_us
+    state.apply(reducer_beat(10.0, kind="online", pid=4242))
+    assert (worker := worker_of(state)).events is None
+    assert not worker.events_enabled_by_us
+    state.apply(InspectReply(W1, T0 + 12, T0 + 12, events=True))
+    assert (worker := worker_of(state)).events
+    assert not worker.events_enabled_by_us
+
+
+def test_events_that_we_switched_on_are_ours_after_the_collector_was_started_anew() -> None:
+    """The worker then says only that they are on already."""
+    known = Worker(W1, "s", Engine.CELERY, WorkerState.ONLINE, pid=PIDS[W1], events=True, events_enabled_by_us=True)
+    state = reducer()
+    state.load([], [known], [])
+    state.apply(reducer_beat(1.0))
+    state.apply(InspectReply(W1, T0 + 2, T0 + 2, events=True))
+    assert worker_of(state).events_enabled_by_us

@@ -76,6 +76,7 @@ class Workers:
         elif beat.at > seen.beat_at:
             if 0 < beat.clock < seen.clock:  # a clock only goes back where a process began anew
                 seen.born_at = beat.at
+                self._begin_anew(seen)
             seen.beat_at, seen.clock = beat.at, beat.clock
             # The answer to a request for a heartbeat has another freq, and none of the figures.
             if beat.freq is not None and beat.active is not None:
@@ -242,8 +243,14 @@ class Workers:
         if pid and at >= seen.pid_at and pid != seen.worker.pid:
             seen.pid_at = at
             self._put(seen, replace(seen.worker, pid=pid))
+            self._begin_anew(seen)
         elif pid and pid == seen.worker.pid and at < seen.pid_at:
             seen.pid_at = at
+
+    def _begin_anew(self, seen: Seen) -> None:
+        """Another process: what was switched on in the one before is off again; what this one has on, others told it."""
+        if seen.worker.events is not None:
+            self._put(seen, replace(seen.worker, events=None, events_enabled_by_us=False))
 
     def _put(self, seen: Seen, worker: Worker) -> None:
         if worker != seen.worker:
