@@ -160,6 +160,20 @@ async def test_a_task_that_stores_its_progress_and_no_result_is_right_and_one_wi
             assert late not in {one.id for one in watched.observations if isinstance(one, TaskMissing)}
 
 
+async def test_an_end_that_no_event_told_is_read_from_the_result_before_the_task_is_called_missing(
+    valkey_url: str, client: RespConnection, tmp_path: Path
+) -> None:
+    """Its worker lives and does not hold it any more."""
+    with App(valkey_url, valkey_url).worker("w1@host", log=tmp_path / "worker.log"):
+        async with watching(runner_of(valkey_url, result_backend=valkey_url), Recorder()) as recorder:
+            await up(recorder, "w1@host")
+            await client.execute("SET", "celery-task-meta-stored", msgspec.json.encode({"status": "SUCCESS", "result": 3}))
+            recorder.open |= {"stored": "w1@host", "not stored": "w1@host"}
+            missing = await eventually(lambda: recorder.of(TaskMissing), seconds=30)
+            assert [task.id for task in missing] == ["not stored"]
+            assert [(one.status, one.result) for one in recorder.results("stored")] == [("SUCCESS", "3")]
+
+
 async def test_a_queue_that_is_empty_has_no_key_and_stays_listed(valkey_url: str, client: RespConnection) -> None:
     await App(valkey_url).send("ids += [add.delay(1, 1)]")
     async with watching(runner_of(valkey_url), Recorder()) as recorder:

@@ -1,18 +1,25 @@
 """Traps of RQ's keys, each by its name; the versions are those in which they were seen."""
 
+import json
+import pickle
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 from support.permute import assert_same_state_in_any_order
 from support.reducing import T0, job
-from taskscope_collector.observations import Observation
-from taskscope_collector.sources.rq.jobs import FIELDS
+from taskscope_collector.observations import JobSeen, Observation
+from taskscope_collector.redaction import Redactor
+from taskscope_collector.sources.rq.jobs import FIELDS, add_meta
+from taskscope_shared.clock import SystemClock
 from taskscope_shared.model import Engine, State
+from taskscope_shared.settings import Redaction
 
 QUEUED: dict[str, Any] = {"created_at": 0.9, "enqueued_at": 1.0}
 STARTED: dict[str, Any] = QUEUED | {"started_at": 2.0, "worker": "w1", "execution_id": "e1", "heartbeat_at": 2.0}
 GIVEN_UP: dict[str, Any] = {"exception_type": "AbandonedJobError", "result_type": 2, "result_id": f"{int(T0) + 90}000-0"}
+
+PROGRESS = {"progress": {"current": 2, "total": 4, "message": "reel 2"}}
 
 
 def check(readings: list[Observation], expected: Mapping[str, object]) -> None:
@@ -93,3 +100,14 @@ def test_a_returned_retry_that_is_used_up_has_failed() -> None:
 def test_what_may_hold_secrets_in_the_clear_is_not_read() -> None:
     """webhooks is JSON with the headers of its requests; `result` is a pickle, and the others are asked for by themselves."""
     assert not {"webhooks", "result", "exc_info", "data", "meta"} & set(FIELDS)
+
+
+@pytest.mark.parametrize(
+    "meta", [json.dumps(PROGRESS).encode(), *(pickle.dumps(PROGRESS, protocol) for protocol in range(6))], ids=repr
+)
+def test_progress_is_read_whatever_wrote_the_meta(meta: bytes) -> None:
+    """`meta` is not compressed, as `data` is; a serializer of one's own may write JSON or an old protocol."""
+    reading = JobSeen("j", "started", T0)
+    add_meta(reading, meta, Redactor(Redaction()), SystemClock())
+    assert reading.progress is not None
+    assert (reading.progress.percent, reading.progress.message) == (50.0, "reel 2")
