@@ -53,7 +53,7 @@ async def test_a_worker_without_events_is_switched_on_watched_and_switched_off(
             reply = await up(recorder, "w1@host")
             assert (reply.events, reply.events_enabled_by_us) == (True, True)
             added, failed, stepped = await app.send(
-                "ids += [add.delay(1, 2), fail.delay('boom'), progress.delay(3), sleep.delay(5, password='hunter2')][:3]"
+                "ids += [add.delay(1, 2), fail.delay('boom'), progress.delay(3), sleep.delay(30, password='hunter2')][:3]"
             )
             await eventually(lambda: "task-succeeded" in recorder.events(stepped), what="the end of progress")
             assert recorder.events(added) == ["task-received", "task-started", "task-succeeded"]
