@@ -40,6 +40,7 @@ def a_redactor() -> Redactor:
         "{'password': 'hunter2",
         "config['secret'] = 'hunter2'",
         "('x', {'DB_PASSWORD': 'hunter2'})",
+        "{'db_pwd': 'hunter2', 'PassPhrase': 'hunter2'}",
     ],
 )
 def test_a_secret_s_value_is_hidden(redactor: Redactor, text: str) -> None:

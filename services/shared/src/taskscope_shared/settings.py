@@ -111,6 +111,8 @@ class Redaction(_Strict):
     keys: tuple[str, ...] = (
         "*password*",
         "*passwd*",
+        "*passphrase*",
+        "*pwd*",
         "*secret*",
         "*token*",
         "*api_key*",
