@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 from support.permute import assert_same_state_in_any_order
-from support.reducing import PIDS, T0, W1, W2, draft, event, reducer, result
+from support.reducing import PIDS, T0, W1, W2, draft, event, held, reducer, result
 from support.reducing import beat as reducer_beat
-from taskscope_collector.observations import Counts, InspectReply, Observation, WorkerBeat
+from taskscope_collector.observations import Counts, InspectReply, InspectRound, Observation, WorkerBeat
 from taskscope_collector.redaction import Redactor
 from taskscope_collector.reducer.state import SourceState
 from taskscope_collector.sources.celery.decode import EventDecoder, Malformed
@@ -176,3 +176,37 @@ def test_events_that_we_switched_on_are_ours_after_the_collector_was_started_ane
     state.apply(reducer_beat(1.0))
     state.apply(InspectReply(W1, T0 + 2, T0 + 2, events=True))
     assert worker_of(state).events_enabled_by_us
+
+
+@pytest.mark.parametrize("pid", [4711, 140_234_234_234_112, PIDS[W1]], ids=["prefork", "gevent", "threads"])
+def test_the_process_that_an_inspect_reply_names_is_not_the_one_that_sends_the_events(pid: int) -> None:
+    """worker_pid is a pool child's, a greenlet's id, or the worker's own. Events come from the worker's main process."""
+    running = held("active", 1.5, started_at=1.25, name="app.f", pid=pid)
+    ended = event("succeeded", 3.0, runtime=1.75)
+    expected = {"state": State.SUCCEEDED, "attempts": 1, "started_at": T0 + 1.25, "runtime_seconds": 1.75}
+    assert_same_state_in_any_order([running, ended], expected)
+    assert_same_state_in_any_order([event("received", 1.0, name="app.f", retries=0), running, ended], expected)
+    again: list[Observation] = [
+        running,
+        event("retried", 3.0),
+        event("received", 3.1, name="app.f", retries=1),
+        event("started", 3.2),
+        event("succeeded", 4.0, runtime=0.8),
+    ]
+    first = {"history": lambda past: [(one.state, one.started_at) for one in past] == [(State.RETRYING, T0 + 1.25)]}
+    assert_same_state_in_any_order(again, {"state": State.SUCCEEDED, "attempts": 2, "started_at": T0 + 3.2, **first})
+
+
+@pytest.mark.parametrize("end", ["silence", "another process"])
+def test_a_task_that_only_inspection_told_of_is_lost_with_its_worker(end: str) -> None:
+    state = reducer()
+    running = held("active", 1.5, started_at=1.25, name="app.f", pid=4711)
+    state.apply(reducer_beat(0.0))
+    state.apply(InspectReply(W1, T0 + 2, T0 + 2, active=[running], reserved=[], pid=PIDS[W1], pool="prefork"))
+    for second in range(3, 17):
+        if end == "another process":
+            state.apply(reducer_beat(second, pid=4242))
+        if second % 5 == 0:
+            state.apply(InspectRound(T0 + second, frozenset()))
+        state.tick(T0 + second)
+    assert (draft(state).state, draft(state).detail) == (State.LOST, "worker_lost")

@@ -31,6 +31,8 @@ def _fill(folding: Folding, fact: TaskHeld | TaskQueued) -> None:
 
 def _held(folding: Folding, fact: TaskHeld) -> None:
     _fill(folding, fact)
+    if _tells_a_start(folding, fact):
+        return
     run = _run_held(folding, fact)
     if run is None:
         return
@@ -43,6 +45,25 @@ def _held(folding: Folding, fact: TaskHeld) -> None:
         run.started_at = run.started_at if run.started_at is not None else fact.started_at
     elif run.eta_at is None:
         run.eta_at = fact.eta_at
+
+
+def _tells_a_start(folding: Folding, fact: TaskHeld) -> bool:
+    """Of a delivery that has ended since: its events were switched on too late to tell when it began."""
+    at = fact.started_at
+    if at is None:
+        return False
+    ended = [run for run in folding.runs if _began_unseen(run, fact.worker) and at < (run.ended_at or 0.0)]
+    if not ended or _started_then(folding.runs, fact) is not None:
+        return False
+    run = min(ended, key=lambda run: run.ended_at or 0.0)
+    if run.received_at is not None and at < run.received_at - SLACK_SECONDS:
+        return False
+    run.started_at, run.running = at, True
+    return True
+
+
+def _began_unseen(run: Run, worker: str) -> bool:
+    return run.worker == worker and run.state is not None and not run.inferred and run.started_at is None
 
 
 def _run_held(folding: Folding, fact: TaskHeld) -> Run | None:
