@@ -69,11 +69,6 @@ class Broker(Protocol):
         ...
 
 
-def is_active(view: View) -> bool:
-    """Whether this collector writes; a standby only listens."""
-    return bool(getattr(view, "active", lambda: True)())
-
-
 def events_allowed(view: View) -> bool:
     """Whether nobody said that events are to stay off (`taskscope events off`)."""
     return bool(getattr(view, "events_allowed", lambda: True)())
@@ -125,9 +120,9 @@ class Control:
         due = 0.0
         active = True
         while True:
-            if is_active(view) and not active:
+            if view.active() and not active:
                 self.had_a_gap()  # nobody asked while this was a standby
-            active = is_active(view)
+            active = view.active()
             if active:
                 if self._roster.arrived.is_set():
                     self._roster.arrived.clear()
@@ -211,7 +206,7 @@ class Control:
 
     async def _queues(self, broker: Broker, sink: Sink, view: View) -> None:
         while True:
-            if is_active(view):
+            if view.active():
                 served = {queue for queues in self._inspector.worker_queues.values() for queue in queues}
                 queues = await broker.count({*view.queue_names(), *served}, self._inspector.exchanges)
                 sink.put([QueuesSeen(queues=[self._with_consumers(q) for q in queues], at=self._clock.now())])

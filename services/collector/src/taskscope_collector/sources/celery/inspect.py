@@ -20,7 +20,6 @@ SLOW_SECONDS = 120.0
 """Between two askings for `stats` and `active_queues`, and the least between two for `scheduled`."""
 SCHEDULED_BYTES_A_SECOND = 50_000
 """`scheduled` may cost so much on average."""
-BIG_BYTES = 512 * 1024
 SLICE = 500
 """Tasks decoded at one go before others get their turn."""
 
@@ -60,7 +59,6 @@ class Inspector:
         self._slow_at = 0.0
         self._scheduled_at = 0.0
         self._scheduled_bytes = 0
-        self._slow_workers: set[str] = set()
         self.holdings = Holdings()
         self.worker_queues: dict[str, tuple[str, ...]] = {}
         self.exchanges: set[str] = set()

@@ -1,11 +1,7 @@
 """The keys and channels of RQ under a prefix (RQ 3.0's `RQ_KEY_PREFIX`; always `rq` before)."""
 
-from typing import Literal
-
 REGISTRIES = ("wip", "finished", "failed", "deferred", "scheduled", "canceled", "ready")
 """The sorted sets of a queue, as RQ names them; `ready` is new in 3.0."""
-
-Registry = Literal["wip", "finished", "failed", "deferred", "scheduled", "canceled", "ready"]
 
 
 class Keys:
@@ -17,7 +13,6 @@ class Keys:
         self.workers = f"{prefix}:workers"
         self.job_prefix = f"{prefix}:job:"
         self.worker_prefix = f"{prefix}:worker:"
-        self.wip_prefix = f"{prefix}:wip:"
         self._queue_prefix = f"{prefix}:queue:"
         self._job_bytes = self.job_prefix.encode()
         self._worker_bytes = self.worker_prefix.encode()
