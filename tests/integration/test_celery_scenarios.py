@@ -72,6 +72,16 @@ def test_observations_give_the_same_row_in_any_order_and_repeated(
     assert_same_state_in_any_order(recorded, fields(outcome, label, row), task_id=task_id, orders=ORDERS)
 
 
+@pytest.mark.parametrize(("pool", "label"), [(pool, label) for pool in POOLS for label in WITHOUT_BACKEND])
+def test_observations_without_a_result_backend_give_the_same_row_in_any_order_and_repeated(
+    outcomes: dict[str, Outcome | BaseException], pool: str, label: str
+) -> None:
+    outcome, row = _outcome(outcomes, _bare(pool)), rows_of(pool)[label]
+    task_id = outcome.sent[label].id
+    recorded = of_task(outcome.observations, task_id, with_workers=False)
+    assert_same_state_in_any_order(recorded, fields(outcome, label, row), task_id=task_id, orders=ORDERS)
+
+
 @pytest.mark.parametrize("pool", POOLS)
 def test_depth_of_a_queue_counts_all_its_priorities(outcomes: dict[str, Outcome | BaseException], pool: str) -> None:
     assert _outcome(outcomes, pool).deepest["priorities"] == len(PRIORITIES)

@@ -107,6 +107,12 @@ def test_sources_can_be_given_by_variables_alone() -> None:
     assert second.name == "b"
 
 
+@pytest.mark.parametrize("text", ["", TWO_SOURCES])
+def test_a_variable_that_skips_a_place_is_named(tmp_path: Path, text: str) -> None:
+    found = problems_of(tmp_path, text, {"TASKSCOPE_SOURCES__3__NAME": "x"})
+    assert "there is no '3' in sources (the places of a list are numbered" in found["TASKSCOPE_SOURCES__3__NAME"]
+
+
 def test_a_variable_goes_before_the_file_and_an_override_before_the_variable(tmp_path: Path) -> None:
     text = "api: {host: from-file, port: 1}\nlog_level: error\n"
     environ = {"TASKSCOPE_API__PORT": "2", "TASKSCOPE_LOG_LEVEL": "debug"}

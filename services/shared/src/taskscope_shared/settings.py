@@ -330,7 +330,7 @@ def _put(data: dict[str, Any], parts: tuple[str, ...], value: object, name: str,
     """Set `data[a][0][b]` for the parts (a, 0, b), making what is missing on the way."""
     here: Any = data
     for part, following in zip(parts, (*parts[1:], None), strict=True):
-        fresh: Any = value if following is None else [] if following == "0" else {}
+        fresh: Any = value if following is None else [] if following.isdigit() else {}
         if isinstance(here, list) and part.isdigit() and int(part) <= len(here):
             if int(part) == len(here):
                 here.append(fresh)
@@ -338,7 +338,8 @@ def _put(data: dict[str, Any], parts: tuple[str, ...], value: object, name: str,
         elif isinstance(here, dict):
             key = part
         else:
-            problems.append(Problem(name, f"cannot be set: there is no {part!r} in {dotted(parts[: parts.index(part)])}"))
+            hint = "the places of a list are numbered 0, 1, 2 without holes" if part.isdigit() else None
+            problems.append(Problem(name, f"cannot be set: there is no {part!r} in {dotted(parts[: parts.index(part)])}", hint))
             return
         if following is None or (isinstance(here, dict) and not isinstance(here.get(key), dict | list)):
             here[key] = fresh
