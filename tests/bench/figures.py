@@ -4,16 +4,13 @@ import signal
 import subprocess
 import sys
 import time
-from base64 import b64decode
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import psutil
 import redis
-from celery_wire import EVENTS_A_TASK, TASKS_A_BATCH, Traffic
 from rig import HERE, Rig, Service, free_port, median, report, rig
 
 Row = tuple[str, str, str]  # figure, to reach, measured
@@ -48,56 +45,37 @@ def cpu_and_rate() -> list[Row]:
     return rows
 
 
-def _decoding() -> float:
-    """Microseconds of CPU an event, the least of three rounds: how fast the machine is just now."""
-    envelope = msgspec.json.Decoder(Envelope).decode
-    one, many = msgspec.json.Decoder(TaskEvent).decode, msgspec.json.Decoder(list[TaskEvent]).decode
-    traffic = Traffic()
-    messages = [message for _ in range(500) for _, message in traffic.batch(time.time())]
-    rounds = []
-    for _ in range(3):
-        began = time.process_time()
-        for message in messages:
-            body = b64decode(envelope(message).body)
-            (many if body[:1] == b"[" else one)(body)
-        rounds.append((time.process_time() - began) / (500 * TASKS_A_BATCH * EVENTS_A_TASK) * 1e6)
-    return min(rounds)
-
-
-class Envelope(msgspec.Struct):
-    """As kombu wraps a message."""
-
-    body: str
-
-
-class TaskEvent(msgspec.Struct):
-    """What everybody needs of an event."""
-
-    type: str
-    uuid: str
-    hostname: str
-    timestamp: float
-    args: str | None = None
-    result: str | None = None
-    traceback: str | None = None
-
-
 def _at_rate(rate: int, seconds: int) -> tuple[str, str]:
-    """CPU an event, with that of msgspec decoding alone before and after (the machine's speed changes), and what was lost, of so many events a second after a short warm-up."""
+    """CPU an event and what was lost, at so many events a second after a short warm-up; then what `least.py` needs for them."""
     with rig(rq=False) as it:
         collector, api = it.start_all()
         warm = report(it.generate(rate=10_000, seconds=3))
         _settled(it, int(warm["events"]))
-        decoding = _decoding()
         before, api_before, first = collector.cpu(), api.cpu(), _celery(it)
         sent = report(it.generate(rate=rate, seconds=seconds, start=1_000_000))
         it.wait(lambda: _is_quiet(it), "the collector has taken everything", 120)
         last, used, api_used = _celery(it), collector.cpu() - before, api.cpu() - api_before
+        collector.stop()
+        least = _least(it, rate)
     received, dropped = (last[name] - first[name] for name in ("received", "dropped"))
     missing = max(sent["events"] - received - dropped, 0)
+    micros = used / received * 1e6
     text = f"{sent['rate']:,.0f} events/s sent; of {sent['events']:,} {dropped:,} dropped and counted, {missing:,} unexplained"
-    cpu = f"{used / received * 1e6:.1f} µs; decoding alone took {decoding:.1f} µs before and {_decoding():.1f} µs after"
+    cpu = f"{micros:.1f} µs; the least that Python can do (`tests/bench/least.py`) {least:.1f} µs, a ratio of {micros / least:.1f}"
     return cpu, f"{text}; api {api_used / sent['events'] * 1e6:.1f} µs an event"
+
+
+def _least(it: Rig, rate: int) -> float:
+    """Microseconds of CPU an event of `least.py`, in place of the collector: how fast the machine is just now."""
+    least = it.start_script("least.py", it.broker.port, it.own.port)
+    try:
+        it.wait(lambda: it.broker.client().pubsub_numpat() > 0, "the subscription")
+        report(it.generate(rate=10_000, seconds=2, start=900_000_000))
+        before = least.cpu()
+        sent = report(it.generate(rate=rate, seconds=10, start=950_000_000))
+        return (least.cpu() - before) / float(sent["events"]) * 1e6
+    finally:
+        least.stop(signal.SIGKILL)
 
 
 def _is_quiet(it: Rig) -> bool:

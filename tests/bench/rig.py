@@ -93,6 +93,12 @@ class Rig:
         self.services.append(service)
         return service
 
+    def start_script(self, name: str, *args: int) -> Service:
+        """Start a script of this folder."""
+        service = Service([sys.executable, str(HERE / name), *map(str, args)], self.environment, self.folder / f"{name}.log")
+        self.services.append(service)
+        return service
+
     def start_all(self) -> tuple[Service, Service]:
         """Collector and api, ready: every source is up."""
         collector, api = self.start("taskscope-collector"), self.start("taskscope-api")
