@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from support.permute import assert_same_state_in_any_order
 from support.scenarios import drive
 from support.scenarios.app import QUEUE, Place, make_app
-from support.scenarios.compare import differences
+from support.scenarios.compare import differences, fields
 from support.scenarios.drive import PRIORITIES, Session
 from support.scenarios.expected import DROPPED_BY_BROKER, Row, rows_of
 from support.scenarios.ledger import Ledger
 from support.scenarios.matrix import outcome_of, settle
+from support.scenarios.recorded import of_task
 from support.scenarios.workers import Workers
 from support.watch import Watched
 from taskscope_shared.model import State, WorkerState
@@ -94,6 +96,10 @@ async def test_rabbitmq_as_broker_gives_the_same_rows(
         if outcome.tasks[outcome.sent["expired"].id].uncertain:
             rows["expired"] = DROPPED_BY_BROKER
         assert {label: found for label, row in rows.items() if (found := differences(outcome, label, row))} == {}
+    for label, row in rows.items():
+        task_id = outcome.sent[label].id
+        recorded = of_task(outcome.observations, task_id, with_workers=False)
+        assert_same_state_in_any_order(recorded, fields(outcome, label, row), task_id=task_id, orders=12)
 
 
 async def test_worker_without_events_is_switched_on_by_remote_control(places: Callable[[str], Place], tmp_path: Path) -> None:
