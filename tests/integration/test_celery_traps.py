@@ -160,6 +160,32 @@ async def test_a_task_that_stores_its_progress_and_no_result_is_right_and_one_wi
             assert late not in {one.id for one in watched.observations if isinstance(one, TaskMissing)}
 
 
+@pytest.mark.parametrize("utc", [True, False])
+async def test_a_worker_in_another_time_zone_tells_the_same_times(valkey_url: str, tmp_path: Path, *, utc: bool) -> None:
+    """Its events carry its offset from UTC beside epoch seconds, by which Celery's own receiver shifts them."""
+    conf = json.dumps({"enable_utc": utc, "timezone": "Asia/Tokyo"})
+    app = App(valkey_url, valkey_url, TZ="Asia/Tokyo", APP_CONF=conf, APP_SENT_EVENT="1")
+    settings = CelerySource(name="s", broker_url=valkey_url, result_backend=valkey_url, inspect_seconds=1, queue_seconds=0.5)
+    async with Watched(settings) as watched:
+        with app.worker("w1@host", "-E", log=tmp_path / "worker.log"):
+            await watched.until("the worker", lambda: "w1@host" in watched.workers, seconds=30)
+            before = time.time()
+            ran, late, dead = await app.send(
+                "ids += [add.delay(1, 1), add.apply_async((1, 1), countdown=300), add.apply_async((1, 1), expires=-5)]"
+            )
+            await watched.until("its end", lambda: watched.state_of(ran) is State.SUCCEEDED)
+            await watched.until("the wait", lambda: watched.state_of(late) is State.SCHEDULED)
+            await watched.until("the expiry", lambda: watched.state_of(dead) is State.REVOKED)
+            now = time.time()
+            done = watched.tasks[ran]
+            times = (done.sent_at, done.received_at, done.started_at, done.finished_at)
+            assert all(at is not None and before < at < now for at in times), times
+            assert before + 300 < (watched.tasks[late].eta_at or 0) < now + 300
+            assert before - 5 < (watched.tasks[dead].expires_at or 0) < now - 5
+            assert watched.tasks[dead].detail == "expired"
+            assert not watched.workers["w1@host"].clock_skew_seconds
+
+
 async def test_an_end_that_no_event_told_is_read_from_the_result_before_the_task_is_called_missing(
     valkey_url: str, client: RespConnection, tmp_path: Path
 ) -> None:
