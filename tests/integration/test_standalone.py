@@ -59,6 +59,15 @@ def test_an_unreachable_broker_is_a_source_that_is_down_and_recovers(tmp_path: P
         assert up.stop() == 0, up.said
 
 
+@pytest.mark.parametrize("scheme", ["redis", "amqp"])
+def test_a_broker_that_was_never_there_is_not_said_to_have_events_left_on(tmp_path: Path, scheme: str) -> None:
+    with Up(tmp_path, "--celery", f"{scheme}://127.0.0.1:{free_port()}/") as up:
+        wait_for(lambda: [each["status"] for each in up.json("/api/sources")["items"]] == ["down"], what="it to be down")
+        assert up.stop(signal.SIGINT) == 0, up.said
+    assert "stay on" not in up.said
+    assert "error" not in up.said
+
+
 def test_a_browser_that_is_connected_does_not_hold_up_the_end(tmp_path: Path) -> None:
     with Up(tmp_path) as up, connect(up.url.replace("http", "ws") + "/api/ws") as browser:
         assert "connected" in browser.recv(timeout=10)
@@ -119,6 +128,13 @@ def test_check_says_what_does_not_answer(tmp_path: Path, valkey_url: str) -> Non
         assert "failed: " in ended.stdout
         assert "hunter2" not in ended.stdout + ended.stderr
         assert "Traceback" not in ended.stderr
+
+
+def test_check_does_not_say_that_everything_answers_when_a_result_backend_does_not(tmp_path: Path, valkey_url: str) -> None:
+    nobody = f"redis://127.0.0.1:{free_port()}/0"
+    ended = run(tmp_path, "check", "--celery", valkey_url, "--result-backend", nobody)
+    assert ended.returncode == 1, ended.stdout + ended.stderr
+    assert "failed: result backend: " in ended.stdout
 
 
 def test_events_off_leaves_a_mark_that_events_on_takes_away(tmp_path: Path, valkey_url: str) -> None:

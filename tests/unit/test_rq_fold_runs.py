@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 from support.permute import assert_same_state_in_any_order
-from support.reducing import draft, job, reducer
+from support.reducing import T0, draft, job, reducer
 from taskscope_collector.observations import Observation
 from taskscope_shared.model import Engine, State, Task
 
@@ -60,3 +60,22 @@ def test_a_failed_run_whose_start_was_written_again_late_is_one_attempt() -> Non
         job("scheduled", 7.1, **waiting),
     ]
     assert_same_state_in_any_order(readings, {"state": State.RETRYING, "attempts": 1, "retries": 1}, engine=Engine.RQ)
+
+
+def test_a_retry_that_is_read_before_its_end_is_written_does_not_take_the_end_of_the_run_before() -> None:
+    first = QUEUED | {"started_at": 2.0, "ended_at": 3.0, "worker": "w", "retries_left": 2}
+    second = QUEUED | {"enqueued_at": 5.0, "started_at": 6.0, "ended_at": 3.0, "worker": "w2"}
+    readings: list[Observation] = [
+        job("started", 2.1, **STARTED, execution_id="e1", retries_left=3),
+        job("scheduled", 3.1, **first, run_at=5.0),
+        job("started", 6.1, **second, execution_id="e2", retries_left=2),
+        job("scheduled", 7.1, **second, retries_left=2, run_at=9.0),  # as it was seen: the end comes a millisecond later
+        job("scheduled", 7.2, **second | {"ended_at": 7.0}, retries_left=1, run_at=9.0),
+        job("started", 10.1, **second | {"started_at": 10.0, "ended_at": 7.0}, execution_id="e3", retries_left=1),
+    ]
+
+    def right(history: Any) -> bool:
+        return [(one.started_at, one.finished_at) for one in history] == [(T0 + 2, T0 + 3), (T0 + 6, T0 + 7)]
+
+    expected = {"state": State.RUNNING, "attempts": 3, "retries": 2, "history": right}
+    assert_same_state_in_any_order(readings, expected, engine=Engine.RQ)

@@ -284,7 +284,7 @@ def _waits(folding: Folding, job: JobSeen, retries: int) -> None:
     if run is None:
         folding.sends = [Send(job.enqueued_at, 0, job.queue, job.run_at, taken=True)]
         return
-    if run.state is None or run.inferred:
+    if run.state is None or run.inferred or (run.state is State.RETRYING and run.ended_at is None):
         _close(run, job)
     folding.again = (state, detail, Send(job.enqueued_at, 0, job.queue, job.run_at))
 
@@ -294,7 +294,8 @@ def _close(run: Run, job: JobSeen) -> None:
     stored = job.result_ended_at if job.result_ended_at is not None else _stored_at(job)
     own = stored is not None and stored >= (run.started_at or 0.0) - SAME_START_SECONDS
     run.state = _RESULT_STATES.get(job.result_type or 0, State.RETRYING) if own else State.RETRYING
-    run.ended_at = job.ended_at if job.ended_at is not None else stored if own else run.ended_at
+    ended_at = _own_end(job)
+    run.ended_at = ended_at if ended_at is not None else stored if own else run.ended_at
     run.worker = job.worker or run.worker
     run.started_at = _rewritten_start(run, job)
     run.inferred, run.detail, run.uncertain = False, None, None
@@ -302,6 +303,12 @@ def _close(run: Run, job: JobSeen) -> None:
         run.runtime = _runtime_of_result(job)
     if run.state in (State.RETRYING, State.FAILED):
         run.exception_type, run.exception, run.traceback = job.exception_type, job.exception, job.traceback
+
+
+def _own_end(job: JobSeen) -> float | None:
+    """RQ sets the status before the end: until then the hash has the end of the run before this one."""
+    stale = job.ended_at is not None and job.started_at is not None and job.ended_at < job.started_at
+    return None if stale else job.ended_at
 
 
 def _runtime_of_result(job: JobSeen) -> float | None:

@@ -1,6 +1,7 @@
 """Small things that every part that speaks AMQP needs."""
 
 import asyncio
+import logging
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
@@ -31,6 +32,8 @@ def amqp_url(url: str) -> str:
 
 async def connect(url: str) -> AbstractConnection:
     """A connection. Raises AMQPError, OSError."""
+    # It logs an error at each try; the source says why it is down, once.
+    logging.getLogger("aiormq.connection").setLevel(logging.CRITICAL)
     async with asyncio.timeout(CONNECT_SECONDS):
         return await aiormq.connect(amqp_url(url))
 

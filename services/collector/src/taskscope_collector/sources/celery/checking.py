@@ -11,7 +11,7 @@ from taskscope_collector.sources.celery.names import glob_escaped, result_prefix
 from taskscope_collector.sources.celery.parts import Parts
 from taskscope_collector.sources.celery.supervision import EXPECTED_FAULTS
 from taskscope_collector.sources.faults import reason_of
-from taskscope_collector.sources.resp import RespConnection
+from taskscope_collector.sources.resp import RespConnection, RespError
 from taskscope_collector.sources.resp_url import SCHEMES
 
 DEADLINE_SECONDS = 10.0
@@ -49,8 +49,10 @@ async def _results(parts: Parts) -> str:
         connection = await RespConnection.open(url)
         try:
             await connection.execute("PSUBSCRIBE", f"{glob_escaped(result_prefix(settings.result_keyprefix))}*")
+        except RespError as error:
+            return f"result backend: answers, and is polled, since it may not be subscribed to ({error})"
         finally:
             await connection.close()
     except EXPECTED_FAULTS as error:
-        return f"result backend: {reason_of(error)}"
+        return f"{CHECK_FAILED}result backend: {reason_of(error)}"
     return "result backend: answers, and publishes progress and results"

@@ -70,6 +70,8 @@ class CelerySourceRunner:
         Raises OSError, RespError, AMQPError, ValueError or SecretUnavailableError when the broker cannot be asked.
         """
         parts = self._parts(_Nowhere())
+        if workers is None and not parts.switch.ours():
+            return 0  # nothing to be asked for, and the broker may never have been there
         async with asyncio.timeout(OFF_SECONDS), link_of(parts).mailbox() as mailbox:
             return await parts.switch.turn_off(mailbox, workers)
 
