@@ -39,13 +39,23 @@ class Page(msgspec.Struct):
 
 
 class GroupCounts(msgspec.Struct):
-    """Counts by dashboard group."""
+    """Counts by dashboard group, and how what ended ended.
+
+    `success_rate` is succeeded / (succeeded + failed + rejected + lost), 0 to 1, over the finished tasks that are retained
+    (revoked ones are neither); null while there are none. What is retained is bounded by budgets, of which failed and lost
+    tasks have their own: for a rate over a period there is `/api/tasks/analytics`.
+    """
 
     total: int = 0
     active: int = 0
     reserved: int = 0
     queued: int = 0
     finished: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    rejected: int = 0
+    lost: int = 0
+    success_rate: float | None = None
 
     def add(self, state: State, count: int) -> None:
         """Count tasks in a state."""
@@ -58,29 +68,29 @@ class GroupCounts(msgspec.Struct):
         elif group is Group.QUEUED:
             self.queued += count
         else:
-            self.finished += count
+            self._end(state, count)
+
+    def _end(self, state: State, count: int) -> None:
+        self.finished += count
+        if state is State.REVOKED:
+            return
+        setattr(self, state.value, getattr(self, state.value) + count)
+        judged = self.succeeded + self.failed + self.rejected + self.lost
+        self.success_rate = self.succeeded / judged if judged else None
 
 
-class Summary(msgspec.Struct, kw_only=True):
+class Summary(GroupCounts, kw_only=True):
     """SUMMARY of docs/architecture.md. `broker_queued`: messages that the brokers count, None where none tells."""
 
-    total: int = 0
-    active: int = 0
-    reserved: int = 0
-    queued: int = 0
-    finished: int = 0
-    succeeded: int = 0
-    failed: int = 0
     revoked: int = 0
-    rejected: int = 0
-    lost: int = 0
     retrying: int = 0
     scheduled: int = 0
     by_kind: dict[str, GroupCounts] = {}
     broker_queued: int | None = None
 
 
-NAMED_STATES = (State.SUCCEEDED, State.FAILED, State.REVOKED, State.REJECTED, State.LOST, State.RETRYING, State.SCHEDULED)
+NAMED_STATES = (State.REVOKED, State.RETRYING, State.SCHEDULED)
+"""What a summary counts beyond `GroupCounts`."""
 
 
 class LiveView:
