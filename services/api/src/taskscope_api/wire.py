@@ -1,14 +1,27 @@
 """What leaves the api: structs of the model with keys, groups and RFC 3339 times. docs/architecture.md has the contract."""
 
 from functools import lru_cache
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from taskscope_shared.clock import rfc3339
-from taskscope_shared.model import GROUP_OF, Attempt, Progress, Queue, Source, Task, Worker
+from taskscope_shared.model import (
+    GROUP_OF,
+    Attempt,
+    Engine,
+    Group,
+    Progress,
+    Queue,
+    Source,
+    SourceStatus,
+    State,
+    Task,
+    Worker,
+    WorkerState,
+)
 from taskscope_shared.reasons import unknown_fields
 
-from taskscope_api.live_view import GroupCounts, Summary
+from taskscope_api.live_view import GroupCounts
 
 PREVIEW = 200
 """Characters of args, kwargs and result in lists and frames; `/api/tasks/{id}` has all that is kept."""
@@ -224,20 +237,6 @@ class KindList(msgspec.Struct):
     items: list[KindRow]
     next_cursor: str | None
     total: int
-
-
-class Realtime(msgspec.Struct):
-    """The body of `/api/tasks/realtime`."""
-
-    at: str
-    stale: bool
-    position: str
-    summary: Summary
-    tasks: list[TaskRow]
-    finished: list[TaskRow]
-    workers: list[WorkerRow]
-    queues: list[QueueRow]
-    sources: list[SourceRow]
 
 
 def task_row(task: Task) -> TaskRow:

@@ -4,31 +4,17 @@ from http import HTTPStatus
 
 from quart import Blueprint, Response
 from quart_schema import document_querystring, document_response
-from taskscope_shared.model import GROUP_OF, Group, Task
+from taskscope_shared.model import Task
 
-from taskscope_api import cursors
 from taskscope_api.answers import answer
 from taskscope_api.errors import ApiError, Problem
-from taskscope_api.filters import Filter, Matcher, filter_of
+from taskscope_api.filters import filter_of
+from taskscope_api.listing import task_page
 from taskscope_api.principals import Role, principal, requires
-from taskscope_api.queries import DEFAULT_PAGE, NoQuery, RealtimeQuery, TaskQuery, TasksQuery, limit_of, parameters, single
+from taskscope_api.queries import NoQuery, RealtimeQuery, TaskQuery, TasksQuery, parameters, single
+from taskscope_api.realtime import Realtime, realtime_body
 from taskscope_api.services import Services
-from taskscope_api.sorting import DEFAULT_SORT, sort_named
-from taskscope_api.wire import (
-    Realtime,
-    TaskDetail,
-    TaskList,
-    queue_row,
-    source_row,
-    task_detail,
-    task_row,
-    time_text,
-    worker_row,
-)
-
-LIVE_ROWS = 200
-FINISHED_ROWS = 50
-LIVE_STATES = tuple(state for state, group in GROUP_OF.items() if group is not Group.FINISHED)
+from taskscope_api.wire import TaskDetail, TaskList, task_detail
 
 
 def tasks_blueprint(services: Services) -> Blueprint:
@@ -53,15 +39,7 @@ def tasks_blueprint(services: Services) -> Blueprint:
     @document_response(Problem, 400)
     async def tasks() -> Response:
         """A page of the tasks that match the filter. `total` counts all that match."""
-        given = parameters(TasksQuery)
-        sort = sort_named(single(given, "sort") or DEFAULT_SORT)
-        cursor = single(given, "cursor")
-        after = None if cursor is None else cursors.place_of(cursor, sort.name)
-        matcher = Matcher(filter_of(given), principal().sources)
-        await live.prepare(sort)
-        page = live.page(matcher, sort, limit_of(given, DEFAULT_PAGE), after)
-        following = None if page.next is None else cursors.cursor(sort.name, page.next)
-        return answer(TaskList([task_row(task.task()) for task in page.tasks], following, page.total))
+        return answer(await task_page(live, parameters(TasksQuery), principal().sources))
 
     @blueprint.get("/api/tasks/<task_id>")
     @requires(Role.VIEWER, services.access)
@@ -87,26 +65,6 @@ def tasks_blueprint(services: Services) -> Blueprint:
         return answer(task_detail(_only(found, task_id)))
 
     return blueprint
-
-
-def realtime_body(services: Services, wanted: Filter, scope: frozenset[str] | None) -> Realtime:
-    """The body of `/api/tasks/realtime`."""
-    live = services.live
-    matcher = Matcher(wanted, scope)
-    unfinished = Matcher(Filter(kind=wanted.kind, source=wanted.source, state=LIVE_STATES), scope)
-    finished = Matcher(Filter(kind=wanted.kind, source=wanted.source, group=(Group.FINISHED,)), scope)
-    sort = sort_named(DEFAULT_SORT)
-    return Realtime(
-        at=time_text(services.clock.now()) or "",
-        stale=live.is_stale(matcher),
-        position=cursors.token(live.position(matcher.source)),
-        summary=live.summary(matcher),
-        tasks=[task_row(task.task()) for task in live.page(unfinished, sort_named("live"), LIVE_ROWS).tasks],
-        finished=[task_row(task.task()) for task in live.page(finished, sort, FINISHED_ROWS).tasks],
-        workers=[worker_row(worker) for worker in live.workers(matcher.source).values()],
-        queues=[queue_row(queue) for queue in live.queues(matcher.source).values()],
-        sources=[source_row(source, live.stale.get(name)) for name, source in live.sources(matcher.source).items()],
-    )
 
 
 def _only(found: list[Task], task_id: str) -> Task:
