@@ -102,6 +102,7 @@ class Control:
         self._missing_times = 0
         self._peeked_at = 0.0
         self._asked_at = 0.0
+        self._rests = False
 
     def had_a_gap(self) -> None:
         """Something was missed: ask everything soon."""
@@ -148,7 +149,9 @@ class Control:
         return began + self._interval(over)
 
     def _overdue(self, now: float) -> bool:
-        """Whether somebody's heartbeats stopped: that is looked into before the round is due."""
+        """Whether the round cannot wait until it is due: work began after idleness, or somebody's heartbeats stopped."""
+        if self._rests and now - self._asked_at >= self._settings.inspect_seconds and not self._idle():
+            return True
         nodes = self._roster.nodes.values()
         silent = any(node.silent(now) and node.missed < MISSED_ROUNDS and not node.offline for node in nodes)
         return silent and now - self._asked_at >= MISSING_SECONDS
@@ -184,7 +187,8 @@ class Control:
             return min(usual, MISSING_SECONDS)
         if all(name in over.replied for name in expected):
             self._missing_times = 0
-        return usual * IDLE_FACTOR if self._idle() else usual
+        self._rests = self._idle()
+        return usual * IDLE_FACTOR if self._rests else usual
 
     def _idle(self) -> bool:
         """Nobody works, and events would tell if somebody began."""
