@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from taskscope_shared.model import FINISHED, Engine, State, Task
+from taskscope_shared.model import FINISHED, Attempt, Engine, State, Task
 
 AGENT: Final = "needs the optional agent in the workers"
 NOT_SENT: Final = "Celery tells when a task was sent only with task_send_sent_event on in the producers"
@@ -29,6 +29,9 @@ NO_RELATIVES: Final = "no event, message or result that names its root and paren
 NO_PRIORITY: Final = "is not in Celery's events, only in messages and inspect replies"
 NO_CAUSE: Final = "nobody stored or reported why it failed"
 NO_TRACEBACK: Final = "no traceback was stored or reported"
+NOT_QUEUED: Final = "RQ did not record when the job was put into its queue"
+CLOCKS: Final = "the clocks of its producer and its worker differ by more than it waited"
+NO_REASON: Final = "nobody told why it was tried again"
 _WAITING: Final = frozenset({State.SCHEDULED, State.DEFERRED, State.QUEUED, State.RESERVED, State.RETRYING})
 
 
@@ -98,7 +101,7 @@ def _celery(task: Task, reasons: dict[str, str]) -> None:
 
 def _rq(task: Task, reasons: dict[str, str]) -> None:
     if task.wait_seconds is None and task.started_at is not None:
-        reasons["wait_seconds"] = "RQ did not record when the job was put into its queue"
+        reasons["wait_seconds"] = NOT_QUEUED
     if task.result is None and task.state is State.SUCCEEDED:
         reasons["result"] = VANISHED if task.detail == "result_ttl_0" else NO_RQ_RESULT
 
@@ -124,3 +127,36 @@ def _no_runtime(task: Task) -> str:
     if task.detail == "result_ttl_0":
         return VANISHED
     return NO_OUTCOME if task.detail == "no_outcome" else NOT_STARTED_EVENT
+
+
+def unknown_attempt_fields(attempt: Attempt, engine: Engine) -> dict[str, str]:
+    """Field -> reason, for each field of an attempt that is null and cannot be known. An attempt that goes on is not ended."""
+    reasons: dict[str, str] = {}
+    ended = attempt.state in FINISHED or attempt.state is State.RETRYING
+    celery = engine is Engine.CELERY
+    if attempt.worker is None:
+        reasons["worker"] = NO_WORKER
+    if attempt.queued_at is None:
+        sent = SENT_AGAIN if attempt.number > 1 else NOT_SENT
+        reasons["queued_at"] = sent if celery else NOT_QUEUED
+    if attempt.received_at is None and celery:
+        reasons["received_at"] = NOT_RECEIVED_EVENT
+    if attempt.started_at is None and (ended or attempt.state is State.RUNNING) and attempt.state is not State.REVOKED:
+        reasons["started_at"] = NOT_STARTED_EVENT
+    if attempt.wait_seconds is None and (attempt.started_at is not None or "started_at" in reasons):
+        reasons["wait_seconds"] = reasons.get("started_at") or reasons.get("queued_at") or CLOCKS
+    if ended:
+        _ended(attempt, reasons)
+    return reasons
+
+
+def _ended(attempt: Attempt, reasons: dict[str, str]) -> None:
+    if attempt.finished_at is None:
+        reasons["finished_at"] = NO_END
+    if attempt.runtime_seconds is None and (attempt.started_at is not None or "started_at" in reasons):
+        reasons["runtime_seconds"] = LOST if attempt.state is State.LOST else reasons.get("started_at", NO_END)
+    if attempt.exception_type is None and attempt.exception is None:
+        if attempt.state is State.FAILED:
+            reasons["exception_type"] = reasons["exception"] = NO_CAUSE
+        elif attempt.state is State.RETRYING:
+            reasons["exception_type"] = reasons["exception"] = NO_REASON
