@@ -18,6 +18,7 @@ from taskscope_shared.settings import Settings, SettingsError
 
 from taskscope_api.app import create_app
 from taskscope_api.exposure import exposure
+from taskscope_api.http_protocol import MAX_HEAD, HttpProtocol
 
 GRACE_SECONDS = 5
 PING_SECONDS = 20.0
@@ -76,6 +77,8 @@ def server_config(app: object, configured: Settings) -> uvicorn.Config:
         host=configured.api.host,
         port=configured.api.port,
         backlog=BACKLOG,
+        http=HttpProtocol,
+        h11_max_incomplete_event_size=MAX_HEAD,
         ws="websockets-sansio",
         ws_per_message_deflate=False,
         ws_max_size=MESSAGE_BYTES,

@@ -3,12 +3,12 @@
 import asyncio
 from pathlib import Path
 
-from quart import Quart, Response
+from quart import Quart
 from taskscope_shared.clock import Clock
 from taskscope_shared.settings import Settings
 from taskscope_shared.store import Reader
 
-from taskscope_api import errors, openapi
+from taskscope_api import errors, finishing, openapi
 from taskscope_api.blueprints.cluster import cluster_blueprint
 from taskscope_api.blueprints.documentation import documentation_blueprint
 from taskscope_api.blueprints.health import health_blueprint
@@ -16,7 +16,9 @@ from taskscope_api.blueprints.push import push_blueprint
 from taskscope_api.blueprints.tasks import tasks_blueprint
 from taskscope_api.blueprints.web import web_blueprint
 from taskscope_api.fleet import Fleet
+from taskscope_api.front import Front
 from taskscope_api.hub import Hub
+from taskscope_api.limits import MAX_BODY
 from taskscope_api.live_view import LiveView
 from taskscope_api.principals import Access, OpenAccess
 from taskscope_api.services import Services
@@ -51,17 +53,15 @@ def create_app(
         access=access or OpenAccess(),
     )
     app = Quart("taskscope_api", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    app.url_map.merge_slashes = False  # a task's id may hold two in a row
     openapi.install(app)
     errors.install(app)
+    finishing.install(app)
     _routes(app, services, web_root)
     _run_while_serving(app, services)
     app.extensions["taskscope"] = services
-
-    @app.after_request
-    async def _secure(response: Response) -> Response:
-        response.headers.update(SECURITY_HEADERS)
-        return response
-
+    app.asgi_app = Front(app.asgi_app, clock, SECURITY_HEADERS)  # type: ignore[assignment, method-assign]  # messages are mappings
     return app
 
 

@@ -4,16 +4,27 @@ import logging
 from http import HTTPStatus
 
 import msgspec
-from quart import Quart, Response
+from quart import Quart, Response, request
+from taskscope_shared.store import StoreError
 from werkzeug.exceptions import HTTPException
+
+from taskscope_api.asked import asked
 
 logger = logging.getLogger(__name__)
 
 PROBLEM_TYPE = "urn:taskscope:problem:"
+MEDIA_TYPE = "application/problem+json"
+PASSED_ON = ("Allow", "Location", "Retry-After", "WWW-Authenticate")
+"""Headers of werkzeug's errors that say something; the others are of its HTML."""
+RETRY_SECONDS = 2
+"""When to ask again for what could not be had: Redis is tried again about so often."""
 
 
 class Problem(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """RFC 9457 `application/problem+json`. `field` names the parameter or member that is wrong."""
+    """RFC 9457 `application/problem+json`. `field` names the parameter or member that is wrong.
+
+    `request_id` is that of the answer's `X-Request-Id`, and of the api's log.
+    """
 
     type: str
     title: str
@@ -21,6 +32,16 @@ class Problem(msgspec.Struct, kw_only=True, omit_defaults=True):
     detail: str
     field: str | None = None
     sources: list[str] | None = None
+    request_id: str | None = None
+
+
+def problem(status: int, kind: str, detail: str, *, field: str | None = None, sources: list[str] | None = None) -> Problem:
+    """The problem of that kind, which ends its `type` and is its title."""
+    title = kind.replace("-", " ").capitalize()
+    return Problem(type=PROBLEM_TYPE + kind, title=title, status=status, detail=detail, field=field, sources=sources)
+
+
+UNFORESEEN = problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error", "the api failed; its log says why")
 
 
 class ApiError(Exception):
@@ -30,14 +51,7 @@ class ApiError(Exception):
         self, status: int, kind: str, detail: str, *, field: str | None = None, sources: list[str] | None = None
     ) -> None:
         super().__init__(detail)
-        self.problem = Problem(
-            type=PROBLEM_TYPE + kind,
-            title=kind.replace("-", " ").capitalize(),
-            status=status,
-            detail=detail,
-            field=field,
-            sources=sources,
-        )
+        self.problem = problem(status, kind, detail, field=field, sources=sources)
 
     @classmethod
     def of_field(cls, field: str, detail: str, kind: str = "invalid-parameter") -> "ApiError":
@@ -45,9 +59,19 @@ class ApiError(Exception):
         return cls(HTTPStatus.BAD_REQUEST, kind, detail, field=field)
 
 
+def encode(problem: Problem, request_id: str | None) -> bytes:
+    """The problem of one request as JSON."""
+    return msgspec.json.encode(msgspec.structs.replace(problem, request_id=request_id))
+
+
 def respond(problem: Problem) -> Response:
-    """The problem as an answer."""
-    return Response(msgspec.json.encode(problem), status=problem.status, content_type="application/problem+json")
+    """The problem as an answer. Nobody may keep it; one that asks to wait says for how long."""
+    asking = asked()
+    body = encode(problem, None if asking is None else asking.id)
+    response = Response(body, status=problem.status, content_type=MEDIA_TYPE, headers={"Cache-Control": "no-store"})
+    if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        response.headers["Retry-After"] = str(RETRY_SECONDS)
+    return response
 
 
 def install(app: Quart) -> None:
@@ -57,28 +81,31 @@ def install(app: Quart) -> None:
     async def _known(error: ApiError) -> Response:
         return respond(error.problem)
 
+    @app.errorhandler(StoreError)
+    async def _store(error: StoreError) -> Response:
+        logger.warning("a request could not be answered: %s", error)
+        detail = f"this is asked of Redis, which does not answer: {error}"
+        return respond(problem(HTTPStatus.SERVICE_UNAVAILABLE, "store-unavailable", detail))
+
     @app.errorhandler(HTTPException)
     async def _http(error: HTTPException) -> Response:
-        status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
-        title = HTTPStatus(status).phrase
-        problem = Problem(
-            type=PROBLEM_TYPE + title.lower().replace(" ", "-"), title=title, status=status, detail=error.description or title
-        )
-        response = respond(problem)
-        for name, value in error.get_headers():
-            if name.lower() == "allow":
-                response.headers[name] = value
+        status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
+        response = respond(problem(status, status.phrase.lower().replace(" ", "-"), _detail(status, error)))
+        response.headers.update([(name, value) for name, value in error.get_headers() if name in PASSED_ON])
         return response
 
     @app.errorhandler(Exception)
     async def _unforeseen(error: Exception) -> Response:
-        logger.error("a request failed", exc_info=error)
-        status = HTTPStatus.INTERNAL_SERVER_ERROR
-        return respond(
-            Problem(
-                type=PROBLEM_TYPE + "internal-error",
-                title=status.phrase,
-                status=status,
-                detail="the api failed; its log says why",
-            )
-        )
+        asking = asked()
+        logger.error("a request failed", exc_info=error, extra={"request_id": None if asking is None else asking.id})
+        return respond(UNFORESEEN)
+
+
+def _detail(status: HTTPStatus, error: HTTPException) -> str:
+    if status == HTTPStatus.NOT_FOUND:
+        slash = "; try it without the slash at its end" if len(request.path) > 1 and request.path.endswith("/") else ""
+        return f"there is no {request.path[:200]}; /openapi.json lists what there is{slash}"
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
+        return f"{request.method} is not allowed here; {allowed} are"
+    return error.description or status.phrase

@@ -42,7 +42,8 @@ def up(settings: Settings) -> int:
         return 2
     telemetry.configure("taskscope", settings.log_level, json=False)
     # Every request and every frame of each client would be a line.
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    for name in ("uvicorn", "taskscope_api.access"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     try:
         with listen(settings.api.host, settings.api.port) as listener, _redis(settings) as redis:
             hello = greeting(settings, address_of(listener), has_page=WEB_ROOT.is_dir())

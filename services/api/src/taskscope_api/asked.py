@@ -1,0 +1,43 @@
+"""What is known of one request beside what it asks: its id, and who asked which route. Kept in the ASGI scope."""
+
+import re
+import secrets
+from collections.abc import Iterable, MutableMapping
+from typing import Any
+
+import msgspec
+from quart import has_request_context, has_websocket_context, request, websocket
+
+SCOPE_KEY = "taskscope"
+ID_HEADER = "X-Request-Id"
+_ID_NAME = ID_HEADER.lower().encode()
+_WELL_FORMED = re.compile(rb"[A-Za-z0-9._:@=+/-]{1,128}")
+"""What proxies make (UUIDs, hex, base64, `1-67891233-abcdef`), and nothing that could break a line of a log or a header."""
+
+
+class Asked(msgspec.Struct):
+    """`id` is the request's; `route` its template and `principal` a name, as soon as they are known."""
+
+    id: str
+    began: float
+    route: str | None = None
+    principal: str | None = None
+
+
+def request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """The id that the request brought, if it is well formed, else a new one."""
+    for name, value in headers:
+        if name == _ID_NAME and _WELL_FORMED.fullmatch(value):
+            return value.decode()
+    return secrets.token_hex(8)
+
+
+def asked() -> Asked | None:
+    """Of the request or WebSocket that is being handled; None outside of one."""
+    if has_request_context():
+        scope: MutableMapping[str, Any] = request.scope  # type: ignore[assignment]  # a TypedDict without our key
+    elif has_websocket_context():
+        scope = websocket.scope  # type: ignore[assignment]  # as above
+    else:
+        return None
+    return scope.get(SCOPE_KEY)
