@@ -21,6 +21,7 @@ from taskscope_shared.model import (
 )
 from taskscope_shared.reasons import unknown_fields
 
+from taskscope_api.described import Count, Seconds, Time, Token, says
 from taskscope_api.live_view import GroupCounts
 
 PREVIEW = 200
@@ -43,55 +44,59 @@ def time_text(seconds: float | None) -> str | None:
 class ProgressRow(msgspec.Struct):
     """How far a running task says it is."""
 
-    current: float | None
-    total: float | None
-    percent: float | None
-    message: str | None
-    at: str | None
+    current: Annotated[float | None, says("What is done, in the task's own unit", 3.0)]
+    total: Annotated[float | None, says("What there is to do, in the same unit", 8.0)]
+    percent: Annotated[float | None, says("0 to 100, as told or computed", 37.5)]
+    message: Annotated[str | None, says("What the task says about it", "encoding")]
+    at: Annotated[Time | None, says("When it was told")]
 
 
 class TaskRow(msgspec.Struct):
     """TASK as in lists and frames. `unknown` says why a field is null that cannot be known."""
 
-    key: str
-    id: str
-    source: str
-    engine: str
-    state: str
-    group: str
-    version: str
-    name: str | None
-    kind: str
-    queue: str | None
-    worker: str | None
-    sent_at: str | None
-    received_at: str | None
-    started_at: str | None
-    finished_at: str | None
-    eta_at: str | None
-    expires_at: str | None
-    updated_at: str | None
-    wait_seconds: float | None
-    runtime_seconds: float | None
-    retries: int
-    attempts: int
-    args: str | None
-    kwargs: str | None
-    result: str | None
-    exception_type: str | None
-    exception: str | None
-    progress: ProgressRow | None
-    root_id: str | None
-    parent_id: str | None
-    group_id: str | None
-    detail: str | None
-    uncertain: str | None
-    children: tuple[str, ...]
-    priority: int | None
-    cpu_seconds: float | None
-    peak_rss_bytes: int | None
-    trace_id: str | None
-    unknown: dict[str, str]
+    key: Annotated[str, says("`source/id`: unique over all sources", "archivist/6f1d2c")]
+    id: Annotated[str, says("The engine's id of the task", "6f1d2c")]
+    source: Annotated[str, says("The configured source it was seen in", "archivist")]
+    engine: Annotated[Engine, says("What runs it", "celery")]
+    state: Annotated[State, says("Where it is", "running")]
+    group: Annotated[Group, says("The dashboard's group of the state", "active")]
+    version: Annotated[str, says("Grows with each change of the task: `epoch-seq`", "1772357400250-17")]
+    name: Annotated[str | None, says("The task's name; RQ: the function's", "archive.encode")]
+    kind: Annotated[str, says("The configured kind whose pattern fits the name, or `other`", "vod")]
+    queue: Annotated[str | None, says("The queue it was sent to", "vod")]
+    worker: Annotated[str | None, says("The worker that has it or had it last", "celery@encoder-1")]
+    sent_at: Annotated[Time | None, says("When it was sent; RQ: put into its queue")]
+    received_at: Annotated[Time | None, says("When a worker took it from the queue (Celery)")]
+    started_at: Annotated[Time | None, says("When it began to run")]
+    finished_at: Annotated[Time | None, says("When it ended")]
+    eta_at: Annotated[Time | None, says("Before which it must not start")]
+    expires_at: Annotated[Time | None, says("After which it is not run any more")]
+    updated_at: Annotated[Time | None, says("When something was last learned about it")]
+    wait_seconds: Annotated[Seconds | None, says("From when it could have started to its start")]
+    runtime_seconds: Annotated[Seconds | None, says("From its start to its end, of the last attempt that ended")]
+    retries: Annotated[int, says("How often it was retried", 1)]
+    attempts: Annotated[int, says("Deliveries to a worker", 2)]
+    args: Annotated[str | None, says("Positional arguments, redacted; cut at 200 characters in lists", "('in.mov',)")]
+    kwargs: Annotated[str | None, says("Keyword arguments, redacted; cut like `args`", "{'height': 720}")]
+    result: Annotated[str | None, says("What it returned, redacted; cut like `args`", "'out.mp4'")]
+    exception_type: Annotated[str | None, says("The class of what it raised", "ValueError")]
+    exception: Annotated[str | None, says("What it raised, in words", "no such codec")]
+    progress: Annotated[ProgressRow | None, says("How far it says it is; null where it says nothing")]
+    root_id: Annotated[str | None, says("The task that began its workflow", "5e0a11")]
+    parent_id: Annotated[str | None, says("The task that sent it", "5e0a11")]
+    group_id: Annotated[str | None, says("The Celery group it is in", "b77d90")]
+    detail: Annotated[str | None, says("Why the state is what it is, where it alone does not say", "expired")]
+    uncertain: Annotated[
+        str | None, says("Why the state cannot be confirmed any more; null while certain", "its worker is silent")
+    ]
+    children: Annotated[tuple[str, ...], says("Ids of the tasks that it sent, as far as they are known", ["7a2e3b"])]
+    priority: Annotated[int | None, says("The message's priority", 5)]
+    cpu_seconds: Annotated[Seconds | None, says("CPU time it took")]
+    peak_rss_bytes: Annotated[int | None, says("The most memory it held, in bytes", 73_400_320)]
+    trace_id: Annotated[str | None, says("The OpenTelemetry trace it belongs to", "4bf92f3577b34da6a3ce929d0e0e4736")]
+    unknown: Annotated[
+        dict[str, str], says("Field: why it is null, though it has a value", {"trace_id": "is in message headers"})
+    ]
 
 
 class AttemptRow(msgspec.Struct):
@@ -120,123 +125,123 @@ class TaskDetail(TaskRow, kw_only=True):
 class WorkerRow(msgspec.Struct):
     """WORKER."""
 
-    key: str
-    name: str
-    source: str
-    engine: str
-    state: str
-    hostname: str | None
-    pid: int | None
-    pool: str | None
-    concurrency: int | None
-    active: int | None
-    reserved: int | None
-    prefetch: int | None
-    processed: int | None
-    failed: int | None
-    queues: tuple[str, ...] | None
-    load: tuple[float, float, float] | None
-    heartbeat_at: str | None
-    started_at: str | None
-    version: str | None
-    events: bool | None
-    events_enabled_by_us: bool
-    clock_skew_seconds: float | None
-    current: tuple[str, ...]
-    detail: str | None
+    key: Annotated[str, says("`source/name`", "archivist/celery@encoder-1")]
+    name: Annotated[str, says("Celery: the node's name; RQ: the worker's", "celery@encoder-1")]
+    source: Annotated[str, says("The configured source it was seen in", "archivist")]
+    engine: Annotated[Engine, says("What it is a worker of", "celery")]
+    state: Annotated[WorkerState, says("Whether it is there", "online")]
+    hostname: Annotated[str | None, says("Where it runs", "encoder-1")]
+    pid: Annotated[int | None, says("Its process there", 17)]
+    pool: Annotated[str | None, says("How it runs tasks", "prefork")]
+    concurrency: Annotated[int | None, says("Tasks it can run at once", 8)]
+    active: Annotated[int | None, says("Tasks it runs", 3)]
+    reserved: Annotated[int | None, says("Tasks it took and did not start", 4)]
+    prefetch: Annotated[int | None, says("Messages it may hold unacknowledged", 32)]
+    processed: Annotated[int | None, says("Tasks it ran since it started", 1200)]
+    failed: Annotated[int | None, says("Of those, failed ones", 7)]
+    queues: Annotated[tuple[str, ...] | None, says("What it takes tasks from", ["vod", "cleanup"])]
+    load: Annotated[tuple[float, float, float] | None, says("The machine's load of 1, 5 and 15 minutes", [0.7, 0.5, 0.4])]
+    heartbeat_at: Annotated[Time | None, says("Its last sign of life")]
+    started_at: Annotated[Time | None, says("When it started")]
+    version: Annotated[str | None, says("Of its engine", "5.7.0")]
+    events: Annotated[bool | None, says("Whether it sends events", True)]
+    events_enabled_by_us: Annotated[bool, says("Whether Taskscope switched them on", False)]
+    clock_skew_seconds: Annotated[Seconds | None, says("How far its clock is ahead of the collector's")]
+    current: Annotated[tuple[str, ...], says("Ids of the tasks it runs", ["6f1d2c"])]
+    detail: Annotated[str | None, says("Why it is in this state, where that is not plain", "no heartbeat for 30 s")]
 
 
 class QueueRow(msgspec.Struct):
     """QUEUE."""
 
-    key: str
-    name: str
-    source: str
-    engine: str
-    depth: int | None
-    unacked: int | None
-    scheduled: int | None
-    deferred: int | None
-    running: int | None
-    failed: int | None
-    consumers: int | None
-    oldest_at: str | None
-    at: str | None
-    detail: str | None
+    key: Annotated[str, says("`source/name`", "archivist/vod")]
+    name: Annotated[str, says("As the broker calls it", "vod")]
+    source: Annotated[str, says("The configured source it was seen in", "archivist")]
+    engine: Annotated[Engine, says("Whose tasks it holds", "celery")]
+    depth: Annotated[int | None, says("Messages ready to be taken, as the broker counts them", 120)]
+    unacked: Annotated[int | None, says("Messages taken and not acknowledged", 8)]
+    scheduled: Annotated[int | None, says("Jobs for later (RQ)", 2)]
+    deferred: Annotated[int | None, says("Jobs that wait for others (RQ)", 0)]
+    running: Annotated[int | None, says("Jobs that run (RQ)", 3)]
+    failed: Annotated[int | None, says("Jobs in the failed registry (RQ)", 1)]
+    consumers: Annotated[int | None, says("Workers that take from it", 2)]
+    oldest_at: Annotated[Time | None, says("Since when its oldest message waits")]
+    at: Annotated[Time | None, says("When this was counted")]
+    detail: Annotated[str | None, says("Why a count is null", "the broker does not answer")]
 
 
 class SourceRow(msgspec.Struct):
     """SOURCE. `stale` is why the api may be behind the collector (null: it is not)."""
 
-    key: str
-    name: str
-    engine: str
-    status: str
-    reason: str | None
-    notes: tuple[str, ...]
-    since: str | None
-    holder: str | None
-    transport: str | None
-    events: bool | None
-    result_backend: bool | None
-    received: int
-    malformed: int
-    dropped: int
-    late: int
-    events_per_second: float
-    lag_seconds: float | None
-    retained: int
-    evicted: int
-    uncounted_queued: int
-    at: str | None
-    kinds: tuple[str, ...]
-    stale: str | None
+    key: Annotated[str, says("Its name", "archivist")]
+    name: Annotated[str, says("As configured", "archivist")]
+    engine: Annotated[Engine, says("What it watches", "celery")]
+    status: Annotated[SourceStatus, says("How it is", "up")]
+    reason: Annotated[str | None, says("Why it is not up", "the broker refuses connections")]
+    notes: Annotated[tuple[str, ...], says("What is known less well, and why", ["workers send no task-sent events"])]
+    since: Annotated[Time | None, says("Since when it has this status")]
+    holder: Annotated[str | None, says("The collector that writes it", "collector-0")]
+    transport: Annotated[str | None, says("What its broker is", "redis")]
+    events: Annotated[bool | None, says("Whether workers' events are read", True)]
+    result_backend: Annotated[bool | None, says("Whether a result backend is read", True)]
+    received: Annotated[int, says("Messages since its collector started", 48211)]
+    malformed: Annotated[int, says("Of those, unreadable ones", 0)]
+    dropped: Annotated[int, says("Of those, dropped because too many waited", 0)]
+    late: Annotated[int, says("Of those, too late to change anything", 3)]
+    events_per_second: Annotated[float, says("Lately", 41.5)]
+    lag_seconds: Annotated[Seconds | None, says("From an event to its reading, lately")]
+    retained: Annotated[int, says("Tasks that are remembered", 10442)]
+    evicted: Annotated[int, says("Tasks forgotten for a full budget", 0)]
+    uncounted_queued: Annotated[int, says("Queued tasks beyond the ceiling, which are only counted", 0)]
+    at: Annotated[Time | None, says("When the collector told this")]
+    kinds: Annotated[tuple[str, ...], says("Configured kinds in order", ["vod", "transcription", "cleanup"])]
+    stale: Annotated[str | None, says("Why the api may be behind the collector; null while it is not", "Redis does not answer")]
 
 
 class KindRow(GroupCounts):
     """A kind with the counts of its tasks."""
 
-    name: str = ""
+    name: Annotated[str, says("As configured, or `other`", "vod")] = ""
 
 
 class TaskList(msgspec.Struct):
     """A page of tasks."""
 
-    items: list[TaskRow]
-    next_cursor: str | None
-    total: int
+    items: Annotated[list[TaskRow], says("The page")]
+    next_cursor: Annotated[Token | None, says("Give it as `cursor` for the page behind this one; null: there is none")]
+    total: Annotated[Count, says("All that match the filter")]
 
 
 class WorkerList(msgspec.Struct):
     """A page of workers."""
 
-    items: list[WorkerRow]
-    next_cursor: str | None
-    total: int
+    items: Annotated[list[WorkerRow], says("The page")]
+    next_cursor: Annotated[Token | None, says("Give it as `cursor` for the page behind this one; null: there is none")]
+    total: Annotated[Count, says("All that match the filter")]
 
 
 class QueueList(msgspec.Struct):
     """A page of queues."""
 
-    items: list[QueueRow]
-    next_cursor: str | None
-    total: int
+    items: Annotated[list[QueueRow], says("The page")]
+    next_cursor: Annotated[Token | None, says("Give it as `cursor` for the page behind this one; null: there is none")]
+    total: Annotated[Count, says("All that match the filter")]
 
 
 class SourceList(msgspec.Struct):
     """All sources."""
 
-    items: list[SourceRow]
-    next_cursor: str | None
-    total: int
+    items: Annotated[list[SourceRow], says("The page")]
+    next_cursor: Annotated[Token | None, says("Give it as `cursor` for the page behind this one; null: there is none")]
+    total: Annotated[Count, says("All that match the filter")]
 
 
 class KindList(msgspec.Struct):
     """All kinds, in the order of the configuration."""
 
-    items: list[KindRow]
-    next_cursor: str | None
-    total: int
+    items: Annotated[list[KindRow], says("All of them")]
+    next_cursor: Annotated[Token | None, says("Null: there is one page")]
+    total: Annotated[Count, says("All that match the filter")]
 
 
 def task_row(task: Task) -> TaskRow:
