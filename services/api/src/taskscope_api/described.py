@@ -18,3 +18,4 @@ Count = Annotated[int, msgspec.Meta(ge=0, examples=[1204])]
 """How many there are."""
 Token = Annotated[str, msgspec.Meta(examples=["lQGrLXVwZGF0ZWRfYXQ"])]
 """What clients hand back without looking inside."""
+Flag = Annotated[bool, msgspec.Meta(examples=[True])]

@@ -21,7 +21,7 @@ from taskscope_shared.model import (
 )
 from taskscope_shared.reasons import unknown_fields
 
-from taskscope_api.described import Count, Seconds, Time, Token, says
+from taskscope_api.described import Count, Flag, Seconds, Time, Token, says
 from taskscope_api.live_view import GroupCounts
 
 PREVIEW = 200
@@ -144,8 +144,8 @@ class WorkerRow(msgspec.Struct):
     heartbeat_at: Annotated[Time | None, says("Its last sign of life")]
     started_at: Annotated[Time | None, says("When it started")]
     version: Annotated[str | None, says("Of its engine", "5.7.0")]
-    events: Annotated[bool | None, says("Whether it sends events", True)]
-    events_enabled_by_us: Annotated[bool, says("Whether Taskscope switched them on", False)]
+    events: Annotated[Flag | None, says("Whether it sends events")]
+    events_enabled_by_us: Annotated[Flag, says("Whether Taskscope switched them on")]
     clock_skew_seconds: Annotated[Seconds | None, says("How far its clock is ahead of the collector's")]
     current: Annotated[tuple[str, ...], says("Ids of the tasks it runs", ["6f1d2c"])]
     detail: Annotated[str | None, says("Why it is in this state, where that is not plain", "no heartbeat for 30 s")]
@@ -182,8 +182,8 @@ class SourceRow(msgspec.Struct):
     since: Annotated[Time | None, says("Since when it has this status")]
     holder: Annotated[str | None, says("The collector that writes it", "collector-0")]
     transport: Annotated[str | None, says("What its broker is", "redis")]
-    events: Annotated[bool | None, says("Whether workers' events are read", True)]
-    result_backend: Annotated[bool | None, says("Whether a result backend is read", True)]
+    events: Annotated[Flag | None, says("Whether workers' events are read")]
+    result_backend: Annotated[Flag | None, says("Whether a result backend is read")]
     received: Annotated[int, says("Messages since its collector started", 48211)]
     malformed: Annotated[int, says("Of those, unreadable ones", 0)]
     dropped: Annotated[int, says("Of those, dropped because too many waited", 0)]
