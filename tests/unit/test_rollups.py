@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from taskscope_collector import rollups
 from taskscope_collector.rollups import Bucket, Change, Contributions, Rollups, contributions
 from taskscope_shared.cells import Cell, decode_cell, merged
+from taskscope_shared.corrected import REMEMBERED, Corrected
 from taskscope_shared.model import Attempt, Engine, State, Task
 
 NOW = 1_800_000_000.0
@@ -149,6 +150,33 @@ async def test_a_correction_reaches_the_compacted_periods() -> None:
     await stored.write(rollup, [task(finished_at=start + 10.0), task("late", finished_at=start + 20.0)], start + 3700.0)
     for resolution in (60, 300, 3600):
         assert stored.level(resolution)["source:"].counts == [2, 0, 0, 0, 0, 0]
+
+
+async def test_what_is_written_again_of_closed_periods_is_told_to_readers() -> None:
+    stored, rollup = Stored(), begun()
+    start = int(NOW) // 3600 * 3600
+    await stored.write(rollup, [task(finished_at=start + 10.0)], start + 10.0)
+    await _advance(stored, rollup, start + 10, start + 3700)
+    before = Corrected.parse(stored.meta["corrected"])
+    await stored.write(
+        rollup, [task("late", finished_at=start + 320.0), task("now", finished_at=start + 3699.0)], start + 3700.0
+    )
+    after = Corrected.parse(stored.meta["corrected"])
+    assert after.since(before.count) == {start + 300}
+    await stored.write(begun(start + 3700, stored), [task("later", finished_at=start + 10.0)], start + 3700.0)
+    assert Corrected.parse(stored.meta["corrected"]).since(before.count) == {start, start + 300}
+
+
+def test_of_more_corrections_than_are_remembered_nothing_is_known() -> None:
+    corrected = Corrected()
+    for number in range(REMEMBERED + 5):
+        corrected.add([300 * number])
+    again = Corrected.parse(corrected.text)
+    assert again == corrected
+    assert again.since(5) == {300 * (number + 5) for number in range(REMEMBERED)}
+    assert again.since(4) is None
+    assert again.since(REMEMBERED + 6) is None
+    assert Corrected.parse("no number") == Corrected()
 
 
 async def test_the_hour_is_compacted_after_a_restart_too() -> None:

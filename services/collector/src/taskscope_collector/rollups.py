@@ -23,6 +23,7 @@ from taskscope_shared.cells import (
     keep_latest,
     keep_slowest,
 )
+from taskscope_shared.corrected import FIELD, Corrected
 from taskscope_shared.keys import ROLLUP_SECONDS
 from taskscope_shared.model import FINISHED, State, Task
 
@@ -208,11 +209,13 @@ class Rollups:
         self._buckets: OrderedDict[Bucket, _Bucket] = OrderedDict()
         self._rolled: dict[int, int] = {}
         self._staged_rolled: dict[int, int] = {}
+        self._corrected = Corrected()
         self.unreadable = 0
 
     def begin(self, meta: Mapping[str, str], now: float) -> None:
         """Start over from what the meta hash says. Nothing compacted yet: what ended before now goes to all resolutions."""
         self._buckets.clear()
+        self._corrected = Corrected.parse(meta.get(FIELD))
         for resolution in (FIVE, HOUR):
             current = int(now) // resolution * resolution
             self._rolled[resolution] = int(meta.get(f"rolled:{resolution}", current))
@@ -232,6 +235,7 @@ class Rollups:
         found = deltas(changes)
         periods = {minute: self._periods(minute, now) for minute in {int(each[1][1]) // MINUTE for each in found}}
         due = self._due(now)
+        self._corrected.add(minute * MINUTE for minute, buckets in periods.items() if any(each[0] > MINUTE for each in buckets))
         wanted = {bucket for buckets in periods.values() for bucket in buckets}
         wanted.update(bucket for each in due for bucket in (each, *_finer(each)))
         await self._load(wanted, load)
@@ -246,7 +250,8 @@ class Rollups:
             if number % SLICE == 0:
                 await asyncio.sleep(0)
         self._evict(len(wanted))
-        return Staged(cells, {f"rolled:{resolution}": str(until) for resolution, until in self._staged_rolled.items()})
+        meta = {f"rolled:{resolution}": str(until) for resolution, until in self._staged_rolled.items()}
+        return Staged(cells, {**meta, FIELD: self._corrected.text})
 
     def _take_back(self, found: Iterable[Delta], periods: Mapping[int, list[Bucket]]) -> None:
         for id_, contribution, times in found:

@@ -30,9 +30,11 @@ class Keys(msgspec.Struct, frozen=True):
         return self._of(source, "lease")
 
     def meta(self, source: str) -> str:
-        """Hash: incarnation, head (`epoch-seq`), complete (1 once the state is whole), epoch (last given), log_bytes, rolled:*.
+        """Hash: incarnation, head (`epoch-seq`), complete (1 once the state is whole), epoch (last given), log_bytes, rolled:*,
+        corrected.
 
-        `rolled:<resolution>` is the epoch second up to which the finer rollups are compacted into that resolution.
+        `rolled:<resolution>` is the epoch second up to which the finer rollups are compacted into that resolution;
+        `corrected` says which closed periods were written again (`corrected.py`).
         """
         return self._of(source, "meta")
 

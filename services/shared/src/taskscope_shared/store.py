@@ -189,6 +189,16 @@ class Reader(Protocol):
         """
         ...
 
+    async def load_cells(
+        self, source: str, wanted: Mapping[tuple[int, int], Sequence[str]]
+    ) -> dict[tuple[int, int, str], bytes]:
+        """See `Writer.load_cells`: one command for each bucket, sent as one."""
+        ...
+
+    async def meta(self, source: str) -> dict[str, str]:
+        """The meta hash; it says how far the rollups are compacted, and what of them was corrected."""
+        ...
+
 
 class Store(Writer, Reader, Protocol):
     """Both sides."""
