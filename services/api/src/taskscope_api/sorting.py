@@ -30,6 +30,8 @@ SHARED = ("name", "kind", "queue", "state", "group", "engine")
 """What all tasks of a cohort have in common."""
 LIVE = "live"
 DEFAULT_SORT = "-updated_at"
+SORT_NAMES = (LIVE, *(sign + field for field in (*NUMBERS, *SHARED) for sign in ("", "-")))
+"""Everything that `sort_named` knows."""
 
 Inner = tuple[str | None, bool]
 """What orders a cohort within: a field (None: by id alone), and whether descending."""
