@@ -1,58 +1,76 @@
 """Query strings: which parameters a route takes, and what they must be."""
 
 from collections.abc import Mapping, Sequence
+from typing import Annotated
 
 import msgspec
 from quart import request
+from taskscope_shared.model import Engine, Group, State
 
+from taskscope_api.described import says
 from taskscope_api.errors import ApiError
-from taskscope_api.sorting import DEFAULT_SORT
+from taskscope_api.filters import MAX_LENGTH, MAX_VALUES
+from taskscope_api.sorting import DEFAULT_SORT, SORT_NAMES
 from taskscope_api.subscriptions import MAX_LIMIT
 
 DEFAULT_PAGE = 50
+
+Values = Annotated[list[Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_LENGTH)]], msgspec.Meta(max_length=MAX_VALUES)]
+PageSize = Annotated[int, msgspec.Meta(ge=1, le=MAX_LIMIT, examples=[DEFAULT_PAGE])]
+Cursor = Annotated[str, msgspec.Meta(examples=["lQGrLXVwZGF0ZWRfYXQ"], extra_json_schema={"format": "cursor"})]
+
+
+class PathParameters(msgspec.Struct):
+    """What stands in paths."""
+
+    task_id: Annotated[str, says("The task's id", "6f1d2c")]
+    source: Annotated[str, says("The source's name", "archivist")]
 
 
 class FilterQuery(msgspec.Struct):
     """Each may repeat, or hold several values between commas."""
 
-    state: str | None = None
-    group: str | None = None
-    kind: str | None = None
-    name: str | None = None
-    queue: str | None = None
-    worker: str | None = None
-    source: str | None = None
-    engine: str | None = None
+    state: Annotated[list[State] | None, says("States, any of which", ["failed", "lost"])] = None
+    group: Annotated[list[Group] | None, says("The dashboard's groups of states, any of which", ["active"])] = None
+    kind: Annotated[Values | None, says("Kinds, any of which", ["vod"])] = None
+    name: Annotated[Values | None, says("Names, any of which; `*` stands for any text", ["archive.*"])] = None
+    queue: Annotated[Values | None, says("Queues, any of which", ["vod"])] = None
+    worker: Annotated[Values | None, says("Workers, any of which", ["celery@encoder-1"])] = None
+    source: Annotated[Values | None, says("Sources, any of which", ["archivist"])] = None
+    engine: Annotated[list[Engine] | None, says("Engines, any of which", ["celery"])] = None
 
 
 class TasksQuery(FilterQuery):
     """Of `/api/tasks`. `name` may hold `*`; `sort` is a field, descending with `-`, or `live`; `limit` is at most 500."""
 
-    sort: str = DEFAULT_SORT
-    limit: int = DEFAULT_PAGE
-    cursor: str | None = None
+    sort: Annotated[
+        str,
+        says("What to order by, descending with `-`; `live`: running tasks first", "-runtime_seconds", enum=list(SORT_NAMES)),
+    ] = DEFAULT_SORT
+    limit: Annotated[PageSize, says("Items of a page")] = DEFAULT_PAGE
+    cursor: Annotated[Cursor | None, says("`next_cursor` of the page before, with the same parameters")] = None
 
 
 class RealtimeQuery(msgspec.Struct):
     """Of `/api/tasks/realtime`."""
 
-    kind: str | None = None
-    source: str | None = None
+    kind: Annotated[Values | None, says("Kinds, any of which", ["vod"])] = None
+    source: Annotated[Values | None, says("Sources, any of which", ["archivist"])] = None
 
 
 class ListQuery(msgspec.Struct):
     """Of lists of workers, queues, sources and kinds."""
 
-    source: str | None = None
-    engine: str | None = None
-    limit: int = MAX_LIMIT
-    cursor: str | None = None
+    source: Annotated[Values | None, says("Sources, any of which", ["archivist"])] = None
+    engine: Annotated[list[Engine] | None, says("Engines, any of which", ["celery"])] = None
+    limit: Annotated[PageSize, says("Items of a page")] = MAX_LIMIT
+    cursor: Annotated[Cursor | None, says("`next_cursor` of the page before, with the same parameters")] = None
 
 
 class TaskQuery(msgspec.Struct):
     """Of `/api/tasks/{id}`: the source, where several have the id."""
 
-    source: str | None = None
+    source: Annotated[str | None, says("Which source's task, where several have the id", "archivist")] = None
 
 
 class NoQuery(msgspec.Struct):
