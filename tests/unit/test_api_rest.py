@@ -224,7 +224,21 @@ async def test_the_openapi_document_describes_every_route_and_lacks_no_component
     named = {part.split('"')[0] for part in text.split("#/components/schemas/")[1:]}
     assert named <= set(document["components"]["schemas"])
     names = {one["name"] for one in document["paths"]["/api/tasks"]["get"]["parameters"]}
-    assert {"state", "group", "kind", "name", "queue", "worker", "source", "engine", "sort", "limit", "cursor"} == names
+    assert {
+        "state",
+        "group",
+        "kind",
+        "name",
+        "queue",
+        "worker",
+        "source",
+        "engine",
+        "sort",
+        "limit",
+        "cursor",
+        "fields",
+        "format",
+    } == names
 
 
 class OnlyT(Access):

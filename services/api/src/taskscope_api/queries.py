@@ -41,7 +41,10 @@ class FilterQuery(msgspec.Struct):
 
 
 class TasksQuery(FilterQuery):
-    """Of `/api/tasks`. `name` may hold `*`; `sort` is a field, descending with `-`, or `live`; `limit` is at most 500."""
+    """Of `/api/tasks`. `name` may hold `*`; `sort` is a field, descending with `-`, or `live`; `limit` is at most 500.
+
+    `fields` chooses the members of the items. `format` csv or ndjson exports all that match: there, `limit` may be larger.
+    """
 
     sort: Annotated[
         str,
@@ -49,6 +52,11 @@ class TasksQuery(FilterQuery):
     ] = DEFAULT_SORT
     limit: Annotated[PageSize, says("Items of a page")] = DEFAULT_PAGE
     cursor: Annotated[Cursor | None, says("`next_cursor` of the page before, with the same parameters")] = None
+    fields: Annotated[Values | None, says("Members of the items; without it all", ["id", "state"])] = None
+    format: Annotated[
+        str | None,
+        says("How the answer is written; without it as the Accept header says", "csv", enum=["json", "csv", "ndjson"]),
+    ] = None
 
 
 class RealtimeQuery(msgspec.Struct):

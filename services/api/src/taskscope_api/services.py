@@ -3,6 +3,7 @@
 import msgspec
 from taskscope_shared.clock import Clock
 
+from taskscope_api.exports import Exports
 from taskscope_api.fleet import Fleet
 from taskscope_api.hub import Hub
 from taskscope_api.live_view import LiveView
@@ -17,3 +18,4 @@ class Services(msgspec.Struct, frozen=True):
     hub: Hub
     clock: Clock
     access: Access
+    exports: Exports = msgspec.field(default_factory=Exports)

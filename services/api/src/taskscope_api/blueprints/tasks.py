@@ -9,7 +9,7 @@ from taskscope_shared.model import Task
 from taskscope_api.answers import answer
 from taskscope_api.errors import ApiError, Problem
 from taskscope_api.filters import filter_of
-from taskscope_api.listing import task_page
+from taskscope_api.listing import tasks_answer
 from taskscope_api.principals import Role, principal, requires
 from taskscope_api.queries import NoQuery, RealtimeQuery, TaskQuery, TasksQuery, parameters, single
 from taskscope_api.realtime import Realtime, realtime_body
@@ -37,9 +37,14 @@ def tasks_blueprint(services: Services) -> Blueprint:
     @document_querystring(TasksQuery)
     @document_response(TaskList)
     @document_response(Problem, 400)
+    @document_response(Problem, 406)
+    @document_response(Problem, 429)
     async def tasks() -> Response:
-        """A page of the tasks that match the filter. `total` counts all that match."""
-        return answer(await task_page(live, parameters(TasksQuery), principal().sources))
+        """A page of the tasks that match the filter. `total` counts all that match.
+
+        With `format` csv or ndjson, or such an Accept header: all of them as a file, without pages.
+        """
+        return await tasks_answer(services, parameters(TasksQuery), principal().sources)
 
     @blueprint.get("/api/tasks/<task_id>")
     @requires(Role.VIEWER, services.access)

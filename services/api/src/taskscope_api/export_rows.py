@@ -1,0 +1,162 @@
+"""Rows as text: CSV for spreadsheets, NDJSON for programs. Nothing here knows what a row is of. docs/export.md is for users.
+
+A row is a msgspec Struct or a mapping; a column is the name of a member.
+"""
+
+import csv
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import StrEnum
+from io import StringIO
+from math import isfinite
+from operator import attrgetter
+from typing import Any, Protocol
+
+import msgspec
+
+BLANKS = " \t\n\r\v\f\0\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000\ufeff\xad\u2060" + "".join(
+    map(chr, [*range(0x2000, 0x2010)])
+)
+"""What a spreadsheet may cut off before it looks whether a cell is a formula; some are not to be seen at all."""
+QUOTES = "\"'`\u2018\u2019\u201c\u201d"
+FORMULA = "=+-@\uff1d\uff0b\uff0d\uff20"
+"""What a formula begins with; the last four are the same characters in full width."""
+BREAKS = "\t\r\n"
+"""What, in front of a cell, could make two of it."""
+
+_SUSPECT = frozenset(BLANKS + QUOTES + FORMULA)
+_dangerous = re.compile(
+    f"[{re.escape(QUOTES)}]*[{re.escape(BREAKS)}]|[{re.escape(BLANKS + QUOTES)}]*[{re.escape(FORMULA)}]"
+).match
+"""Text that is dangerous is so behind a further quote, too: that is why `undefused` can tell."""
+_encoder = msgspec.json.Encoder()
+
+Row = msgspec.Struct | Mapping[str, Any]
+Cells = list[object]
+
+
+class Format(StrEnum):
+    """How an answer is written."""
+
+    JSON = "json"
+    CSV = "csv"
+    NDJSON = "ndjson"
+
+
+class Writer(Protocol):
+    """Writes rows of some columns."""
+
+    def header(self) -> bytes:
+        """What comes before the first row."""
+        ...
+
+    def rows(self, rows: Iterable[Row]) -> bytes:
+        """The rows, each ended."""
+        ...
+
+
+def defused(text: str) -> str:
+    """The text, with `'` before it where a spreadsheet might take it for a formula.
+
+    It can be undone: a cell is one of those exactly when it begins with `'` and what follows is dangerous by itself.
+    """
+    return "'" + text if _dangerous(text) else text
+
+
+def undefused(cell: str) -> str:
+    """What was written as this cell."""
+    return cell[1:] if cell.startswith("'") and _dangerous(cell, 1) else cell
+
+
+def cells(values: Iterable[object]) -> Cells:
+    """A row's values for the csv module: None is an empty cell, a number a number, text is defused, the rest is JSON."""
+    return [value if value is None or _is_plain(value) else _cell(value) for value in values]
+
+
+def _is_plain(value: object) -> bool:
+    """Whether it is written as it is, as most values are: this is asked of millions."""
+    kind = type(value)
+    return kind is int or (kind is str and value[:1] not in _SUSPECT)  # type: ignore[index]
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, str):
+        return defused(str(value))
+    if isinstance(value, float):
+        return value if isfinite(value) else None  # as in JSON
+    return _encoder.encode(value).decode()
+
+
+class CsvWriter:
+    """RFC 4180: a header row, CRLF, quotes where they are needed and doubled within."""
+
+    def __init__(self, columns: Sequence[str]) -> None:
+        self._columns = tuple(columns)
+        self._values = _values_of(self._columns)
+
+    def header(self) -> bytes:
+        """The names of the columns."""
+        return self._written([cells(self._columns)])
+
+    def rows(self, rows: Iterable[Row]) -> bytes:
+        """A line for each row."""
+        return self._written(map(cells, map(self._values, rows)))
+
+    def _written(self, lines: Iterable[Cells]) -> bytes:
+        text = StringIO(newline="")
+        csv.writer(text, lineterminator="\r\n").writerows(lines)
+        return text.getvalue().encode()
+
+
+class NdjsonWriter:
+    """One JSON object a line. `columns` None: rows as they are."""
+
+    def __init__(self, columns: Sequence[str] | None) -> None:
+        self._columns = None if columns is None else tuple(columns)
+        self._values = _values_of(self._columns or ())
+
+    def header(self) -> bytes:
+        """Nothing."""
+        return b""
+
+    def rows(self, rows: Iterable[Row]) -> bytes:
+        """A line for each row."""
+        columns, values = self._columns, self._values
+        if columns is None:
+            return _encoder.encode_lines(rows)
+        return _encoder.encode_lines([dict(zip(columns, values(row), strict=True)) for row in rows])
+
+
+def _values_of(columns: tuple[str, ...]) -> Callable[[Row], Iterable[object]]:
+    """Takes a row's values. A mapping without a column has None there."""
+    members = attrgetter(*columns) if columns else None
+    single = len(columns) == 1
+
+    def values(row: Row) -> Iterable[object]:
+        if isinstance(row, Mapping):
+            return [row.get(column) for column in columns]
+        if members is None:
+            return ()
+        return (members(row),) if single else members(row)
+
+    return values
+
+
+def flat(row: Row) -> dict[str, object]:
+    """The row without nested objects: `{"runtime": {"p50": 1}}` becomes `{"runtime.p50": 1}`. Lists stay lists."""
+    found: dict[str, object] = {}
+    _flatten(msgspec.to_builtins(row, str_keys=True), "", found)
+    return found
+
+
+def _flatten(value: Mapping[str, object], prefix: str, found: dict[str, object]) -> None:
+    for name, member in value.items():
+        if isinstance(member, Mapping) and member:
+            _flatten(member, f"{prefix}{name}.", found)
+        else:
+            found[prefix + name] = member
+
+
+def columns_of(rows: Iterable[Mapping[str, object]]) -> tuple[str, ...]:
+    """Every name that any row has, in the order in which they come."""
+    return tuple(dict.fromkeys(name for row in rows for name in row))

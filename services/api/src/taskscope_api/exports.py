@@ -1,0 +1,220 @@
+"""Exports: whole lists as CSV or NDJSON, streamed. docs/export.md says what users may rely on.
+
+What an export holds at any time is one chunk, and whatever its rows come from; the next chunk is made when the reader took
+the one before. All exports together take one turn of some milliseconds, then everything else has its turn.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from contextlib import aclosing
+from datetime import UTC, datetime
+from http import HTTPStatus
+
+from quart import Response, request
+from quart.wrappers.response import ResponseBody
+from taskscope_shared.clock import Clock
+from werkzeug.datastructures import MIMEAccept
+
+from taskscope_api.errors import ApiError, respond
+from taskscope_api.export_rows import CsvWriter, Format, NdjsonWriter, Row, Writer, columns_of, flat
+from taskscope_api.queries import Parameters, single
+
+logger = logging.getLogger(__name__)
+
+CONCURRENT = 4
+"""Exports at once; one more is told to come back."""
+RETRY_AFTER_SECONDS = 5
+STALL_SECONDS = 30.0
+"""A reader that does not take a chunk in this time is cut off."""
+LONGEST_SECONDS = 3600.0
+"""An export that takes longer is cut off."""
+CHUNK_BYTES = 64 * 1024
+"""A chunk is sent when it is so large. Beside it a connection holds 64 KB that the reader did not take yet."""
+TURN_ROWS = 64
+"""Rows written in one turn: some 2 ms."""
+YIELDS = 4
+"""Steps of all others after a turn: a request takes several."""
+
+MEDIA_TYPES = {
+    "application/json": Format.JSON,
+    "text/csv": Format.CSV,
+    "application/x-ndjson": Format.NDJSON,
+    "application/ndjson": Format.NDJSON,
+    "application/jsonl": Format.NDJSON,
+}
+CONTENT_TYPES = {Format.CSV: "text/csv; charset=utf-8; header=present", Format.NDJSON: "application/x-ndjson"}
+
+Batches = AsyncGenerator[Sequence[Row]]
+
+
+def format_asked(given: Parameters) -> Format:
+    """The format that `format` or, without it, the Accept header asks for.
+
+    Raises `ApiError`: 400 for an unknown `format`, 406 for a header that no format fits.
+    """
+    name = single(given, "format")
+    if name is None:
+        return _accepted(request.accept_mimetypes)
+    if name not in list(Format):
+        raise ApiError.of_field("format", f"{name[:40]!r} is no format; use one of {', '.join(Format)}")
+    return Format(name)
+
+
+def _accepted(accept: MIMEAccept) -> Format:
+    if not accept:
+        return Format.JSON
+    best = accept.best_match(MEDIA_TYPES)
+    if best is None:
+        there_are = ", ".join(MEDIA_TYPES)
+        raise ApiError(
+            HTTPStatus.NOT_ACCEPTABLE,
+            "not-acceptable",
+            f"nothing here fits {accept.to_header()[:200]!r}; accept one of {there_are}, or say format=",
+            field="Accept",
+        )
+    return MEDIA_TYPES[best]
+
+
+def columns_asked(given: Parameters, known: Sequence[str]) -> tuple[str, ...] | None:
+    """The columns that `fields` names, in its order; None when it names none. Raises `ApiError` naming those unknown."""
+    names = [name.strip() for text in given.get("fields", ()) for name in text.split(",") if name.strip()]
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        shown = ", ".join(repr(name[:40]) for name in unknown[:10])
+        raise ApiError.of_field("fields", f"there is no {shown}; the fields are {', '.join(known)}")
+    return tuple(dict.fromkeys(names)) or None
+
+
+def writer_of(format_: Format, columns: Sequence[str], chosen: Sequence[str] | None = None) -> Writer:
+    """What writes rows in this format: of the columns `chosen`, or else of `columns` in CSV and whole in NDJSON."""
+    return CsvWriter(chosen or columns) if format_ is Format.CSV else NdjsonWriter(chosen)
+
+
+class Slot:
+    """One of the exports that may run. Given back by `release`, or when nobody holds it any more."""
+
+    def __init__(self, exports: "Exports") -> None:
+        self._exports: Exports | None = exports
+        exports.running += 1
+
+    def release(self) -> None:
+        """Give it back; a second time does nothing."""
+        if self._exports is not None:
+            self._exports.running -= 1
+            self._exports = None
+
+    def __del__(self) -> None:
+        self.release()  # an answer that was never sent, since its client had gone
+
+
+class Exports:
+    """How many exports run, and whose turn it is. One for an app."""
+
+    def __init__(self, concurrent: int = CONCURRENT, stall_seconds: float = STALL_SECONDS) -> None:
+        self.concurrent = concurrent
+        self.stall_seconds = stall_seconds
+        self.running = 0
+        self.stalled = 0
+        self._turn = asyncio.Lock()
+
+    def take(self) -> Slot | None:
+        """A place among those that run, or None: there is none."""
+        return Slot(self) if self.running < self.concurrent else None
+
+    async def pause(self) -> None:
+        """After a turn's work: let everything else go on, and other exports take their turn."""
+        async with self._turn:
+            for _ in range(YIELDS):
+                await asyncio.sleep(0)
+
+    def stream(self, name: str, format_: Format, writer: Writer, batches: Batches, clock: Clock) -> Response:
+        """The answer with the rows of `batches` as a file called after `name`; 429 when too many exports run."""
+        if request.method == "HEAD":
+            return _file(Response(b""), name, format_, clock)
+        slot = self.take()
+        if slot is None:
+            return self._refused()
+        response = Response(_Body(self, slot, _chunks(self, writer, batches)))
+        response.timeout = LONGEST_SECONDS
+        return _file(response, name, format_, clock)
+
+    async def rows(self, name: str, format_: Format, rows: Sequence[Row], clock: Clock) -> Response:
+        """The answer with rows that are there already. In CSV nested objects become columns: `runtime.p50`."""
+        if format_ is Format.NDJSON:
+            return self.stream(name, format_, NdjsonWriter(None), _one(rows), clock)
+        flattened: list[dict[str, object]] = []
+        for turn in _turns(rows):
+            flattened += map(flat, turn)
+            await self.pause()
+        return self.stream(name, format_, CsvWriter(columns_of(flattened)), _one(flattened), clock)
+
+    def _refused(self) -> Response:
+        many = f"{self.concurrent} exports run already: come back in {RETRY_AFTER_SECONDS} s"
+        response = respond(ApiError(HTTPStatus.TOO_MANY_REQUESTS, "too-many-exports", many).problem)
+        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        return response
+
+
+def _file(response: Response, name: str, format_: Format, clock: Clock) -> Response:
+    moment = datetime.fromtimestamp(clock.now(), UTC).strftime("%Y%m%dT%H%M%SZ")
+    response.headers["Content-Type"] = CONTENT_TYPES[format_]
+    response.headers["Content-Disposition"] = f'attachment; filename="taskscope-{name}-{moment}.{format_}"'
+    response.headers["Cache-Control"] = "no-store"
+    response.vary.add("Accept")
+    return response
+
+
+async def _one(rows: Sequence[Row]) -> Batches:
+    yield rows
+
+
+def _turns(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+    return (rows[first : first + TURN_ROWS] for first in range(0, len(rows), TURN_ROWS))
+
+
+async def _chunks(exports: Exports, writer: Writer, batches: Batches) -> AsyncGenerator[bytes]:
+    parts = [writer.header()]
+    async with aclosing(batches):
+        async for batch in batches:
+            for turn in _turns(batch):
+                parts.append(writer.rows(turn))
+                await exports.pause()
+                if sum(map(len, parts)) >= CHUNK_BYTES:
+                    yield b"".join(parts)
+                    parts.clear()
+    yield b"".join(parts)
+
+
+class _Body(ResponseBody):
+    """The chunks as an answer's body: gives the slot back whatever happens, and cuts off a reader that stands still."""
+
+    def __init__(self, exports: Exports, slot: Slot, chunks: AsyncGenerator[bytes]) -> None:
+        self._exports = exports
+        self._slot = slot
+        self._chunks = chunks
+
+    async def __aenter__(self) -> AsyncIterator[bytes]:
+        return self._watched()
+
+    async def __aexit__(self, *_: object) -> None:
+        try:
+            await self._chunks.aclose()
+        finally:
+            self._slot.release()
+
+    async def _watched(self) -> AsyncIterator[bytes]:
+        """Between two chunks the one before is being sent, by the same task."""
+        sending, loop = asyncio.current_task(), asyncio.get_running_loop()
+        async for chunk in self._chunks:
+            alarm = loop.call_later(self._exports.stall_seconds, self._cut, sending)
+            try:
+                yield chunk
+            finally:
+                alarm.cancel()
+
+    def _cut(self, sending: asyncio.Task[object] | None) -> None:
+        self._exports.stalled += 1
+        logger.warning("an export was cut off: its reader took nothing for %s s", self._exports.stall_seconds)
+        if sending is not None:
+            sending.cancel()
