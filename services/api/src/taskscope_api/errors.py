@@ -2,6 +2,7 @@
 
 import logging
 from http import HTTPStatus
+from typing import Annotated
 
 import msgspec
 from quart import Quart, Response, request
@@ -9,6 +10,7 @@ from taskscope_shared.store import StoreError
 from werkzeug.exceptions import HTTPException
 
 from taskscope_api.asked import asked
+from taskscope_api.described import says
 
 logger = logging.getLogger(__name__)
 
@@ -26,13 +28,15 @@ class Problem(msgspec.Struct, kw_only=True, omit_defaults=True):
     `request_id` is that of the answer's `X-Request-Id`, and of the api's log.
     """
 
-    type: str
-    title: str
-    status: int
-    detail: str
-    field: str | None = None
-    sources: list[str] | None = None
-    request_id: str | None = None
+    type: Annotated[
+        str, says("What kind of problem this is: a URN, not to be fetched", "urn:taskscope:problem:invalid-parameter")
+    ]
+    title: Annotated[str, says("The kind in words", "Invalid parameter")]
+    status: Annotated[int, says("The HTTP status", 400)]
+    detail: Annotated[str, says("What is wrong, and what would be right", "'fail' is not one of queued, running, failed")]
+    field: Annotated[str | None, says("The parameter or member that is wrong", "state")] = None
+    sources: Annotated[list[str] | None, says("Those that have the id, where several do", ["archivist", "media"])] = None
+    request_id: Annotated[str | None, says("As in `X-Request-Id` and the api's log", "9f86d081884c7d65")] = None
 
 
 def problem(status: int, kind: str, detail: str, *, field: str | None = None, sources: list[str] | None = None) -> Problem:
