@@ -1,11 +1,14 @@
 """Health for people, and probes for Kubernetes."""
 
+from typing import Annotated
+
 import msgspec
 from quart import Blueprint, Response
 from quart_schema import document_querystring, document_response
 from taskscope_shared.model import SourceStatus
 
 from taskscope_api.answers import answer
+from taskscope_api.described import Count, Flag, Time, says
 from taskscope_api.principals import Role, principal, requires
 from taskscope_api.queries import NoQuery, parameters
 from taskscope_api.services import Services
@@ -15,49 +18,49 @@ from taskscope_api.wire import time_text
 class Dependency(msgspec.Struct):
     """`status` is ok, degraded or down; `detail` says why it is not ok."""
 
-    status: str
-    detail: str | None = None
+    status: Annotated[str, says("ok, degraded or down", "ok", enum=["ok", "degraded", "down"])]
+    detail: Annotated[str | None, says("Why it is not ok", "connection refused")] = None
 
 
 class SourceHealth(msgspec.Struct):
     """One source: as its collector says (`status`, `reason`), and why the api may be behind it (`stale`)."""
 
-    name: str
-    status: str
-    reason: str | None
-    stale: str | None
-    tasks: int
-    position: str | None
-    snapshots: int
-    gaps: int
-    undecodable: int
+    name: Annotated[str, says("As configured", "archivist")]
+    status: Annotated[str, says("As its collector says", "ok", enum=["ok", "degraded", "down"])]
+    reason: Annotated[str | None, says("Why it is not ok", "the broker refuses connections")]
+    stale: Annotated[str | None, says("Why the api may be behind its collector; null while it is not", "Redis does not answer")]
+    tasks: Annotated[Count, says("Tasks held in memory")]
+    position: Annotated[str | None, says("Up to where its log was read: `epoch-seq`", "1772357400250-17")]
+    snapshots: Annotated[Count, says("How often all of it was read")]
+    gaps: Annotated[Count, says("How often something published was missed")]
+    undecodable: Annotated[Count, says("Messages that could not be read")]
 
 
 class LiveViewHealth(msgspec.Struct):
     """The replica in memory, and who looks at it."""
 
-    status: str
-    tasks: int
-    clients: int
-    clients_cut: int
+    status: Annotated[str, says("ok, or degraded while a source is stale", "ok", enum=["ok", "degraded"])]
+    tasks: Annotated[Count, says("Tasks held in memory")]
+    clients: Annotated[Count, says("WebSockets that have a subscription")]
+    clients_cut: Annotated[Count, says("Those that were too slow and were cut")]
 
 
 class Health(msgspec.Struct):
     """`status` is the worst of all: ok, degraded (something is stale or down) or down (nothing can be shown)."""
 
-    status: str
-    at: str
-    ready: bool
-    stale: bool
-    redis: Dependency
-    live_view: LiveViewHealth
-    sources: list[SourceHealth]
+    status: Annotated[str, says("The worst of all", "ok", enum=["ok", "degraded", "down"])]
+    at: Annotated[Time, says("The api's clock")]
+    ready: Annotated[Flag, says("Whether every source was read once")]
+    stale: Annotated[Flag, says("Whether anything shown may be behind")]
+    redis: Annotated[Dependency, says("Where the collectors publish")]
+    live_view: Annotated[LiveViewHealth, says("The replica in memory")]
+    sources: Annotated[list[SourceHealth], says("Each source that who asks may see")]
 
 
 class Probe(msgspec.Struct):
     """What a probe is told."""
 
-    status: str
+    status: Annotated[str, says("ok, or not ready", "ok", enum=["ok", "not ready"])]
 
 
 def health_blueprint(services: Services) -> Blueprint:
