@@ -5,10 +5,12 @@ from collections.abc import Callable, Iterator
 from heapq import merge, nsmallest
 from itertools import groupby, islice
 from operator import itemgetter
+from typing import Annotated
 
 import msgspec
 from taskscope_shared.model import GROUP_OF, Group, Position, Queue, Source, State, Task, Worker
 
+from taskscope_api.described import Count, says
 from taskscope_api.filters import Matcher
 from taskscope_api.held import Cohort, Held
 from taskscope_api.replica import BY_UPDATE, Replica
@@ -46,16 +48,18 @@ class GroupCounts(msgspec.Struct):
     tasks have their own: for a rate over a period there is `/api/tasks/analytics`.
     """
 
-    total: int = 0
-    active: int = 0
-    reserved: int = 0
-    queued: int = 0
-    finished: int = 0
-    succeeded: int = 0
-    failed: int = 0
-    rejected: int = 0
-    lost: int = 0
-    success_rate: float | None = None
+    total: Annotated[Count, says("All of them")] = 0
+    active: Annotated[Count, says("Running")] = 0
+    reserved: Annotated[Count, says("With a worker, not started")] = 0
+    queued: Annotated[Count, says("Queued, scheduled, deferred or to be retried")] = 0
+    finished: Annotated[Count, says("Ended in any way")] = 0
+    succeeded: Annotated[Count, says("Succeeded")] = 0
+    failed: Annotated[Count, says("Failed")] = 0
+    rejected: Annotated[Count, says("Rejected by a worker")] = 0
+    lost: Annotated[Count, says("Lost with their worker")] = 0
+    success_rate: Annotated[
+        float | None, says("succeeded / (succeeded + failed + rejected + lost) of what is retained", 0.98)
+    ] = None
 
     def add(self, state: State, count: int) -> None:
         """Count tasks in a state."""
@@ -82,11 +86,14 @@ class GroupCounts(msgspec.Struct):
 class Summary(GroupCounts, kw_only=True):
     """SUMMARY of docs/architecture.md. `broker_queued`: messages that the brokers count, None where none tells."""
 
-    revoked: int = 0
-    retrying: int = 0
-    scheduled: int = 0
-    by_kind: dict[str, GroupCounts] = {}
-    broker_queued: int | None = None
+    revoked: Annotated[Count, says("Revoked")] = 0
+    retrying: Annotated[Count, says("To be tried again")] = 0
+    scheduled: Annotated[Count, says("For later")] = 0
+    by_kind: Annotated[
+        dict[str, GroupCounts],
+        says("Kind: its counts", {"vod": {"total": 7, "active": 2, "reserved": 0, "queued": 1, "finished": 4}}),
+    ] = {}
+    broker_queued: Annotated[int | None, says("Messages that the brokers count; null where none tells", 120)] = None
 
 
 NAMED_STATES = (State.REVOKED, State.RETRYING, State.SCHEDULED)
