@@ -1,9 +1,12 @@
 """The body of `/api/tasks/realtime`: what is going on now, and what ended last."""
 
+from typing import Annotated
+
 import msgspec
 from taskscope_shared.model import GROUP_OF, Group
 
 from taskscope_api import cursors
+from taskscope_api.described import Flag, Time, says
 from taskscope_api.filters import Filter, Matcher
 from taskscope_api.live_view import Summary
 from taskscope_api.services import Services
@@ -22,15 +25,15 @@ class Realtime(msgspec.Struct):
     progress; `finished` are the newest 50 that did.
     """
 
-    at: str
-    stale: bool
-    position: str
-    summary: Summary
-    tasks: list[TaskRow]
-    finished: list[TaskRow]
-    workers: list[WorkerRow]
-    queues: list[QueueRow]
-    sources: list[SourceRow]
+    at: Annotated[Time, says("The api's clock")]
+    stale: Annotated[Flag, says("Whether anything shown may be behind")]
+    position: Annotated[str, says("Where this stands: hand it to the WebSocket as `since`", "kwGQwA")]
+    summary: Annotated[Summary, says("Counts over all tasks of the kind and source")]
+    tasks: Annotated[list[TaskRow], says("Tasks that did not finish, running ones first; at most 200")]
+    finished: Annotated[list[TaskRow], says("The newest 50 that finished")]
+    workers: Annotated[list[WorkerRow], says("All workers of the source")]
+    queues: Annotated[list[QueueRow], says("All its queues")]
+    sources: Annotated[list[SourceRow], says("The sources themselves")]
 
 
 def realtime_body(services: Services, wanted: Filter, scope: frozenset[str] | None) -> Realtime:
