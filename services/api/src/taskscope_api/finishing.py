@@ -3,7 +3,9 @@
 from http import HTTPStatus
 
 from quart import Quart, Response, g, request
+from quart.wrappers.response import DataBody
 
+from taskscope_api import compression, conditional
 from taskscope_api.asked import asked
 
 
@@ -13,8 +15,18 @@ def install(app: Quart) -> None:
     @app.after_request
     async def _finish(response: Response) -> Response:
         _note()
-        if request.method == "OPTIONS" and response.status_code == HTTPStatus.OK:
+        if response.status_code != HTTPStatus.OK:
+            return response
+        if request.method == "OPTIONS":
             return _options(response)
+        if not compression.applies(response):
+            return response
+        vary = response.headers.get("Vary")
+        response.headers["Vary"] = f"{vary}, Accept-Encoding" if vary else "Accept-Encoding"
+        if _is_unchanged(response):
+            return conditional.not_modified(response)
+        if compression.wanted(request.headers.get("Accept-Encoding")):
+            await compression.compress(response)
         return response
 
 
@@ -32,3 +44,18 @@ def _options(response: Response) -> Response:
     response.status_code = HTTPStatus.NO_CONTENT
     del response.headers["Content-Type"], response.headers["Content-Length"]
     return response
+
+
+def _is_unchanged(response: Response) -> bool:
+    """Tag the answer, if it may be kept; whether the client has it already."""
+    body = response.response
+    if (
+        not isinstance(body, DataBody)
+        or request.method not in ("GET", "HEAD")
+        or "no-store" in response.headers.get("Cache-Control", "")
+    ):
+        return False
+    current = response.headers.get("ETag")
+    if current is None:
+        current = response.headers["ETag"] = conditional.tag(body.data)
+    return conditional.holds(request.headers.get("If-None-Match"), current)

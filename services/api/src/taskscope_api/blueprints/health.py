@@ -74,14 +74,14 @@ def health_blueprint(services: Services) -> Blueprint:
     async def health() -> Response:
         """Every dependency's state. Always 200: the body says what is wrong."""
         parameters(NoQuery)
-        return answer(_health(services))
+        return answer(_health(services), keep=False)
 
     @blueprint.get("/livez")
     @requires(Role.PUBLIC, services.access)
     @document_response(Probe)
     async def livez() -> Response:
         """The process answers."""
-        return answer(Probe("ok"))
+        return answer(Probe("ok"), keep=False)
 
     @blueprint.get("/readyz")
     @requires(Role.PUBLIC, services.access)
@@ -90,7 +90,7 @@ def health_blueprint(services: Services) -> Blueprint:
     async def readyz() -> Response:
         """There is a state to show. It stays ready when Redis is lost: what it has is served on, marked stale."""
         ready = services.fleet.ready
-        return answer(Probe("ok" if ready else "not ready"), 200 if ready else 503)
+        return answer(Probe("ok" if ready else "not ready"), 200 if ready else 503, keep=False)
 
     return blueprint
 
