@@ -7,7 +7,6 @@ import msgspec
 from taskscope_shared.clock import rfc3339
 from taskscope_shared.model import (
     GROUP_OF,
-    Attempt,
     Engine,
     Group,
     Progress,
@@ -20,6 +19,7 @@ from taskscope_shared.model import (
     WorkerState,
 )
 from taskscope_shared.reasons import unknown_fields
+from taskscope_shared.reasons_cluster import unknown_queue_fields, unknown_worker_fields
 
 from taskscope_api.described import Count, Flag, Seconds, Time, Token, says
 from taskscope_api.live_view import GroupCounts
@@ -99,31 +99,8 @@ class TaskRow(msgspec.Struct):
     ]
 
 
-class AttemptRow(msgspec.Struct):
-    """One ended delivery of a task to a worker."""
-
-    number: int
-    state: str
-    worker: str | None
-    queued_at: str | None
-    received_at: str | None
-    started_at: str | None
-    finished_at: str | None
-    wait_seconds: float | None
-    runtime_seconds: float | None
-    exception_type: str | None
-    exception: str | None
-
-
-class TaskDetail(TaskRow, kw_only=True):
-    """TASK with everything that is kept."""
-
-    traceback: str | None
-    history: list[AttemptRow]
-
-
 class WorkerRow(msgspec.Struct):
-    """WORKER."""
+    """WORKER. `unknown` says why a field is null."""
 
     key: Annotated[str, says("`source/name`", "archivist/celery@encoder-1")]
     name: Annotated[str, says("Celery: the node's name; RQ: the worker's", "celery@encoder-1")]
@@ -149,10 +126,11 @@ class WorkerRow(msgspec.Struct):
     clock_skew_seconds: Annotated[Seconds | None, says("How far its clock is ahead of the collector's")]
     current: Annotated[tuple[str, ...], says("Ids of the tasks it runs", ["6f1d2c"])]
     detail: Annotated[str | None, says("Why it is in this state, where that is not plain", "no heartbeat for 30 s")]
+    unknown: Annotated[dict[str, str], says("Field: why it is null", {"load": "RQ workers do not tell it"})]
 
 
 class QueueRow(msgspec.Struct):
-    """QUEUE."""
+    """QUEUE. `unknown` says why a field is null."""
 
     key: Annotated[str, says("`source/name`", "archivist/vod")]
     name: Annotated[str, says("As the broker calls it", "vod")]
@@ -168,6 +146,7 @@ class QueueRow(msgspec.Struct):
     oldest_at: Annotated[Time | None, says("Since when its oldest message waits")]
     at: Annotated[Time | None, says("When this was counted")]
     detail: Annotated[str | None, says("Why a count is null", "the broker does not answer")]
+    unknown: Annotated[dict[str, str], says("Field: why it is null", {"unacked": "AMQP does not tell"})]
 
 
 class SourceRow(msgspec.Struct):
@@ -246,16 +225,10 @@ class KindList(msgspec.Struct):
 
 def task_row(task: Task) -> TaskRow:
     """TASK as in lists and frames."""
-    return TaskRow(*_shared(task, PREVIEW))
+    return TaskRow(*row_fields(task, PREVIEW))
 
 
-def task_detail(task: Task) -> TaskDetail:
-    """TASK whole."""
-    history = [_attempt(attempt) for attempt in task.history]
-    return TaskDetail(*_shared(task, None), traceback=task.traceback, history=history)
-
-
-def _shared(task: Task, cut: int | None) -> tuple[Any, ...]:
+def row_fields(task: Task, cut: int | None) -> tuple[Any, ...]:
     """The fields of `TaskRow` in their order. Positional: 7 µs a row where keywords take 11."""
     return (
         f"{task.source}/{task.id}",
@@ -310,26 +283,22 @@ def _progress(progress: Progress) -> ProgressRow:
     return ProgressRow(progress.current, progress.total, progress.percent, progress.message, time_text(progress.at))
 
 
-def _attempt(attempt: Attempt) -> AttemptRow:
-    return AttemptRow(**_timed(attempt))
-
-
 def worker_row(worker: Worker) -> WorkerRow:
     """WORKER."""
-    return WorkerRow(key=f"{worker.source}/{worker.name}", **_timed(worker))
+    return WorkerRow(key=f"{worker.source}/{worker.name}", unknown=unknown_worker_fields(worker), **with_times(worker))
 
 
 def queue_row(queue: Queue) -> QueueRow:
     """QUEUE."""
-    return QueueRow(key=f"{queue.source}/{queue.name}", **_timed(queue))
+    return QueueRow(key=f"{queue.source}/{queue.name}", unknown=unknown_queue_fields(queue), **with_times(queue))
 
 
 def source_row(source: Source, stale: str | None) -> SourceRow:
     """SOURCE."""
-    return SourceRow(key=source.name, stale=stale, **_timed(source))
+    return SourceRow(key=source.name, stale=stale, **with_times(source))
 
 
-def _timed(struct: msgspec.Struct) -> dict[str, Any]:
+def with_times(struct: msgspec.Struct) -> dict[str, Any]:
     """The struct's fields, with times (`at`, `since`, `*_at`) as text."""
     fields = msgspec.structs.asdict(struct)
     for name, value in fields.items():

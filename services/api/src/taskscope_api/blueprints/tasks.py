@@ -7,6 +7,7 @@ from quart_schema import document_querystring, document_response
 from taskscope_shared.model import Task
 
 from taskscope_api.answers import answer
+from taskscope_api.details import TaskDetail, task_detail
 from taskscope_api.errors import ApiError, Problem
 from taskscope_api.filters import filter_of
 from taskscope_api.listing import tasks_answer
@@ -14,7 +15,7 @@ from taskscope_api.principals import Role, principal, requires
 from taskscope_api.queries import NoQuery, RealtimeQuery, TaskQuery, TasksQuery, parameters, single
 from taskscope_api.realtime import Realtime, realtime_body
 from taskscope_api.services import Services
-from taskscope_api.wire import TaskDetail, TaskList, task_detail
+from taskscope_api.wire import TaskList
 
 
 def tasks_blueprint(services: Services) -> Blueprint:
