@@ -1,5 +1,6 @@
 """Tasks as rows of an export: all that match, however many, while they change."""
 
+from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
 
 import msgspec
@@ -85,11 +86,10 @@ async def _batches(
 
 
 async def _choose(exports: Exports, live: LiveView, matcher: Matcher, sort: Sort, limit: int) -> _Chosen:
-    chosen, seen = _Chosen(), set[tuple[str, str]]()
+    chosen, seen = _Chosen(), defaultdict[str, set[str]](set)
     async for held in _each(exports, live, matcher, sort, limit):
-        key = held.source, held.id
-        if key not in seen:  # one that changes meanwhile may be met again behind
-            seen.add(key)
+        if held.id not in seen[held.source]:  # one that changes meanwhile may be met again behind
+            seen[held.source].add(held.id)
             chosen.add(held)
     return chosen
 

@@ -193,11 +193,13 @@ class _Body(ResponseBody):
         self._exports = exports
         self._slot = slot
         self._chunks = chunks
+        self._alarm: asyncio.TimerHandle | None = None
 
     async def __aenter__(self) -> AsyncIterator[bytes]:
         return self._watched()
 
     async def __aexit__(self, *_: object) -> None:
+        self._quiet()
         try:
             await self._chunks.aclose()
         finally:
@@ -207,11 +209,13 @@ class _Body(ResponseBody):
         """Between two chunks the one before is being sent, by the same task."""
         sending, loop = asyncio.current_task(), asyncio.get_running_loop()
         async for chunk in self._chunks:
-            alarm = loop.call_later(self._exports.stall_seconds, self._cut, sending)
-            try:
-                yield chunk
-            finally:
-                alarm.cancel()
+            self._alarm = loop.call_later(self._exports.stall_seconds, self._cut, sending)
+            yield chunk
+            self._quiet()
+
+    def _quiet(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
 
     def _cut(self, sending: asyncio.Task[object] | None) -> None:
         self._exports.stalled += 1
