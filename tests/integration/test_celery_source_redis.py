@@ -125,6 +125,26 @@ async def test_a_cut_event_stream_is_a_gap_after_which_everything_is_asked(valke
         assert any("the broker cut the subscription" in note for note in recorder.health.notes)
 
 
+async def test_events_that_come_while_the_first_subscription_is_made_are_no_gap(
+    valkey_url: str, client: RespConnection
+) -> None:
+    async def flood() -> None:
+        message = ("PUBLISH", "/0.celeryev/task.multi", envelope([{"type": "task-started", "uuid": "1", "timestamp": 1.0}]))
+        while True:
+            await client.pipeline([message] * 200)
+
+    flooding = asyncio.create_task(flood())
+    try:
+        async with watching(runner_of(valkey_url), Recorder()) as recorder:
+            await eventually(lambda: recorder.events("1"))
+            await eventually(lambda: recorder.of(Health) and recorder.health.status is SourceStatus.UP)
+            assert not recorder.of(Reconnected)
+            assert not any("missing" in note for note in recorder.health.notes)
+    finally:
+        flooding.cancel()
+        await asyncio.gather(flooding, return_exceptions=True)
+
+
 async def test_a_lost_result_backend_degrades_and_events_go_on(valkey_url: str, client: RespConnection) -> None:
     with ExitStack() as servers:
         backend_port = servers.enter_context(ValkeyServer()).port

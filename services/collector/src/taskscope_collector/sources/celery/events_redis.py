@@ -35,14 +35,15 @@ class RedisEvents:
 
         `ready` is called once subscribed; `alive_channel` is only held, to show that this process lives (`pidbox_redis.py`).
         """
+        since = self._backlog.heard_at  # before this subscription, whose first messages may come before it is confirmed
         connection = await RespConnection.open(url, protocol=2, on_push=self._take)
         try:
             await connection.execute("PSUBSCRIBE", names.event_pattern)
             await connection.execute("SUBSCRIBE", alive_channel)
             now = self._clock.now()
-            if self._backlog.heard_at is not None:
-                self._sink.put([Reconnected(since=self._backlog.heard_at, at=now)])
-                self._losses.cut(self._backlog.heard_at, now, self._rate)
+            if since is not None:
+                self._sink.put([Reconnected(since=since, at=now)])
+                self._losses.cut(since, now, self._rate)
             self._backlog.heard_at = now
             ready()
             await self._stay(connection)
