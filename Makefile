@@ -12,6 +12,7 @@ UV := .tools/uv/bin/uv
 STAMPS := .tools/stamps
 WEB := services/web
 BUNDLE := services/standalone/src/taskscope/web
+VIEWER := services/api/src/taskscope_api/viewer/bundled
 MEMBERS := services/shared services/collector services/api services/standalone
 PYPROJECTS := pyproject.toml $(addsuffix /pyproject.toml,$(MEMBERS) examples/archive)
 # Slow tests mostly wait for servers and workers, so there are more processes than cores. A file stays in one process: its
@@ -23,7 +24,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_PYTHON ?= python3
 export UV_NO_PROGRESS := 1
 
-.PHONY: help setup web demo test lint types web-check web-page test-unit test-python bench wheel clean chromium
+.PHONY: help setup web viewer demo test lint types web-check web-page test-unit test-python bench wheel clean chromium
 
 help: ## Say what make can do (this list)
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | \
@@ -33,7 +34,9 @@ setup: $(STAMPS)/python $(STAMPS)/npm ## Install uv, the Python packages and the
 
 web: $(STAMPS)/web ## Build the page and put it where taskscope serves it from
 
-demo: $(STAMPS)/python $(STAMPS)/web ## Start a video archive with real Celery and RQ workers, and Taskscope watching it
+viewer: $(STAMPS)/viewer ## Put the viewer of the api's description where the api serves it from, at /docs
+
+demo: $(STAMPS)/python $(STAMPS)/web $(STAMPS)/viewer ## Start a video archive with real Celery and RQ workers, and Taskscope watching it
 	@exec .venv/bin/python -m archive.demo
 
 test: lint types web-check web-page test-python ## Check everything: style, types, the page and all tests
@@ -54,20 +57,20 @@ web-page: $(STAMPS)/npm chromium ## Check the built page in Chromium
 test-unit: $(STAMPS)/python ## Run the quick tests alone: no server, no browser
 	.venv/bin/python -m pytest -q tests/unit tests/architecture
 
-test-python: $(STAMPS)/python $(STAMPS)/web chromium
+test-python: $(STAMPS)/python $(STAMPS)/web $(STAMPS)/viewer chromium
 	.venv/bin/python -m pytest -q -n $(PYTEST_WORKERS) --dist loadfile --durations 10 --durations-min 20
 
 bench: $(STAMPS)/python ## Measure what docs/benchmarks.md reports (takes minutes; wants the machine to itself)
 	.venv/bin/python tests/bench/run.py
 
-wheel: $(STAMPS)/python $(STAMPS)/web ## Build the wheels into dist/; the one of taskscope carries the page
+wheel: $(STAMPS)/python $(STAMPS)/web $(STAMPS)/viewer ## Build the wheels into dist/; those of taskscope and taskscope-api carry their pages
 	rm -rf dist
 	for member in $(MEMBERS); do $(UV) build -q --wheel --out-dir dist "$$member"; done
 	@ls dist/*.whl
 	@echo 'Install with: pip install dist/*.whl'
 
 clean: ## Remove what was built or installed here (not uv itself)
-	rm -rf .venv dist build $(STAMPS) $(WEB)/node_modules $(WEB)/dist $(BUNDLE) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv dist build $(STAMPS) $(WEB)/node_modules $(WEB)/dist $(BUNDLE) $(VIEWER) .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # ------------------------------------------------------------------------------------------------------------- Stamps
 
@@ -86,7 +89,7 @@ $(STAMPS)/python: $(STAMPS)/uv-$(UV_VERSION) uv.lock $(PYPROJECTS)
 
 $(STAMPS)/npm: $(WEB)/package-lock.json | $(STAMPS)
 	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20 ? 1 : 0)' || { echo 'Taskscope needs Node >= 20.' >&2; exit 1; }
-	cd $(WEB) && npm ci --silent --no-audit --no-fund
+	cd $(WEB) && npm ci --silent --no-audit --no-fund --ignore-scripts
 	@touch $@
 
 WEB_SOURCES := $(shell find $(WEB) -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -path '*/tests/*' 2>/dev/null)
@@ -95,6 +98,12 @@ $(STAMPS)/web: $(STAMPS)/npm $(WEB_SOURCES)
 	cd $(WEB) && npm run --silent build -- --logLevel warn
 	rm -rf $(BUNDLE)
 	cp -r $(WEB)/dist $(BUNDLE)
+	@touch $@
+
+$(STAMPS)/viewer: $(STAMPS)/npm
+	rm -rf $(VIEWER)
+	mkdir -p $(VIEWER)
+	cd $(WEB)/node_modules/swagger-ui-dist && cp swagger-ui-bundle.js swagger-ui.css swagger-ui-bundle.js.LICENSE.txt LICENSE NOTICE ../../../../$(VIEWER)
 	@touch $@
 
 chromium:

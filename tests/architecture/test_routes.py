@@ -12,9 +12,9 @@ from taskscope_shared.clock import ManualClock
 from taskscope_shared.settings import Settings
 from taskscope_shared.testing import MemoryStore
 
-PUBLIC = {"/livez", "/readyz", "/", "/assets/<path:name>", "/<name>"}
-"""Probes and the page's own files: no task is in them."""
-FILES = {"/", "/assets/<path:name>", "/<name>"}
+FILES = {"/", "/assets/<path:name>", "/<name>", "/docs", "/docs/<name>"}
+PUBLIC = {"/livez", "/readyz", *FILES}
+"""Probes and the files of pages: no task is in them."""
 WITHOUT_PARAMETERS = {"/livez", "/readyz", "/openapi.json"}
 
 

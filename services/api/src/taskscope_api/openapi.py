@@ -1,49 +1,172 @@
-"""The OpenAPI document, with every struct that an answer holds as a component."""
+"""The OpenAPI document. Routes say what they take and answer, fields what they are; here it is only put together."""
 
-from http import HTTPStatus
+from collections.abc import Callable
+from importlib.metadata import version
 from typing import Any
 
 import msgspec
 from quart import Quart
-from quart_schema import Info, OpenAPIProvider, QuartSchema
+from quart_schema import OpenAPIProvider, QuartSchema
+from quart_schema.validation import QUART_SCHEMA_QUERYSTRING_ATTRIBUTE
+from werkzeug.routing import BaseConverter, Rule
 
-from taskscope_api.errors import Problem
+from taskscope_api import problem_answers
+from taskscope_api.errors import MEDIA_TYPE, Problem
+from taskscope_api.principals import ROLE_ATTRIBUTE, Role, View
+from taskscope_api.queries import PathParameters
+from taskscope_api.schema_examples import REFERENCE, example_of, resolved
 
-REFERENCE = "#/components/schemas/{name}"
+Json = dict[str, Any]
+
+DESCRIPTION = """\
+Times are RFC 3339 in UTC with milliseconds, durations seconds as numbers. What is null because it cannot be known says why in
+`unknown`. Lists come by pages: give `next_cursor` as `cursor`, with the same parameters, for the page behind. A parameter that
+may hold several values repeats, or holds them between commas; one that a route does not take is an error. Errors are RFC 9457
+problems, whose `field` names what is wrong. Every answer has an `X-Request-Id`: the one that was sent, or a new one.
+
+`WS /api/ws` pushes the same tasks as they change.
+"""
+TAGS = {
+    "tasks": "Tasks: what goes on now, lists with filters, single ones.",
+    "cluster": "Workers, queues, sources and kinds.",
+    "health": "How the api and what it depends on are.",
+    "documentation": "What describes the api.",
+}
+"""Blueprint -> what it is about."""
+HEADERS = {
+    "X-Request-Id": (
+        "The request's id, as in the api's log",
+        {"type": "string", "examples": ["9f86d081884c7d65"]},
+    ),
+    "Cache-Control": ("Whether the answer may be kept", {"type": "string", "examples": ["no-store"]}),
+    "Allow": ("The methods that the path takes", {"type": "string", "examples": ["GET, HEAD, OPTIONS"]}),
+    "Retry-After": ("Seconds to wait before asking again", {"type": "integer", "examples": [5]}),
+    "Content-Disposition": ("A file's name", {"type": "string", "examples": ['attachment; filename="taskscope-tasks.csv"']}),
+}
+ON_SUCCESS = ("X-Request-Id", "Cache-Control")
+OTHER_MEDIA = "_taskscope_other_media"
+
+
+def also_as(media: str, example: str) -> Callable[[View], View]:
+    """Declare that a route answers as text of this media type, too."""
+
+    def decorate(view: View) -> View:
+        setattr(view, OTHER_MEDIA, {**getattr(view, OTHER_MEDIA, {}), media: example})
+        return view
+
+    return decorate
 
 
 class Provider(OpenAPIProvider):
-    """quart-schema's own takes the first component of a msgspec struct and drops those that it refers to."""
+    """quart-schema's own drops what a msgspec struct refers to, and says little of errors."""
 
-    def build_response_object(self, model: Any, headers_model: Any) -> tuple[dict[str, Any], dict[str, Any]]:  # noqa: ANN401, ARG002
-        """The answer's schema, and its components."""
+    def build_response_object(self, model: Any, headers_model: Any) -> tuple[Json, Json]:  # noqa: ANN401, ARG002
+        """The answer's schema with an example, and its components."""
         (schema,), components = msgspec.json.schema_components([model], ref_template=REFERENCE)
-        media = "application/problem+json" if model is Problem else "application/json"
-        return {"content": {media: {"schema": schema}}, "description": _first_line(model)}, components
+        media = MEDIA_TYPE if model is Problem else "application/json"
+        content = {"schema": schema, "example": example_of(schema, components, model.__name__)}
+        headers = {name: {"$ref": f"#/components/headers/{name}"} for name in ON_SUCCESS}
+        return {"description": _first_line(model), "headers": headers, "content": {media: content}}, components
 
-    def build_querystring_parameters(self, model: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:  # noqa: ANN401
-        """A parameter for each field of the query's struct."""
-        _, components = msgspec.json.schema_components([model], ref_template=REFERENCE)
-        properties = components[model.__name__].get("properties", {})
-        return [{"name": name, "in": "query", "schema": schema} for name, schema in properties.items()], {}
+    def build_querystring_parameters(self, model: Any) -> tuple[list[Json], Json]:  # noqa: ANN401
+        """A parameter for each field of the query's struct, and the components that they refer to."""
+        components = msgspec.json.schema_components([model], ref_template=REFERENCE)[1]
+        properties = components.pop(model.__name__).get("properties", {})
+        return [parameter(name, "query", schema, components) for name, schema in properties.items()], components
+
+    def build_path_parameter(self, name: str, converter: BaseConverter) -> Json:  # noqa: ARG002
+        """As `PathParameters` says."""
+        properties = msgspec.json.schema_components([PathParameters])[1][PathParameters.__name__]["properties"]
+        return parameter(name, "path", properties[name], {})
+
+    def build_paths(self, rule: Rule) -> tuple[Json, Json]:
+        """The operations of a route, with all that it may answer."""
+        paths, components = super().build_paths(rule)
+        view = self._app.view_functions[rule.endpoint]
+        for path in paths.values():
+            for operation in path.values():
+                self._complete(operation, view, rule)
+        return paths, components
+
+    def _complete(self, operation: Json, view: Callable[..., Any], rule: Rule) -> None:
+        operation["tags"] = [rule.endpoint.partition(".")[0]]
+        if not operation.get("description"):
+            operation.pop("description", None)
+        responses = {str(status): response for status, response in operation["responses"].items()}
+        for media, example in getattr(view, OTHER_MEDIA, {}).items():
+            responses["200"]["content"][media] = {"schema": {"type": "string"}, "example": example}
+            responses["200"]["headers"]["Content-Disposition"] = {"$ref": "#/components/headers/Content-Disposition"}
+        for status in (*_declared(responses), *_implied(view, rule)):
+            responses[str(status)] = problem_answers.reference_to(status)
+        operation["responses"] = dict(sorted(responses.items()))
+
+
+def _declared(responses: Json) -> list[int]:
+    return [int(status) for status, response in responses.items() if MEDIA_TYPE in response["content"]]
+
+
+def _implied(view: Callable[..., Any], rule: Rule) -> list[int]:
+    """Errors that follow from what a route is."""
+    found = list(problem_answers.ALWAYS)
+    if hasattr(view, QUART_SCHEMA_QUERYSTRING_ATTRIBUTE):
+        found.append(400)
+    if getattr(view, ROLE_ATTRIBUTE, Role.PUBLIC) is not Role.PUBLIC:
+        found += [401, 403]
+    if rule.arguments:
+        found.append(404)
+    return found
+
+
+def parameter(name: str, place: str, schema: Json, components: Json) -> Json:
+    """A parameter object. What may be left out is not null in a query string: it is not there."""
+    schema = {key: value for key, value in schema.items() if not (key == "default" and value is None)}
+    described = schema.pop("description", resolved(schema, components).get("description", ""))
+    schema.setdefault("examples", [example_of(schema, components, name)])
+    alternatives = [one for one in schema.pop("anyOf", []) if one.get("type") != "null"]
+    if alternatives:
+        schema = {**schema, **(alternatives[0] if len(alternatives) == 1 else {"anyOf": alternatives})}
+    return {
+        "name": name,
+        "in": place,
+        "required": place == "path",
+        "description": f"{described}. For example `{name}={_written(schema['examples'][0])}`.",
+        "schema": schema,
+    }
+
+
+def _written(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _first_line(model: type) -> str:
-    return (model.__doc__ or HTTPStatus.OK.phrase).strip().splitlines()[0]
+    return (model.__doc__ or "").strip().splitlines()[0]
 
 
 def install(app: Quart) -> None:
     """Describe the app's routes; the pages that quart-schema would serve need the internet."""
-    QuartSchema(
-        app,
-        openapi_path=None,
-        info=Info(title="Taskscope", version="1"),
-        conversion_preference="msgspec",
-        openapi_provider_class=Provider,
-    )
+    QuartSchema(app, openapi_path=None, conversion_preference="msgspec", openapi_provider_class=Provider)
 
 
-def document(app: Quart) -> dict[str, Any]:
-    """The document of the app's routes."""
-    found: dict[str, Any] = app.extensions["QUART_SCHEMA"].openapi_provider.schema()
-    return found
+def document(app: Quart) -> Json:
+    """The document of the app's routes. Raises `NoExampleError` for a field without one, `KeyError` for a path's parameter."""
+    found: Json = app.extensions["QUART_SCHEMA"].openapi_provider.schema()
+    schemas = found["components"]["schemas"] | msgspec.json.schema_components([Problem], ref_template=REFERENCE)[1]
+    for schema in schemas.values():
+        if "enum" in schema:
+            schema["type"] = "string"  # msgspec leaves it out
+    used = {tag for path in found["paths"].values() for operation in path.values() for tag in operation["tags"]}
+    headers = {name: {"description": sentence, "schema": schema} for name, (sentence, schema) in HEADERS.items()}
+    return {
+        "openapi": found["openapi"],
+        "info": {
+            "title": "Taskscope",
+            "version": version("taskscope-api"),
+            "summary": "What every Celery and RQ task is doing",
+            "description": DESCRIPTION,
+            "license": {"name": "Apache License 2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "tags": [{"name": name, "description": TAGS[name]} for name in TAGS if name in used],
+        "paths": {path: found["paths"][path] for path in sorted(found["paths"])},
+        "components": {"schemas": schemas, "responses": problem_answers.components(), "headers": headers},
+    }

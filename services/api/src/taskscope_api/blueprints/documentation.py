@@ -1,36 +1,83 @@
-"""`/openapi.json`."""
+"""`/openapi.json`, and `/docs`: a viewer of it, all of whose files are here."""
 
-from typing import Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
 
 import msgspec
-from quart import Blueprint, Response, current_app
-from quart_schema import document_response
+from quart import Blueprint, Response, current_app, request, send_from_directory
+from quart_schema import document_response, hide
 
 from taskscope_api import openapi
 from taskscope_api.answers import answer
+from taskscope_api.described import says
 from taskscope_api.principals import Role, requires
 from taskscope_api.services import Services
+
+VIEWER = Path(__file__).parent.parent / "viewer"
+"""Ours: the page, and how the viewer starts."""
+BUNDLED = VIEWER / "bundled"
+"""The viewer itself, which `make viewer` puts there from npm, and the wheel carries."""
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'"
+)
+"""Of `/docs` alone: the viewer sets styles of elements and draws its icons from data: URLs. It runs no text as a program."""
 
 
 class OpenApi(msgspec.Struct):
     """An OpenAPI 3.1 document."""
 
-    openapi: str
-    info: dict[str, Any]
-    paths: dict[str, Any]
-    components: dict[str, Any]
+    openapi: Annotated[str, says("The version of OpenAPI", "3.1.0")]
+    info: Annotated[dict[str, Any], says("What this is", {"title": "Taskscope", "version": "0.1.0"})]
+    servers: Annotated[list[dict[str, str]], says("Where the paths begin", [{"url": "/"}])]
+    tags: Annotated[list[dict[str, str]], says("What operations are about", [{"name": "tasks"}])]
+    paths: Annotated[dict[str, Any], says("The operations", {"/livez": {}})]
+    components: Annotated[dict[str, Any], says("What operations refer to", {"schemas": {}})]
 
 
 def documentation_blueprint(services: Services) -> Blueprint:
-    """The description of all routes."""
+    """The description of all routes, and its viewer."""
     blueprint = Blueprint("documentation", __name__)
+    described = _once()
 
     @blueprint.get("/openapi.json")
     @requires(Role.VIEWER, services.access)
     @document_response(OpenApi)
     async def describe() -> Response:
         """This document."""
-        document = openapi.document(current_app._get_current_object())  # type: ignore[attr-defined]  # noqa: SLF001 - what the proxy stands for
-        return answer(msgspec.convert(document, OpenApi))
+        document = described()
+        return answer(msgspec.convert({**document, "servers": [{"url": request.root_path or "/"}]}, OpenApi))
+
+    @blueprint.get("/docs")
+    @requires(Role.PUBLIC, services.access)
+    @hide
+    async def viewer() -> Response:
+        return await _file(VIEWER, "index.html")
+
+    @blueprint.get("/docs/<name>")
+    @requires(Role.PUBLIC, services.access)
+    @hide
+    async def part(name: str) -> Response:
+        return await _file(VIEWER if (VIEWER / name).is_file() else BUNDLED, name)
 
     return blueprint
+
+
+def _once() -> Callable[[], dict[str, Any]]:
+    """The document, made when it is first asked for: the routes are all there then, and do not change."""
+    made: list[dict[str, Any]] = []
+
+    def document() -> dict[str, Any]:
+        if not made:
+            made.append(openapi.document(current_app._get_current_object()))  # type: ignore[attr-defined]  # noqa: SLF001 - what the proxy stands for
+        return made[0]
+
+    return document
+
+
+async def _file(folder: Path, name: str) -> Response:
+    response = await send_from_directory(folder, name)
+    response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+    response.headers["Cache-Control"] = "no-cache"
+    return response
