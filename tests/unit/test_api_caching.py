@@ -1,5 +1,6 @@
 """Conditional requests and compression."""
 
+import asyncio
 import gzip
 from collections.abc import AsyncIterator
 from typing import Any
@@ -11,6 +12,9 @@ from support.api import START, Writing, task
 from support.waiting import eventually
 from taskscope_api import compression, conditional
 from taskscope_api.app import create_app
+from taskscope_api.filters import Matcher
+from taskscope_api.kept import FRESH_SECONDS, MAX_ANSWERS
+from taskscope_api.live_view import LiveView
 from taskscope_shared.clock import ManualClock
 from taskscope_shared.model import State
 from taskscope_shared.settings import Settings
@@ -154,3 +158,63 @@ def test_what_has_a_coding_and_what_is_no_text_is_left_alone() -> None:
     assert not compression.applies(Response(b"x", content_type="image/png"))
     assert not compression.applies(Response(b"x", content_type="text/csv", headers={"Content-Encoding": "br"}))
     assert compression.applies(Response(b"x", content_type="text/csv; charset=utf-8; header=present"))
+
+
+@pytest.fixture
+def builds(site: Site, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """One entry for each summary that was counted, so for each realtime body that was made."""
+    live = site.app.extensions["taskscope"].live
+    made: list[int] = []
+
+    def counted(matcher: Matcher) -> Any:
+        made.append(1)
+        return LiveView.summary(live, matcher)
+
+    monkeypatch.setattr(live, "summary", counted)
+    return made
+
+
+async def test_the_realtime_body_is_made_once_while_nothing_changes_and_again_after_a_change(
+    site: Site, builds: list[int]
+) -> None:
+    bodies = {await (await site.client.get("/api/tasks/realtime")).get_data() for _ in range(5)}
+    assert (len(bodies), len(builds)) == (1, 1)
+    await site.write(task("new", updated_at=START + 99))
+    await eventually(lambda: _shows(site, "new"))
+    assert len(builds) == 2
+
+
+async def _shows(site: Site, id_: str) -> bool:
+    body = await (await site.client.get("/api/tasks/realtime")).get_json()
+    return id_ in [one["id"] for one in body["tasks"]]
+
+
+async def test_a_flood_of_changes_makes_it_no_more_often_than_is_worth_looking_at(site: Site, builds: list[int]) -> None:
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    for number in range(100):
+        await site.write(task("new", updated_at=START + number))
+        await site.client.get("/api/tasks/realtime")
+    assert len(builds) <= 1 + (loop.time() - began) / FRESH_SECONDS
+
+
+async def test_what_is_kept_is_of_a_query_and_a_scope(site: Site, builds: list[int]) -> None:
+    for path in ("/api/tasks/realtime", "/api/tasks/realtime?source=s", "/api/tasks/realtime?source=t"):
+        assert (await site.client.get(path)).status_code == 200
+    assert len(builds) == 3
+    assert (await site.client.get("/api/tasks/realtime?sauce=s")).status_code == 400
+    assert (await site.client.get("/api/tasks/realtime?sauce=s")).status_code == 400
+
+
+async def test_a_kept_body_is_compressed_like_any_other(site: Site) -> None:
+    plain = await site.client.get("/api/tasks/realtime")
+    for _ in range(2):
+        packed = await site.client.get("/api/tasks/realtime", headers={"Accept-Encoding": "gzip"})
+        assert packed.headers["ETag"] == plain.headers["ETag"]
+        assert gzip.decompress(await packed.get_data(as_text=False)) == await plain.get_data()
+
+
+async def test_kept_bodies_are_bounded(site: Site) -> None:
+    for number in range(MAX_ANSWERS + 10):
+        await site.client.get(f"/api/tasks/realtime?kind=k{number}")
+    assert (await site.client.get("/api/tasks/realtime?kind=k0")).status_code == 200

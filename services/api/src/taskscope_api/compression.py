@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterable, AsyncIterator
 from http import HTTPStatus
-from types import TracebackType
+from typing import Any
 
 from isal import isal_zlib
 from quart import Response
@@ -63,13 +63,32 @@ async def compress(response: Response) -> None:
     if isinstance(body, DataBody):
         if len(body.data) < MIN_BYTES:
             return
-        response.set_data(await _compressed(body.data))
+        response.set_data(await (body.packed() if isinstance(body, KeptBody) else _compressed(body.data)))
     elif isinstance(body, FileBody | IOBody):
         return
     else:
         response.response = CompressedBody(body)
         response.headers.pop("Content-Length", None)
     response.headers["Content-Encoding"] = CODING
+
+
+class KeptBody(DataBody):
+    """A body that several answers have: compressed once, when somebody wants it so for the first time."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self._packed: bytes | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes held."""
+        return len(self.data) + len(self._packed or b"")
+
+    async def packed(self) -> bytes:
+        """The body compressed."""
+        if self._packed is None:
+            self._packed = await _compressed(self.data)
+        return self._packed
 
 
 async def _compressed(data: bytes) -> bytes:
@@ -87,8 +106,8 @@ class CompressedBody(ResponseBody):
     async def __aenter__(self) -> AsyncIterator[bytes]:
         return _stream(await self._body.__aenter__())
 
-    async def __aexit__(self, kind: type, error: BaseException, traceback: TracebackType) -> None:
-        await self._body.__aexit__(kind, error, traceback)
+    async def __aexit__(self, *error: Any) -> None:  # noqa: ANN401, PYI036 - handed on
+        await self._body.__aexit__(*error)
 
 
 async def _stream(chunks: AsyncIterable[bytes | str]) -> AsyncIterator[bytes]:

@@ -10,6 +10,7 @@ from taskscope_api.answers import answer
 from taskscope_api.details import TaskDetail, task_detail
 from taskscope_api.errors import ApiError, Problem
 from taskscope_api.filters import filter_of
+from taskscope_api.kept import KeptAnswers
 from taskscope_api.listing import tasks_answer
 from taskscope_api.principals import Role, principal, requires
 from taskscope_api.queries import NoQuery, RealtimeQuery, TaskQuery, TasksQuery, parameters, single
@@ -25,6 +26,7 @@ def tasks_blueprint(services: Services) -> Blueprint:
 
     @blueprint.get("/api/tasks/realtime")
     @requires(Role.VIEWER, services.access)
+    @KeptAnswers(live)
     @document_querystring(RealtimeQuery)
     @document_response(Realtime)
     @document_response(Problem, 400)
