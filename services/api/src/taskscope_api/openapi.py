@@ -39,11 +39,16 @@ HEADERS = {
         {"type": "string", "examples": ["9f86d081884c7d65"]},
     ),
     "Cache-Control": ("Whether the answer may be kept", {"type": "string", "examples": ["no-store"]}),
+    "ETag": (
+        "Send it as `If-None-Match`: 304 says that nothing changed",
+        {"type": "string", "examples": ['W/"5d41402abc4b2a76"']},
+    ),
     "Allow": ("The methods that the path takes", {"type": "string", "examples": ["GET, HEAD, OPTIONS"]}),
     "Retry-After": ("Seconds to wait before asking again", {"type": "integer", "examples": [5]}),
     "Content-Disposition": ("A file's name", {"type": "string", "examples": ['attachment; filename="taskscope-tasks.csv"']}),
 }
 ON_SUCCESS = ("X-Request-Id", "Cache-Control")
+NOT_MODIFIED = "Nothing changed since the answer whose `ETag` came as `If-None-Match`."
 OTHER_MEDIA = "_taskscope_other_media"
 
 
@@ -96,13 +101,21 @@ class Provider(OpenAPIProvider):
         for media, example in getattr(view, OTHER_MEDIA, {}).items():
             responses["200"]["content"][media] = {"schema": {"type": "string"}, "example": example}
             responses["200"]["headers"]["Content-Disposition"] = {"$ref": "#/components/headers/Content-Disposition"}
+        if _has_principal(view):
+            responses["200"]["headers"]["ETag"] = {"$ref": "#/components/headers/ETag"}
+            responses["304"] = {"description": NOT_MODIFIED, "headers": responses["200"]["headers"]}
         for status in (*_declared(responses), *_implied(view, rule)):
             responses[str(status)] = problem_answers.reference_to(status)
         operation["responses"] = dict(sorted(responses.items()))
 
 
 def _declared(responses: Json) -> list[int]:
-    return [int(status) for status, response in responses.items() if MEDIA_TYPE in response["content"]]
+    return [int(status) for status, response in responses.items() if MEDIA_TYPE in response.get("content", ())]
+
+
+def _has_principal(view: Callable[..., Any]) -> bool:
+    """Whether it answers with more than the process's state; such an answer has a tag."""
+    return getattr(view, ROLE_ATTRIBUTE, Role.PUBLIC) is not Role.PUBLIC
 
 
 def _implied(view: Callable[..., Any], rule: Rule) -> list[int]:
@@ -110,7 +123,7 @@ def _implied(view: Callable[..., Any], rule: Rule) -> list[int]:
     found = list(problem_answers.ALWAYS)
     if hasattr(view, QUART_SCHEMA_QUERYSTRING_ATTRIBUTE):
         found.append(400)
-    if getattr(view, ROLE_ATTRIBUTE, Role.PUBLIC) is not Role.PUBLIC:
+    if _has_principal(view):
         found += [401, 403]
     if rule.arguments:
         found.append(404)

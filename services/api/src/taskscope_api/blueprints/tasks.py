@@ -12,6 +12,7 @@ from taskscope_api.errors import ApiError, Problem
 from taskscope_api.filters import filter_of
 from taskscope_api.kept import KeptAnswers
 from taskscope_api.listing import tasks_answer
+from taskscope_api.openapi import also_as
 from taskscope_api.principals import Role, principal, requires
 from taskscope_api.queries import NoQuery, RealtimeQuery, TaskQuery, TasksQuery, parameters, single
 from taskscope_api.realtime import Realtime, realtime_body
@@ -39,6 +40,8 @@ def tasks_blueprint(services: Services) -> Blueprint:
     @requires(Role.VIEWER, services.access)
     @document_querystring(TasksQuery)
     @document_response(TaskList)
+    @also_as("text/csv", "key,id,state\r\narchivist/6f1d2c,6f1d2c,running\r\n")
+    @also_as("application/x-ndjson", '{"key":"archivist/6f1d2c","id":"6f1d2c","state":"running"}\n')
     @document_response(Problem, 400)
     @document_response(Problem, 406)
     @document_response(Problem, 429)
