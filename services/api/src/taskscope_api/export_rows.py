@@ -3,11 +3,9 @@
 A row is a msgspec Struct or a mapping; a column is the name of a member.
 """
 
-import csv
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
-from io import StringIO
 from math import isfinite
 from operator import attrgetter
 from typing import Any, Protocol
@@ -32,7 +30,6 @@ _dangerous = re.compile(
 _encoder = msgspec.json.Encoder()
 
 Row = msgspec.Struct | Mapping[str, Any]
-Cells = list[object]
 
 
 class Format(StrEnum):
@@ -68,22 +65,29 @@ def undefused(cell: str) -> str:
     return cell[1:] if cell.startswith("'") and _dangerous(cell, 1) else cell
 
 
-def cells(values: Iterable[object]) -> Cells:
-    """A row's values for the csv module: None is an empty cell, a number a number, text is defused, the rest is JSON."""
-    return [value if value is None or _is_plain(value) else _cell(value) for value in values]
+def line(values: Iterable[object]) -> str:
+    """A row as one line of CSV: None is an empty cell, a number a number, text is defused, the rest is JSON.
+
+    The csv module takes twice as long for the same.
+    """
+    texts = [
+        "" if value is None else value if type(value) is str and value[:1] not in _SUSPECT else _text(value) for value in values
+    ]
+    plain = ",".join(texts)
+    if plain.count(",") < len(texts) and '"' not in plain and "\n" not in plain and "\r" not in plain:
+        return plain or '""'  # a blank line would be no row
+    return ",".join([_quoted(text) if '"' in text or "," in text or "\n" in text or "\r" in text else text for text in texts])
 
 
-def _is_plain(value: object) -> bool:
-    """Whether it is written as it is, as most values are: this is asked of millions."""
-    kind = type(value)
-    return kind is int or (kind is str and value[:1] not in _SUSPECT)  # type: ignore[index]
+def _quoted(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"'
 
 
-def _cell(value: object) -> object:
+def _text(value: object) -> str:
     if isinstance(value, str):
         return defused(str(value))
     if isinstance(value, float):
-        return value if isfinite(value) else None  # as in JSON
+        return repr(value) if isfinite(value) else ""  # as in JSON
     return _encoder.encode(value).decode()
 
 
@@ -96,16 +100,15 @@ class CsvWriter:
 
     def header(self) -> bytes:
         """The names of the columns."""
-        return self._written([cells(self._columns)])
+        return _ended([line(self._columns)]) if self._columns else b""
 
     def rows(self, rows: Iterable[Row]) -> bytes:
         """A line for each row."""
-        return self._written(map(cells, map(self._values, rows)))
+        return _ended(map(line, map(self._values, rows)))
 
-    def _written(self, lines: Iterable[Cells]) -> bytes:
-        text = StringIO(newline="")
-        csv.writer(text, lineterminator="\r\n").writerows(lines)
-        return text.getvalue().encode()
+
+def _ended(lines: Iterable[str]) -> bytes:
+    return "\r\n".join([*lines, ""]).encode()
 
 
 class NdjsonWriter:
