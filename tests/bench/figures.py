@@ -11,6 +11,7 @@ from typing import Any
 
 import psutil
 import redis
+from export_load import export_load
 from rig import HERE, Rig, Service, free_port, median, report, rig
 
 Row = tuple[str, str, str]  # figure, to reach, measured
@@ -311,4 +312,5 @@ FIGURES: dict[str, Callable[[], list[Row]]] = {
     "rq": rq_latency,
     "memory": memory_and_restarts,
     "broker": broker_load,
+    "export": export_load,
 }
