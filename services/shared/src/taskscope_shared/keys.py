@@ -69,3 +69,11 @@ class Keys(msgspec.Struct, frozen=True):
     def stop_mark(self, source: str) -> str:
         """String: set by `taskscope events off`; collectors then leave the workers' events alone."""
         return self._of(source, "events-off")
+
+    def asks(self, source: str) -> str:
+        """Stream: what the api asks the source's collector, field `d` an encoded `requests.Ask`. Lives for a minute."""
+        return self._of(source, "asks")
+
+    def answers(self, asker: str) -> str:
+        """List: encoded `requests.Answer`s for one api process. Lives for seconds; of no source: one wait for all."""
+        return f"{self.prefix}:answers:{asker}"

@@ -1,18 +1,20 @@
 """The store's in-memory twin, for tests: the same answers and errors as `redis_store.RedisStore`, within one event loop."""
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import msgspec
 
-from taskscope_shared import codec
+from taskscope_shared import codec, requests
 from taskscope_shared.clock import Clock
 from taskscope_shared.codec import Head, Message
 from taskscope_shared.model import Position, Queue, Source, Task, Worker
 from taskscope_shared.redis_log import LogTail
 from taskscope_shared.redis_reader import check_continues
+from taskscope_shared.requests import ASKED_AT_MOST, OUTSTANDING, Answer, Ask, NoAnswerError, Taken
 from taskscope_shared.store import Flush, GapError, Lease, LeaseLostError, Snapshot, StoreChangedError, StoreError
 
 FOLLOW_MESSAGES = 10_000
@@ -105,6 +107,10 @@ class MemoryStore:
             state.lease_until = self._clock.monotonic() + ttl_seconds
         self._announced[lease.source] = at
         self._publish(lease.source, codec.encode(Head(codec.CODEC, lease.source, lease.incarnation, position, at)))
+
+    def holder_of(self, source: str) -> str | None:
+        """The value of the source's lease, if anybody holds it."""
+        return self._held(self._state(source))
 
     def _held(self, state: _State) -> str | None:
         return state.lease if state.lease_until > self._clock.monotonic() else None
@@ -291,3 +297,61 @@ def _write_cells(stored: dict[str, bytes], cells: Mapping[str, bytes | None]) ->
             stored.pop(field, None)
         else:
             stored[field] = cell
+
+
+class MemoryRequests:
+    """`requests.Asker` and `requests.Answerer` in this process; the leases are those of `store`."""
+
+    def __init__(self, store: MemoryStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._asks: dict[str, dict[str, tuple[float, bytes]]] = {}
+        self._asked = asyncio.Event()
+        self._waiting: dict[str, asyncio.Future[bytes]] = {}
+        self.late = 0
+
+    async def ask(self, source: str, kind: str, arguments: msgspec.Struct, seconds: float) -> bytes:
+        """See `requests.Asker`."""
+        if len(self._waiting) >= OUTSTANDING:
+            raise NoAnswerError(f"{OUTSTANDING} questions wait for their answers already: ask again later")
+        ask = requests.ask_of(source, kind, arguments, seconds, "memory")
+        future = self._waiting[ask.id] = asyncio.get_running_loop().create_future()
+        asks = self._asks.setdefault(source, {})
+        asks[ask.id] = (self._clock.monotonic(), requests.encode(ask))
+        if len(asks) > ASKED_AT_MOST:
+            del asks[next(iter(asks))]
+        self._asked.set()
+        try:
+            async with asyncio.timeout(seconds):
+                return requests.body_of(requests.decode_answer(await future))
+        except TimeoutError:
+            raise NoAnswerError(f"no collector answered within {seconds:g} s") from None
+        finally:
+            del self._waiting[ask.id]
+
+    async def take(self, lease: Lease, wait_seconds: float) -> list[Taken]:
+        """See `requests.Answerer`."""
+        if not self._asks.get(lease.source):
+            self._asked.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait_seconds):
+                    await self._asked.wait()
+        asks = self._asks.get(lease.source, {})
+        if not asks:
+            return []
+        if self._store.holder_of(lease.source) != lease.value:
+            raise LeaseLostError(f"{lease.source}: questions are for the lease's holder")
+        taken, now = list(asks.values()), self._clock.monotonic()
+        asks.clear()
+        aged = [(requests.decode_ask(data), now - at) for at, data in taken]
+        self.late += sum(age >= ask.seconds for ask, age in aged)
+        return [Taken(ask, ask.seconds - age) for ask, age in aged if age < ask.seconds]
+
+    async def answer(self, ask: Ask, answer: Answer) -> None:
+        """See `requests.Answerer`."""
+        future = self._waiting.get(ask.id)
+        if future is not None and not future.done():
+            future.set_result(requests.encode(answer))
+
+    async def close(self) -> None:
+        """Nothing is open."""
