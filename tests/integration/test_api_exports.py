@@ -228,3 +228,13 @@ async def test_a_compressed_export_is_streamed_and_whole(app: Quart) -> None:
         async with client.stream("GET", "/api/tasks?format=ndjson", headers={"Accept-Encoding": "gzip"}) as response:
             lines = [json.loads(line) async for line in response.aiter_lines()]
         assert len({line["key"] for line in lines}) == TASKS
+
+
+async def test_asking_for_the_headers_alone_makes_no_export_and_says_no_length(app: Quart, made: list[int]) -> None:
+    async with serving(app) as (port, _), httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+        headers = (await client.head("/api/tasks?format=csv")).headers
+        assert headers["Content-Type"].startswith("text/csv")
+        assert "Content-Length" not in headers
+        assert made == []
+        async with client.stream("GET", "/api/tasks?format=csv&limit=1") as response:
+            assert "Content-Length" not in response.headers

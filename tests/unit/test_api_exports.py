@@ -17,7 +17,18 @@ from quart.typing import TestClientProtocol as Requests
 from support.api import START, Writing, task
 from support.waiting import eventually
 from taskscope_api.app import create_app
-from taskscope_api.export_rows import BLANKS, FORMULA, QUOTES, CsvWriter, Format, NdjsonWriter, defused, flat, undefused
+from taskscope_api.export_rows import (
+    BLANKS,
+    FORMULA,
+    QUOTES,
+    CsvWriter,
+    Format,
+    NdjsonWriter,
+    columns_of,
+    defused,
+    flat,
+    undefused,
+)
 from taskscope_api.export_tasks import COLUMNS, _batches
 from taskscope_api.exports import TURN_ROWS, Exports
 from taskscope_api.filters import Filter, Matcher
@@ -147,6 +158,17 @@ def test_nested_rows_become_columns_and_lists_stay_json() -> None:
         "none": {},
         "list": [1, {"a": 2}],
     }
+
+
+def test_an_object_that_is_null_in_some_rows_has_its_members_columns_alone() -> None:
+    rows: list[dict[str, object]] = [
+        flat({"name": "a", "runtime": None}),
+        flat({"name": "b", "runtime": {"p50": 1}}),
+        {"x": None},
+    ]
+    assert columns_of(rows) == ("name", "runtime.p50", "x")
+    assert columns_of([{"a": 1}, {"a.b": 2}]) == ("a", "a.b")
+    assert (columns_of([]), CsvWriter([]).header()) == ((), b"")
 
 
 # ------------------------------------------------------------------------------------------------------------------ HTTP

@@ -160,6 +160,8 @@ def _flatten(value: Mapping[str, object], prefix: str, found: dict[str, object])
             found[prefix + name] = member
 
 
-def columns_of(rows: Iterable[Mapping[str, object]]) -> tuple[str, ...]:
-    """Every name that any row has, in the order in which they come."""
-    return tuple(dict.fromkeys(name for row in rows for name in row))
+def columns_of(rows: Sequence[Mapping[str, object]]) -> tuple[str, ...]:
+    """Every name that a flat row has, in the order in which they come; not that of an object that is null in some rows."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    objects = {name[:at] for name in names for at, character in enumerate(name) if character == "."}
+    return tuple(name for name in names if name not in objects or any(row.get(name) is not None for row in rows))

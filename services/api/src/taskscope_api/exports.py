@@ -131,7 +131,7 @@ class Exports:
     def stream(self, name: str, format_: Format, writer: Writer, batches: Batches, clock: Clock) -> Response:
         """The answer with the rows of `batches` as a file called after `name`; 429 when too many exports run."""
         if request.method == "HEAD":
-            return _file(Response(b""), name, format_, clock)
+            return _file(Response(), name, format_, clock)  # without a length: nobody knows it
         slot = self.take()
         if slot is None:
             return self._refused()
