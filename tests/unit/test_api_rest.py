@@ -96,7 +96,7 @@ async def test_filters_and_sorts(client: Requests, query: str, ids: list[str]) -
         ("/api/tasks?sort=name&sort=queue", "sort", "once"),
         ("/api/tasks?cursor=abc", "cursor", "next_cursor"),
         ("/api/tasks/realtime?limit=3", "limit", "kind, source"),
-        ("/api/workers?state=online", "state", "source"),
+        ("/api/workers?stat=online", "stat", "state"),
         ("/api/health?x=1", "x", "none"),
         ("/api/tasks/same?engine=rq", "engine", "source"),
         ("/api/tasks?queue=" + "q," * 0 + ",".join(str(n) for n in range(101)), "queue", "100"),

@@ -1,26 +1,35 @@
 """Workers, queues, sources and kinds."""
 
-from collections.abc import Callable, Mapping
-from typing import TypeVar
-
 import msgspec
 from quart import Blueprint, Response
 from quart_schema import document_querystring, document_response
-from taskscope_shared.model import Queue, Source, Worker
+from taskscope_shared.model import Engine
 
-from taskscope_api import cursors
 from taskscope_api.answers import answer
+from taskscope_api.cluster_pages import page_of
+from taskscope_api.cluster_queries import (
+    KIND_SORTS,
+    QUEUE_SORTS,
+    SOURCE_SORTS,
+    WORKER_SORTS,
+    KindsQuery,
+    QueuesQuery,
+    SourcesQuery,
+    WorkersQuery,
+    names_of,
+    sources_of,
+    wanted_queues,
+    wanted_sources,
+    wanted_workers,
+)
 from taskscope_api.errors import Problem
-from taskscope_api.filters import Filter, Matcher, filter_of
-from taskscope_api.live_view import GroupCounts, Place
+from taskscope_api.live_view import GroupCounts, LiveView
 from taskscope_api.principals import Role, principal, requires
-from taskscope_api.queries import ListQuery, Parameters, RealtimeQuery, limit_of, parameters, single
+from taskscope_api.queries import Parameters, parameters
 from taskscope_api.services import Services
-from taskscope_api.subscriptions import MAX_LIMIT
 from taskscope_api.wire import KindList, KindRow, QueueList, SourceList, WorkerList, queue_row, source_row, worker_row
 
-Item = TypeVar("Item", Worker, Queue, Source)
-KEY_SORT = "key"
+Scope = frozenset[str] | None
 
 
 def cluster_blueprint(services: Services) -> Blueprint:
@@ -28,65 +37,78 @@ def cluster_blueprint(services: Services) -> Blueprint:
     blueprint = Blueprint("cluster", __name__)
     live = services.live
 
-    def scoped() -> tuple[Parameters, Filter, Callable[[str], bool]]:
-        given = parameters(ListQuery)
-        wanted = filter_of(given)
-        return given, wanted, Matcher(wanted, principal().sources).source
-
     @blueprint.get("/api/workers")
     @requires(Role.VIEWER, services.access)
-    @document_querystring(ListQuery)
+    @document_querystring(WorkersQuery)
     @document_response(WorkerList)
     @document_response(Problem, 400)
     async def workers() -> Response:
-        """Workers by key."""
-        given, wanted, scope = scoped()
-        page, following, total = _page(live.workers(scope), given, wanted)
-        return answer(WorkerList([worker_row(worker) for worker in page], following, total))
+        """The workers that match."""
+        return answer(worker_list(live, parameters(WorkersQuery), principal().sources))
 
     @blueprint.get("/api/queues")
     @requires(Role.VIEWER, services.access)
-    @document_querystring(ListQuery)
+    @document_querystring(QueuesQuery)
     @document_response(QueueList)
     @document_response(Problem, 400)
     async def queues() -> Response:
-        """Queues by key, as their brokers count them."""
-        given, wanted, scope = scoped()
-        page, following, total = _page(live.queues(scope), given, wanted)
-        return answer(QueueList([queue_row(queue) for queue in page], following, total))
+        """The queues that match, as their brokers count them."""
+        return answer(queue_list(live, parameters(QueuesQuery), principal().sources))
 
     @blueprint.get("/api/sources")
     @requires(Role.VIEWER, services.access)
-    @document_querystring(ListQuery)
+    @document_querystring(SourcesQuery)
     @document_response(SourceList)
     @document_response(Problem, 400)
     async def sources() -> Response:
-        """Sources by name, with their health."""
-        given, wanted, scope = scoped()
-        page, following, total = _page(live.sources(scope), given, wanted)
-        return answer(SourceList([source_row(source, live.stale.get(source.name)) for source in page], following, total))
+        """The sources that match, with their health."""
+        return answer(source_list(live, parameters(SourcesQuery), principal().sources))
 
     @blueprint.get("/api/kinds")
     @requires(Role.VIEWER, services.access)
-    @document_querystring(RealtimeQuery)
+    @document_querystring(KindsQuery)
     @document_response(KindList)
     @document_response(Problem, 400)
     async def kinds() -> Response:
-        """Kinds in the configuration's order, `other` last, with the counts of their tasks."""
-        wanted = filter_of(parameters(RealtimeQuery))
-        matcher = Matcher(Filter(source=wanted.source), principal().sources)
-        counts = live.summary(matcher).by_kind
-        names = [name for name in live.kinds(matcher.source) if not wanted.kind or name in wanted.kind]
-        rows = [KindRow(**msgspec.structs.asdict(counts.get(name, GroupCounts())), name=name) for name in names]
-        return answer(KindList(rows, None, len(rows)))
+        """The kinds with the counts of their tasks, in the configuration's order, `other` last."""
+        return answer(kind_list(live, parameters(KindsQuery), principal().sources))
 
     return blueprint
 
 
-def _page(items: Mapping[str, Item], given: Parameters, wanted: Filter) -> tuple[list[Item], str | None, int]:
-    keys = sorted(key for key, item in items.items() if not wanted.engine or item.engine in wanted.engine)
-    limit, cursor = limit_of(given, MAX_LIMIT), single(given, "cursor")
-    behind = "" if cursor is None else cursors.place_of(cursor, KEY_SORT).key
-    shown = [key for key in keys if key > behind][: limit + 1]
-    following = cursors.cursor(KEY_SORT, Place((0, ""), 0.0, shown[limit - 1])) if len(shown) > limit else None
-    return [items[key] for key in shown[:limit]], following, len(keys)
+def worker_list(live: LiveView, given: Parameters, scope: Scope, engine: Engine | None = None) -> WorkerList:
+    """The page of workers that `given` asks for. Raises `ApiError`."""
+    wanted = wanted_workers(given)
+    there = live.workers(sources_of(given, scope).source).items()
+    items = {key: worker for key, worker in there if wanted(worker) and engine in (None, worker.engine)}
+    page, following, total = page_of("workers", items, given, WORKER_SORTS)
+    return WorkerList([worker_row(worker) for worker in page], following, total)
+
+
+def queue_list(live: LiveView, given: Parameters, scope: Scope) -> QueueList:
+    """The page of queues that `given` asks for. Raises `ApiError`."""
+    wanted = wanted_queues(given)
+    items = {key: queue for key, queue in live.queues(sources_of(given, scope).source).items() if wanted(queue)}
+    page, following, total = page_of("queues", items, given, QUEUE_SORTS)
+    return QueueList([queue_row(queue) for queue in page], following, total)
+
+
+def source_list(live: LiveView, given: Parameters, scope: Scope) -> SourceList:
+    """The page of sources that `given` asks for. Raises `ApiError`."""
+    wanted = wanted_sources(given)
+    items = {name: source for name, source in live.sources(sources_of(given, scope).source).items() if wanted(source)}
+    page, following, total = page_of("sources", items, given, SOURCE_SORTS)
+    return SourceList([source_row(source, live.stale.get(source.name)) for source in page], following, total)
+
+
+def kind_list(live: LiveView, given: Parameters, scope: Scope) -> KindList:
+    """The page of kinds that `given` asks for. Raises `ApiError`."""
+    names, within = names_of(given, "kind"), sources_of(given, scope)
+    counts = live.summary(within).by_kind
+    items = {
+        f"{place:06}": KindRow(**msgspec.structs.asdict(counts.get(name, GroupCounts())), name=name)
+        for place, name in enumerate(live.kinds(within.source))
+        if names is None or names.match(name)
+    }
+    page, following, total = page_of("kinds", items, given, KIND_SORTS)
+    return KindList(page, following, total)
