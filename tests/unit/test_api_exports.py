@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from quart import Quart
 from quart.typing import TestClientProtocol as Requests
+from quart.wrappers.base import BaseRequestWebsocket
 from support.api import START, Writing, task
 from support.waiting import eventually
 from taskscope_api.app import create_app
@@ -33,6 +34,7 @@ from taskscope_api.export_tasks import COLUMNS, _batches
 from taskscope_api.exports import TURN_ROWS, Exports
 from taskscope_api.filters import Filter, Matcher
 from taskscope_api.live_view import LiveView
+from taskscope_api.principals import Access, Principal, Role
 from taskscope_api.sorting import sort_named
 from taskscope_api.wire import TaskRow, task_row
 from taskscope_shared.clock import ManualClock
@@ -175,16 +177,26 @@ def test_an_object_that_is_null_in_some_rows_has_its_members_columns_alone() -> 
 
 
 @pytest.fixture
-async def app() -> AsyncIterator[Quart]:
+async def store() -> MemoryStore:
     store = MemoryStore(CLOCK)
     writing = await Writing(store, CLOCK).begin()
     some = [task(f"{number:03}", updated_at=START + number, name=f"n{number % 3}") for number in range(600)]
-    await writing.write(*some, task("odd", updated_at=START - 1, name=None, queue='q,"1"\r\n', exception="=cmd", args="ä"))
+    odd = task("odd", updated_at=START - 1, name=None, queue='q,"1"\r\n', exception="=cmd", args="ä")
+    await writing.write(*some, odd)
     await (await Writing(store, CLOCK, "t").begin()).write(task("other", state=State.FAILED))
-    app = create_app(Settings(), store, CLOCK)
+    return store
+
+
+async def running(app: Quart) -> AsyncIterator[Quart]:
     async with app.test_app():
         services = app.extensions["taskscope"]
         await eventually(lambda: services.fleet.ready and len(services.live.replicas) == 2)
+        yield app
+
+
+@pytest.fixture
+async def app(store: MemoryStore) -> AsyncIterator[Quart]:
+    async for app in running(create_app(Settings(), store, CLOCK)):
         yield app
 
 
@@ -268,6 +280,8 @@ async def test_format_is_stronger_than_the_accept_header(client: Requests) -> No
         ("?format=csv&cursor=abc", "*/*", 400, "cursor", "limit="),
         ("?format=csv&limit=0", "*/*", 400, "limit", "10000000"),
         ("?format=csv&limit=" + "9" * 4000, "*/*", 400, "limit", "10000000"),
+        ("?format=csv&limit=0000000019999999", "*/*", 400, "limit", "10000000"),
+        ("?limit=000000000501", "*/*", 400, "limit", "500"),
         ("?format=csv&sort=nothing", "*/*", 400, "sort", "updated_at"),
         ("?format=csv&state=nothing", "*/*", 400, "state", "failed"),
     ],
@@ -299,6 +313,17 @@ async def test_an_export_of_nothing_is_a_header(client: Requests) -> None:
     assert await response.get_data() == b"id,name\r\n"
     response = await client.get("/api/tasks?format=ndjson&state=lost")
     assert await response.get_data() == b""
+
+
+class OnlyT(Access):
+    def principal(self, request: BaseRequestWebsocket) -> Principal | None:  # noqa: ARG002 - the protocol's
+        return Principal("somebody", Role.VIEWER, frozenset({"t"}))
+
+
+async def test_an_export_has_the_sources_of_its_principal_alone(store: MemoryStore) -> None:
+    async for app in running(create_app(Settings(), store, CLOCK, access=OnlyT())):
+        assert [line["key"] for line in await exported(app.test_client(), "")] == ["t/other"]
+        assert await exported(app.test_client(), "&source=s") == []
 
 
 async def test_one_export_too_many_is_told_when_to_come_back(app: Quart, client: Requests) -> None:

@@ -12,7 +12,7 @@ from taskscope_api.exports import Exports, columns_asked, writer_of
 from taskscope_api.filters import Filter, Matcher, filter_of
 from taskscope_api.held import Held
 from taskscope_api.live_view import LiveView, Place
-from taskscope_api.queries import Parameters, single
+from taskscope_api.queries import Parameters, limit_of, single
 from taskscope_api.services import Services
 from taskscope_api.sorting import DEFAULT_SORT, Sort, sort_named
 from taskscope_api.wire import TaskRow, task_row
@@ -39,20 +39,11 @@ async def export_tasks(
         raise ApiError.of_field("cursor", "an export has no pages: leave cursor out; limit= bounds it")
     sort = sort_named(single(given, "sort") or DEFAULT_SORT)
     matcher = Matcher(filter_of(given) if wanted is None else wanted, scope)
-    limit = _limit(given)
+    limit = limit_of(given, MAX_ROWS, MAX_ROWS)
     writer = writer_of(format_, COLUMNS, columns_asked(given, TaskRow.__struct_fields__))
     await services.live.prepare(sort)
     batches = _batches(services.exports, services.live, matcher, sort, limit)
     return services.exports.stream("tasks", format_, writer, batches, services.clock)
-
-
-def _limit(given: Parameters) -> int:
-    text = single(given, "limit")
-    if text is None:
-        return MAX_ROWS
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= MAX_ROWS:
-        raise ApiError.of_field("limit", f"{text[:40]!r} is not a number between 1 and {MAX_ROWS}")
-    return int(text)
 
 
 class _Chosen(msgspec.Struct):

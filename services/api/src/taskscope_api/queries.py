@@ -107,11 +107,11 @@ def single(given: Parameters, name: str) -> str | None:
     return values[0] if values and values[0] else None
 
 
-def limit_of(given: Parameters, default: int) -> int:
-    """`limit`, between 1 and 500."""
+def limit_of(given: Parameters, default: int, most: int = MAX_LIMIT) -> int:
+    """`limit`, between 1 and `most`."""
     text = single(given, "limit")
     if text is None:
         return default
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= MAX_LIMIT:
-        raise ApiError.of_field("limit", f"{text[:40]!r} is not a number between 1 and {MAX_LIMIT}")
+    if not text.isascii() or not text.isdigit() or len(text) > len(str(most)) or not 1 <= int(text) <= most:
+        raise ApiError.of_field("limit", f"{text[:40]!r} is not a number between 1 and {most}")
     return int(text)
