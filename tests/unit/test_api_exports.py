@@ -35,6 +35,7 @@ from taskscope_api.exports import TURN_ROWS, Exports
 from taskscope_api.filters import Filter, Matcher
 from taskscope_api.live_view import LiveView
 from taskscope_api.principals import Access, Principal, Role
+from taskscope_api.replica import Replica
 from taskscope_api.sorting import sort_named
 from taskscope_api.wire import TaskRow, task_row
 from taskscope_shared.clock import ManualClock
@@ -376,7 +377,7 @@ async def test_rows_that_are_there_already_are_exported_too(app: Quart) -> None:
 
 def view_of(count: int) -> LiveView:
     live = LiveView()
-    replica = live.replicas["s"] = live.new_replica("s")
+    replica = live.replicas["s"] = Replica("s")
     for number in range(count):
         replica.put(task(f"{number:04}", seq=1, updated_at=START + number, args="1"))
     return live
@@ -402,22 +403,23 @@ async def test_tasks_that_change_are_exported_once_as_they_were_read_and_those_t
             change()
             await asyncio.sleep(0)
 
-    await live.prepare(sort_named(sort))
     disturber = asyncio.create_task(changing())
-    rows = [row async for batch in _batches(Exports(), live, Matcher(Filter(), None), sort_named(sort), 10**6) for row in batch]
+    rows: list[Any] = []
+    async for batch in _batches(live, Matcher(Filter(), None), sort_named(sort), 10**6):
+        rows += batch
+        await asyncio.sleep(0)
     disturber.cancel()
-    ids = [row.id for row in rows if not row.id.startswith("new-")]  # type: ignore[attr-defined]
+    ids = [row.id for row in rows if not row.id.startswith("new-")]
     assert len(ids) == len(set(ids))
-    assert len({row.key for row in rows}) == len(rows)  # type: ignore[attr-defined]
-    assert all(row.args == row.version.partition("-")[2] for row in rows if not row.id.startswith("new-"))  # type: ignore[attr-defined]
+    assert len({row.key for row in rows}) == len(rows)
+    assert all(row.args == row.version.partition("-")[2] for row in rows if not row.id.startswith("new-"))
     assert version > 5
 
 
 async def test_what_does_not_match_any_more_or_left_after_the_beginning_is_left_out() -> None:
     live = view_of(200)
     replica = live.replicas["s"]
-    await live.prepare(sort_named("updated_at"))
-    batches = _batches(Exports(), live, Matcher(Filter(state=("running",)), None), sort_named("updated_at"), 10**6)
+    batches = _batches(live, Matcher(Filter(state=("running",)), None), sort_named("updated_at"), 10**6)
     rows = list(await anext(batches))
     replica.put(task("0100", seq=2, state=State.SUCCEEDED, updated_at=START + 900))
     replica.put(task("0101", seq=2, updated_at=START + 900, args="new"))
@@ -432,9 +434,9 @@ async def test_what_does_not_match_any_more_or_left_after_the_beginning_is_left_
 
 async def test_a_source_that_goes_away_ends_its_rows_alone() -> None:
     live = view_of(200)
-    other = live.replicas["t"] = live.new_replica("t")
+    other = live.replicas["t"] = Replica("t")
     other.put(task("other", source="t", updated_at=START - 1))
-    batches = _batches(Exports(), live, Matcher(Filter(), None), sort_named("-updated_at"), 10**6)
+    batches = _batches(live, Matcher(Filter(), None), sort_named("-updated_at"), 10**6)
     first = await anext(batches)
     live.forget("s")
     rest = [row.key async for batch in batches for row in batch]  # type: ignore[attr-defined]

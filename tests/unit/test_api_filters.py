@@ -1,15 +1,20 @@
+from typing import Any
+
 import pytest
+from support.api import task
 from taskscope_api.cursors import BadTokenError, check_token, cursor, place_of, token
 from taskscope_api.errors import ApiError
 from taskscope_api.filters import Filter, Matcher, filter_of
-from taskscope_api.live_view import Place
-from taskscope_api.sorting import CohortKey
+from taskscope_api.replica import Replica
+from taskscope_api.sorting import Place, sort_named
 from taskscope_api.subscriptions import read_join, read_message, subscription
 from taskscope_shared.model import Position, State
 
 
-def key(name: str | None = "a.b", state: State = State.RUNNING) -> CohortKey:
-    return CohortKey(state, "vod", name, "q", "celery")
+def lets_in(wanted: Filter, **fields: Any) -> bool:
+    replica = Replica("s")
+    replica.put(task("a", **fields))
+    return len(Matcher(wanted, None).rows(replica)) == 1
 
 
 @pytest.mark.parametrize(
@@ -29,11 +34,11 @@ def key(name: str | None = "a.b", state: State = State.RUNNING) -> CohortKey:
     ],
 )
 def test_a_star_stands_for_any_text_and_nothing_else_is_special(pattern: str, name: str, *, matches: bool) -> None:
-    assert Matcher(Filter(name=(pattern,)), None).cohort(key(name)) is matches
+    assert lets_in(Filter(name=(pattern,)), name=name) is matches
 
 
 def test_a_pattern_made_to_be_slow_is_not() -> None:
-    assert not Matcher(Filter(name=("*a" * 200 + "b",)), None).cohort(key("a" * 5000))
+    assert not lets_in(Filter(name=("*a" * 200 + "b",)), name="a" * 5000)
 
 
 def test_parameters_repeat_or_hold_several_values() -> None:
@@ -42,8 +47,42 @@ def test_parameters_repeat_or_hold_several_values() -> None:
 
 
 def test_state_and_group_both_have_to_hold() -> None:
-    matcher = Matcher(Filter(state=("running", "failed"), group=("finished",)), None)
-    assert [matcher.cohort(key(state=state)) for state in (State.RUNNING, State.FAILED, State.LOST)] == [False, True, False]
+    wanted = Filter(state=("running", "failed"), group=("finished",))
+    assert [lets_in(wanted, state=state) for state in (State.RUNNING, State.FAILED, State.LOST)] == [False, True, False]
+
+
+@pytest.mark.parametrize("text", ["2023-11-14T22:13:20Z", "2023-11-14T23:13:20+01:00", "2023-11-14T22:13:20", "1700000000"])
+def test_a_time_is_rfc_3339_or_epoch_seconds(text: str) -> None:
+    assert filter_of({"sent_from": [text]}).sent_from == 1_700_000_000.0
+
+
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        ("sent_from", "yesterday"),
+        ("eta_to", "nan"),
+        ("updated_from", "inf"),
+        ("updated_from", "1e999"),
+        ("runtime_min", "long"),
+        ("runtime_max", "nan"),
+        ("q", "x" * 201),
+    ],
+)
+def test_what_is_no_time_number_or_text_is_refused_by_name(field: str, text: str) -> None:
+    with pytest.raises(ApiError) as caught:
+        filter_of({field: [text]})
+    assert caught.value.problem.field == field
+
+
+def test_what_can_be_said_once_is_not_said_twice() -> None:
+    with pytest.raises(ApiError) as caught:
+        filter_of({"q": ["a", "b"]})
+    assert caught.value.problem.field == "q"
+
+
+def test_the_short_names_of_sorts_are_those_of_filters() -> None:
+    assert sort_named("-runtime") == sort_named("-runtime_seconds")
+    assert sort_named("started") == sort_named("started_at")
 
 
 @pytest.mark.parametrize(

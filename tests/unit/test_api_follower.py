@@ -27,7 +27,7 @@ class Followed:
 
     def states(self) -> dict[str, State]:
         replica = self.live.replicas.get("s")
-        return {} if replica is None else {one.id: one.state for one in replica.tasks.values()}
+        return {} if replica is None else {one.id: one.task().state for one in replica.tasks.values()}
 
     async def holds(self, **states: State) -> None:
         await eventually(

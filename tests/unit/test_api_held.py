@@ -11,7 +11,7 @@ from taskscope_shared.model import Attempt, Position, State, Task
 
 
 def replica() -> Replica:
-    return LiveView().new_replica("s")
+    return Replica("s")
 
 
 def failed(id_: str, traceback: str) -> Task:
@@ -40,14 +40,13 @@ def test_a_task_does_not_hold_the_message_that_it_came_in() -> None:
     assert type(held.tasks["a"].packed) is bytes
 
 
-async def test_what_cannot_be_decoded_behind_the_leading_fields_is_left_out_and_said() -> None:
+def test_what_cannot_be_decoded_behind_the_leading_fields_is_left_out_and_said() -> None:
     live = LiveView()
-    held = live.replicas["s"] = live.new_replica("s")
+    held = live.replicas["s"] = Replica("s")
     fields = msgspec.to_builtins(task("a", queue="q"))
     fields[Task.__struct_fields__.index("runtime_seconds")] = "long"
     held.put_packed(Raw(msgspec.msgpack.encode(fields)))
     sort = sort_named("-runtime_seconds")
-    await live.prepare(sort)
     (shown,) = live.page(Matcher(Filter(), None), sort, 10).tasks
     whole = shown.task()
     assert (whole.queue, whole.runtime_seconds) == ("q", None)

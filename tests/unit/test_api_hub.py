@@ -6,6 +6,7 @@ from taskscope_api.errors import ApiError
 from taskscope_api.filters import Filter
 from taskscope_api.hub import LINGER_SECONDS, SWEEP_SECONDS, Client, Hub
 from taskscope_api.live_view import LiveView
+from taskscope_api.replica import Replica
 from taskscope_api.sorting import sort_named
 from taskscope_api.subscriptions import Subscription
 from taskscope_shared.clock import ManualClock
@@ -23,7 +24,7 @@ def clock() -> ManualClock:
 @pytest.fixture
 def live() -> LiveView:
     live = LiveView()
-    live.replicas["s"] = live.new_replica("s")
+    live.replicas["s"] = Replica("s")
     live.replicas["s"].put(task("a", queue="q"))
     return live
 
@@ -55,21 +56,16 @@ async def test_a_window_without_clients_lingers_and_is_closed_then(live: LiveVie
     assert hub._shown == {}
 
 
-async def test_an_order_is_dropped_when_nobody_reads_by_it_any_more(live: LiveView, clock: ManualClock) -> None:
-    hub, client = Hub(live, clock), Client()
-    await hub.join(client, wanting("q", "runtime_seconds"))
-    kept = ("runtime_seconds", False)
-
-    def sweep() -> None:
-        clock.advance(SWEEP_SECONDS + 1)
-        hub._sweep()
-
-    sweep()
-    sweep()
-    assert kept in live.replicas["s"].kept, "somebody looks at it"
-    await hub.join(client, wanting("q"))
-    sweep()
-    sweep()
-    assert kept not in live.replicas["s"].kept
-    await hub.join(client, wanting("q", "runtime_seconds"))
-    assert kept in live.replicas["s"].kept
+async def test_searches_are_few_and_one_that_was_left_makes_room(
+    live: LiveView, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("taskscope_api.hub.MAX_SEARCHES", 1)
+    hub, first, second = Hub(live, clock), Client(), Client()
+    one, other = (Subscription(Filter(q=q), sort_named("live"), 10, None, None) for q in ("one", "other"))
+    await hub.join(first, one)
+    with pytest.raises(ApiError) as caught:
+        await hub.join(second, other)
+    assert caught.value.problem.status == 503
+    hub.leave(first)
+    await hub.join(second, other)
+    assert set(hub._shown) == {other}

@@ -9,6 +9,7 @@ from support.api import START, task
 from taskscope_api.filters import Filter, Matcher
 from taskscope_api.frames import RowEncoder
 from taskscope_api.live_view import LiveView
+from taskscope_api.replica import Replica
 from taskscope_api.sorting import sort_named
 from taskscope_api.subscriptions import Subscription
 from taskscope_api.windows import Window
@@ -69,7 +70,7 @@ class World:
 
     def __init__(self) -> None:
         self.live = LiveView()
-        self.live.replicas["s"] = self.live.new_replica("s")
+        self.live.replicas["s"] = Replica("s")
         self.seq = 0
 
     def change(self, changes: list[tuple[str, State | None, int, str | None]]) -> None:
@@ -85,7 +86,7 @@ class World:
 
     async def replace(self) -> None:
         """What a new snapshot does: the same tasks in a new replica."""
-        fresh, held = self.live.new_replica("s"), self.live.replicas["s"]
+        fresh, held = Replica("s"), self.live.replicas["s"]
         for one in held.tasks.values():
             fresh.put(one.task())
         fresh.position = held.position
@@ -93,27 +94,21 @@ class World:
 
     def shown(self, wanted: Subscription) -> tuple[dict[str, str], int]:
         page = self.live.page(Matcher(wanted.filter, None), wanted.sort, wanted.limit)
-        return {f"{one.source}/{one.id}": f"{one.epoch}-{one.seq}" for one in page.tasks}, page.total
-
-    def touched(self) -> set[Any]:
-        touched = set(self.live.touched)
-        self.live.touched.clear()
-        return touched
+        return {f"{one.source}/{one.id}": str(one.position) for one in page.tasks}, page.total
 
 
 @given(WANTED, ROUNDS)
 @settings(max_examples=200, deadline=None)
 async def test_deltas_applied_by_a_client_give_the_window_and_so_does_resuming(wanted: Subscription, rounds: list[Any]) -> None:
     world = World()
-    await world.live.prepare(wanted.sort)
     window = Window(wanted, world.live, RowEncoder(), "w")
-    window.advance(None, START, always=True)
+    window.advance(START, always=True)
     client, away = Client(window.snapshot(START)), Client(window.snapshot(START))
     for changes, replaced, resumes in rounds:
         world.change(changes)
         if replaced:
             await world.replace()
-        if (text := window.advance(world.touched(), START)) is not None:
+        if (text := window.advance(START)) is not None:
             client.apply(text)
         assert (client.rows, client.total) == world.shown(wanted)
         if resumes:
@@ -127,22 +122,21 @@ async def test_deltas_applied_by_a_client_give_the_window_and_so_does_resuming(w
 def window_of(world: World, **fields: Any) -> Window:
     wanted = Subscription(Filter(**fields), sort_named("-updated_at"), 10, None, None)
     window = Window(wanted, world.live, RowEncoder(), "w")
-    window.advance(None, START, always=True)
+    window.advance(START, always=True)
     return window
 
 
 def test_nothing_is_sent_when_nothing_that_is_shown_changed() -> None:
     world = World()
     window = window_of(world, kind=("vod",))
-    world.touched()
-    assert window.advance(world.touched(), START) is None
+    assert window.advance(START) is None
 
 
 def test_a_change_outside_the_filter_moves_the_cards_but_no_row() -> None:
     world = World()
     window = window_of(world, state=("failed",))
     world.change([("a", State.RUNNING, 1, None)])
-    data = json.loads(window.advance(world.touched(), START) or "")["data"]
+    data = json.loads(window.advance(START) or "")["data"]
     assert (data["upsert"], data["remove"], data["total"], data["summary"]["active"]) == ([], [], 0, 1)
 
 
@@ -153,11 +147,11 @@ def test_workers_are_sent_when_they_change_and_named_when_they_are_gone() -> Non
     world.live.replicas["s"].workers["w"] = worker
     world.live.changed(tasks=False)
     client = Client(window.snapshot(START))
-    client.apply(window.advance(set(), START) or "")
+    client.apply(window.advance(START) or "")
     assert client.workers["s/w"]["heartbeat_at"] == "2023-11-14T22:13:20.000Z"
     del world.live.replicas["s"].workers["w"]
     world.live.changed(tasks=False)
-    client.apply(window.advance(set(), START) or "")
+    client.apply(window.advance(START) or "")
     assert client.workers == {}
 
 
@@ -167,7 +161,7 @@ def test_a_token_of_another_window_is_not_resumed() -> None:
         window_of(world),
         Window(Subscription(Filter(), sort_named("-updated_at"), 10, None, None), world.live, RowEncoder(), "other"),
     )
-    second.advance(None, START, always=True)
+    second.advance(START, always=True)
     assert first.resume(second.token, START) is None
     assert first.resume(first.token, START) is not None
 
@@ -178,7 +172,7 @@ def test_a_token_from_too_long_ago_is_not_resumed() -> None:
     old = window.token
     for at in range(700):
         world.change([("a", State.RUNNING, at, None)])
-        window.advance(world.touched(), START)
+        window.advance(START)
     assert window.resume(old, START) is None
 
 
@@ -186,5 +180,5 @@ def test_a_source_that_becomes_stale_is_told_at_once() -> None:
     world = World()
     window = window_of(world)
     world.live.mark("s", "its collector is gone")
-    data = json.loads(window.advance(set(), START) or "")["data"]
+    data = json.loads(window.advance(START) or "")["data"]
     assert data["stale"] is True

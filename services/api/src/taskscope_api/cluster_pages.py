@@ -6,8 +6,8 @@ from typing import TypeVar
 
 from taskscope_api import cursors
 from taskscope_api.errors import ApiError
-from taskscope_api.live_view import Place
 from taskscope_api.queries import Parameters, limit_of, single
+from taskscope_api.sorting import Place
 from taskscope_api.subscriptions import MAX_LIMIT
 
 Item = TypeVar("Item")

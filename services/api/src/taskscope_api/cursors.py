@@ -8,7 +8,7 @@ import msgspec
 from taskscope_shared.model import Position
 
 from taskscope_api.errors import ApiError
-from taskscope_api.live_view import Place
+from taskscope_api.sorting import Place
 
 FORMAT = 1
 """Of cursors and tokens; others are refused."""

@@ -1,28 +1,49 @@
 """Which tasks somebody wants to see."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import reduce
+from math import isfinite
+from operator import and_
+from typing import Any
 
 import msgspec
+import numpy as np
 from taskscope_shared.model import GROUP_OF, Engine, Group, State
 
+from taskscope_api.columns import Codes, Columns, Mask, Rows, hash_of
 from taskscope_api.errors import ApiError
-from taskscope_api.sorting import CohortKey
+from taskscope_api.replica import Replica
+from taskscope_api.wildcards import Wildcards
 
 MAX_VALUES = 100
 """Values of one field of a filter."""
 MAX_LENGTH = 512
 """Characters of one value."""
-MAX_VERDICTS = 10_000
-"""Cohorts whose verdict a matcher remembers."""
+MAX_TEXT = 200
+"""Characters of `q`."""
+MAX_WORDS = 8
+"""Words of `q`."""
 CHOICES: dict[str, tuple[str, ...]] = {
     "state": tuple(State),
     "group": tuple(Group),
     "engine": tuple(Engine),
 }
+HASHED = {"root": "root_id", "parent": "parent_id"}
+TIMES = ("sent", "received", "started", "finished", "eta", "updated")
+EXAMPLE = "2026-01-31T12:00:00Z or 1769860800"
+
+Time = float | str | None
+"""Epoch seconds, or RFC 3339 that `checked` makes epoch seconds of."""
 
 
 class Filter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a task must have: one of the values of each field that has any. `name` may hold `*`, which stands for any text."""
+    """What a task must have: one of the values of each field that has any, and whatever else is said.
+
+    `name` may hold `*`, which stands for any text. `q` holds words that must all occur, whatever the case, in id, name, args,
+    exception or worker. A time lies at or after `.._from` and before `.._to`; a runtime (seconds) between `runtime_min` and
+    `runtime_max`, each included.
+    """
 
     state: tuple[str, ...] = ()
     group: tuple[str, ...] = ()
@@ -32,23 +53,53 @@ class Filter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     worker: tuple[str, ...] = ()
     source: tuple[str, ...] = ()
     engine: tuple[str, ...] = ()
+    exception_type: tuple[str, ...] = ()
+    root: tuple[str, ...] = ()
+    parent: tuple[str, ...] = ()
+    q: str | None = None
+    sent_from: Time = None
+    sent_to: Time = None
+    received_from: Time = None
+    received_to: Time = None
+    started_from: Time = None
+    started_to: Time = None
+    finished_from: Time = None
+    finished_to: Time = None
+    eta_from: Time = None
+    eta_to: Time = None
+    updated_from: Time = None
+    updated_to: Time = None
+    runtime_min: float | str | None = None
+    runtime_max: float | str | None = None
 
     def checked(self) -> "Filter":
         """The same filter in one canonical form. Raises `ApiError` that names the field and what it may hold."""
-        return Filter(**{field: _checked(field, getattr(self, field)) for field in FIELDS})
+        many: dict[str, Any] = {field: _checked(field, getattr(self, field)) for field in MANY}
+        times: dict[str, Any] = {field: _time(field, getattr(self, field)) for field in BOUNDS}
+        seconds: dict[str, Any] = {field: _seconds(field, getattr(self, field)) for field in ("runtime_min", "runtime_max")}
+        return Filter(**many, **times, **seconds, q=_text(self.q))
 
 
-FIELDS = Filter.__struct_fields__
+BOUNDS = tuple(f"{time}_{end}" for time in TIMES for end in ("from", "to"))
+SINGLE = ("q", *BOUNDS, "runtime_min", "runtime_max")
+MANY = tuple(field for field in Filter.__struct_fields__ if field not in SINGLE)
 
 
 def filter_of(parameters: Mapping[str, Sequence[str]]) -> Filter:
-    """The filter of a query string: each parameter may repeat or hold several values between commas."""
-    values = {field: tuple(_split(parameters.get(field, ()))) for field in FIELDS}
-    return Filter(**values).checked()
+    """The filter of a query string: each of `MANY` may repeat or hold several values between commas. Raises `ApiError`."""
+    many: dict[str, Any] = {field: tuple(_split(parameters.get(field, ()))) for field in MANY}
+    single: dict[str, Any] = {field: _once(field, parameters.get(field, ())) for field in SINGLE}
+    return Filter(**many, **single).checked()
 
 
 def _split(values: Iterable[str]) -> Iterable[str]:
     return (part.strip() for value in values for part in value.split(",") if part.strip())
+
+
+def _once(field: str, values: Sequence[str]) -> str | None:
+    if len(values) > 1:
+        raise ApiError.of_field(field, f"{field} may be given once")
+    return values[0] if values and values[0] else None
 
 
 def _checked(field: str, values: tuple[str, ...]) -> tuple[str, ...]:
@@ -63,23 +114,65 @@ def _checked(field: str, values: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted(set(values)))
 
 
+def _text(text: str | None) -> str | None:
+    if text is None:
+        return None
+    if len(text) > MAX_TEXT:
+        raise ApiError.of_field("q", f"a text of {len(text)} characters is too long; at most {MAX_TEXT}")
+    words = set(text.lower().split())
+    if len(words) > MAX_WORDS:
+        raise ApiError.of_field("q", f"{len(words)} words are too many; at most {MAX_WORDS}")
+    return " ".join(sorted(words)) or None
+
+
+def _time(field: str, value: Time) -> float | None:
+    if value is None or isinstance(value, int | float):
+        return _number(field, value, EXAMPLE)
+    try:
+        return _number(field, float(value), EXAMPLE)
+    except ValueError:
+        pass
+    try:
+        found = datetime.fromisoformat(value)
+        return (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError) as error:
+        raise ApiError.of_field(field, f"{value[:40]!r} is no time; one is {EXAMPLE}") from error
+
+
+def _seconds(field: str, value: float | str | None) -> float | None:
+    try:
+        return _number(field, None if value is None else float(value), "2.5")
+    except ValueError as error:
+        raise ApiError.of_field(field, f"{str(value)[:40]!r} is no number of seconds; one is 2.5") from error
+
+
+def _number(field: str, value: float | None, example: str) -> float | None:
+    if value is not None and not isfinite(value):
+        raise ApiError.of_field(field, f"{value} is not finite; one is {example}")
+    return None if value is None else float(value)
+
+
 class Matcher:
-    """A filter made ready: whether it lets a cohort in, which workers, and which sources."""
+    """A filter made ready (it was `checked`): which sources, and which rows of a replica."""
 
     def __init__(self, wanted: Filter, scope: frozenset[str] | None) -> None:
-        self.workers = frozenset(wanted.worker)
+        self.words = [word.encode() for word in (wanted.q or "").split()]
+        self._wanted = wanted
         self._sources = frozenset(wanted.source)
         self._scope = scope
         self._kinds = frozenset(wanted.kind)
-        self._queues = frozenset(wanted.queue)
-        self._engines = frozenset(wanted.engine)
-        self._names = _Names(wanted.name) if wanted.name else None
-        self._states = _states(wanted)
-        self._verdicts: dict[CohortKey, bool] = {}
+        self._names = Wildcards(wanted.name)
+        bounds = ((field, getattr(wanted, field)) for field in (*BOUNDS, "runtime_min", "runtime_max"))
+        self._bounds = [(field, _column(field), float(bound)) for field, bound in bounds if bound is not None]
+        self._groups = [state for state, group in GROUP_OF.items() if group in wanted.group]
+
+    def scoped(self, name: str) -> bool:
+        """Whether the source is within the scope, wanted or not."""
+        return self._scope is None or name in self._scope
 
     def source(self, name: str) -> bool:
         """Whether the source is wanted and within the scope."""
-        return (not self._sources or name in self._sources) and (self._scope is None or name in self._scope)
+        return self.scoped(name) and (not self._sources or name in self._sources)
 
     def kind(self, name: str) -> bool:
         """Whether tasks of this kind are wanted."""
@@ -90,52 +183,68 @@ class Matcher:
         """Whether no kind was asked for."""
         return not self._kinds
 
-    def cohort(self, key: CohortKey) -> bool:
-        """Whether tasks of the cohort are wanted, as far as the cohort tells."""
-        verdict = self._verdicts.get(key)
-        if verdict is None:
-            if len(self._verdicts) >= MAX_VERDICTS:
-                self._verdicts.clear()
-            verdict = self._verdicts[key] = self._judge(key)
-        return verdict
+    def rows(self, replica: Replica) -> Rows:
+        """The rows of the tasks that match, but for the source."""
+        return np.flatnonzero(self.with_words(replica, self._without_words(replica.columns, frozenset())))
 
-    def _judge(self, key: CohortKey) -> bool:
-        return (
-            key.state in self._states
-            and self.kind(key.kind)
-            and (not self._queues or key.queue in self._queues)
-            and (not self._engines or key.engine in self._engines)
-            and (self._names is None or (key.name is not None and self._names.match(key.name)))
-        )
+    def _without_words(self, columns: Columns, leaving_out: frozenset[str]) -> Mask:
+        masks = (mask for field, mask in self.masks(columns) if field not in leaving_out)
+        return reduce(and_, masks, columns.living)
+
+    def masks(self, columns: Columns) -> Iterator[tuple[str, Mask]]:
+        """Field -> rows that match in it, for each field that is asked for but `source` and `q`."""
+        size = columns.size
+        for field in ("state", "kind", "queue", "worker", "engine", "exception_type"):
+            if values := getattr(self._wanted, field):
+                yield field, columns.codes[field].among(values, size)
+        if self._groups:
+            yield "group", columns.codes["state"].among(self._groups, size)
+        if self._wanted.name:
+            yield "name", columns.codes["name"].where(self._names.match, size)
+        for field, column in HASHED.items():
+            if values := getattr(self._wanted, field):
+                yield field, np.isin(columns.hashes[column][:size], [hash_of(value) for value in values])
+        yield from self._ranges(columns)
+
+    def _ranges(self, columns: Columns) -> Iterator[tuple[str, Mask]]:
+        for field, column, bound in self._bounds:
+            numbers = columns.numbers[column][: columns.size]
+            if field == "runtime_max":
+                yield field, numbers <= bound
+            elif field.endswith("_to"):
+                yield field, numbers < bound
+            else:
+                yield field, numbers >= bound
+
+    # ------------------------------------------------------------------------------------------------------------ text
+
+    def with_words(self, replica: Replica, found: Mask) -> Mask:
+        """Of these rows, those that hold all words."""
+        for word in self.words:
+            named = found & self._named(replica.columns, word)
+            left = np.flatnonzero(found & ~named)
+            found = named | replica.columns.mask(replica.texts.having(word, left, replica.columns.capacity))
+        return found
+
+    def judge(self, replica: Replica, leaving_out: frozenset[str] = frozenset()) -> Iterator[None]:
+        """Look at the texts that `rows` would have to look at, yielding now and then; `leaving_out` fields of the filter."""
+        columns = replica.columns
+        for word in self.words:
+            found = self._without_words(columns, leaving_out)
+            left = np.flatnonzero(found & ~self._named(columns, word))
+            yield from replica.texts.judge(word, left, columns.capacity)
+
+    def _named(self, columns: Columns, word: bytes) -> Mask:
+        """Rows whose name or worker holds the word."""
+        text = word.decode()
+        names, workers = columns.codes["name"], columns.codes["worker"]
+        return _holding(names, text, columns.size) | _holding(workers, text, columns.size)
 
 
-def _states(wanted: Filter) -> frozenset[State]:
-    return frozenset(
-        state
-        for state, group in GROUP_OF.items()
-        if (not wanted.state or state in wanted.state) and (not wanted.group or group in wanted.group)
-    )
+def _column(bound: str) -> str:
+    name = bound.rpartition("_")[0]
+    return "runtime_seconds" if name == "runtime" else f"{name}_at"
 
 
-class _Names:
-    """Names, each exact or with `*` for any text. Linear in the name's length, whatever the pattern (no backtracking)."""
-
-    def __init__(self, names: tuple[str, ...]) -> None:
-        self._exact = frozenset(name for name in names if "*" not in name)
-        self._patterns = [name.split("*") for name in names if "*" in name]
-
-    def match(self, name: str) -> bool:
-        return name in self._exact or any(_like(parts, name) for parts in self._patterns)
-
-
-def _like(parts: list[str], name: str) -> bool:
-    first, *middle, last = parts
-    if len(name) < len(first) + len(last) or not name.startswith(first) or not name.endswith(last):
-        return False
-    at, end = len(first), len(name) - len(last)
-    for part in middle:
-        found = name.find(part, at, end)
-        if found < 0:
-            return False
-        at = found + len(part)
-    return True
+def _holding(codes: Codes, word: str, size: int) -> Mask:
+    return codes.where(lambda value: word in value.lower(), size)

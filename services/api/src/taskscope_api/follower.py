@@ -36,8 +36,6 @@ LOG_ENTRIES = 50
 """Read at a time from the log: under load an entry has some 300 KB."""
 SLICE_TASKS = 500
 """Tasks applied before others get their turn: about 5 ms."""
-SETTLE_SLICES = 8
-"""Slices of a snapshot between two sortings of what they brought."""
 PUMP_MESSAGES = 64
 """Messages read before others get their turn."""
 
@@ -194,14 +192,12 @@ class SourceFollower:
     async def _install(self, snapshot: Snapshot) -> None:
         held = self._live.replicas.get(self.source)
         known = {} if held is None else held.tasks
-        replica = self._live.new_replica(self.source)
+        replica = Replica(self.source)
         replica.incarnation, replica.position = snapshot.incarnation, snapshot.position
         replica.complete = snapshot.complete
         for first in range(0, len(snapshot.tasks), SLICE_TASKS):
             for task in snapshot.tasks[first : first + SLICE_TASKS]:
                 replica.put(task, known.get(task.id))
-            if first % (SLICE_TASKS * SETTLE_SLICES) == 0:
-                replica.settle()
             await asyncio.sleep(0)
         replica.workers = {worker.name: worker for worker in snapshot.workers}
         replica.queues = {queue.name: queue for queue in snapshot.queues}

@@ -1,7 +1,6 @@
-"""A task as the live view holds it: what lists are made by, and the rest as the bytes it came in.
+"""A task as the live view holds it: the bytes it came in. What lists are made by is in columns.
 
-Of 100,000 tasks a page shows some hundred: decoding the others whole would cost more than all else that is done with them, and
-twice the memory.
+Of 100,000 tasks a page shows some hundred: keeping the others whole would take twice the memory.
 """
 
 import msgspec
@@ -9,28 +8,14 @@ from msgspec.structs import asdict, force_setattr
 from taskscope_shared import codec
 from taskscope_shared.model import Engine, Position, State, Task
 
-from taskscope_api.orders import Order
-from taskscope_api.sorting import NUMBERS, CohortKey, Inner
-
 BULKY_BYTES = 2048
 """Encoded tasks above this are looked into for a traceback, which many failed tasks have in common."""
 TRACEBACK_LIMIT = 500
 """Distinct tracebacks (16 KB each at most); then the pool begins anew."""
 
 
-class Cohort:
-    """Tasks alike. `orders` has what they are read by; each holds ids alone."""
-
-    __slots__ = ("key", "orders", "size")
-
-    def __init__(self, key: CohortKey) -> None:
-        self.key = key
-        self.size = 0
-        self.orders: dict[Inner, Order] = {}
-
-
 class Leading(msgspec.Struct, array_like=True, gc=False, frozen=True):
-    """The first fields of an encoded `Task`, which is all that the indices need: 0.8 µs where the whole takes 2."""
+    """The first fields of an encoded `Task`: what is shown of one whose remainder cannot be decoded."""
 
     id: str
     source: str
@@ -51,66 +36,62 @@ class Leading(msgspec.Struct, array_like=True, gc=False, frozen=True):
     updated_at: float = 0.0
 
 
-class _Numbers(Leading, array_like=True, gc=False, frozen=True):
-    """All that tasks can be sorted by."""
+class _Searched(Leading, array_like=True, gc=False, frozen=True):
+    """The fields to the last that texts are searched in: tracebacks are not decoded."""
 
     wait_seconds: float | None = None
     runtime_seconds: float | None = None
     retries: int = 0
     attempts: int = 0
+    args: str | None = None
+    kwargs: str | None = None
+    result: str | None = None
+    exception_type: str | None = None
+    exception: str | None = None
 
 
-decode_leading = msgspec.msgpack.Decoder(Leading).decode
-_decode_numbers = msgspec.msgpack.Decoder(_Numbers).decode
+_decode_leading = msgspec.msgpack.Decoder(Leading).decode
+_decode_searched = msgspec.msgpack.Decoder(_Searched).decode
 
 
 class Held(msgspec.Struct, gc=False, eq=False):
-    """One task. What the indices do not need (`runtime_seconds`, ..) is decoded when it is asked for; `task` gives all."""
+    """One task of a replica, in its row of the columns. `task` gives all."""
 
     id: str
     source: str
-    cohort: Cohort
-    worker: str | None
+    row: int
     position: Position
-    updated_at: float
     packed: bytes
     traceback: str | None = None
 
     @property
-    def state(self) -> State:
-        """Of the task."""
-        return self.cohort.key.state
+    def key(self) -> str:
+        """Of the task, among those of all sources."""
+        return f"{self.source}/{self.id}"
 
-    @property
-    def epoch(self) -> int:
-        """Of the version."""
-        return self.position.epoch
-
-    @property
-    def seq(self) -> int:
-        """Of the version."""
-        return self.position.seq
-
-    def __getattr__(self, name: str) -> float | None:
-        """A field that tasks can be sorted by; None when it cannot be decoded."""
-        if name not in NUMBERS:
-            raise AttributeError(name)
+    def text(self) -> bytes:
+        """What is searched of it beside its name and worker, in lower case."""
         try:
-            value: float | None = getattr(_decode_numbers(self.packed), name)
+            task = _decode_searched(self.packed)
         except msgspec.DecodeError:
-            return None
-        return value
+            return self.id.lower().encode()
+        return f"{self.id}\n{task.args or ''}\n{task.exception_type or ''}\n{task.exception or ''}".lower().encode()
 
     def task(self) -> Task:
         """The task whole. What cannot be decoded behind the leading fields is left out, and said to be."""
-        try:
-            task = codec.decode_task(self.packed)
-        except msgspec.DecodeError:
-            leading = asdict(decode_leading(self.packed))
-            return Task(**leading, uncertain="what is stored of it beyond this cannot be decoded")
+        task = decoded(self.packed)
         if self.traceback is not None:
             force_setattr(task, "traceback", self.traceback)  # nobody else has it yet, so its being frozen does not matter
         return task
+
+
+def decoded(packed: bytes | msgspec.Raw) -> Task:
+    """The task. Raises `msgspec.DecodeError` when not even its leading fields can be decoded."""
+    try:
+        return codec.decode_task(packed)
+    except msgspec.DecodeError:
+        leading = asdict(_decode_leading(packed))
+        return Task(**leading, uncertain="what is stored of it beyond this cannot be decoded")
 
 
 class Tracebacks:
@@ -119,17 +100,12 @@ class Tracebacks:
     def __init__(self) -> None:
         self._texts: dict[str, str] = {}
 
-    def part(self, packed: bytes) -> tuple[bytes, str | None]:
+    def part(self, task: Task, packed: bytes) -> tuple[bytes, str | None]:
         """The encoded task without its traceback, and the traceback."""
-        try:
-            task = codec.decode_task(packed)
-        except msgspec.DecodeError:
+        if len(packed) <= BULKY_BYTES or task.traceback is None:
             return packed, None
-        if task.traceback is None:
-            return packed, None
-        text = self._shared(task.traceback)
-        force_setattr(task, "traceback", None)
-        return codec.encode(task), text
+        without = msgspec.structs.replace(task, traceback=None)
+        return codec.encode(without), self._shared(task.traceback)
 
     def _shared(self, text: str) -> str:
         if len(self._texts) >= TRACEBACK_LIMIT and text not in self._texts:

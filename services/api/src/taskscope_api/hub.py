@@ -11,9 +11,9 @@ from taskscope_shared.clock import Clock
 
 from taskscope_api import cursors
 from taskscope_api.errors import ApiError
+from taskscope_api.filters import Matcher
 from taskscope_api.frames import RowEncoder, error_frame, frame
 from taskscope_api.live_view import LiveView
-from taskscope_api.sorting import CohortKey
 from taskscope_api.subscriptions import Subscription
 from taskscope_api.windows import Window
 
@@ -33,8 +33,10 @@ HEARTBEAT_SECONDS = 5.0
 LINGER_SECONDS = 30.0
 """A window without clients is kept so long for one that reconnects."""
 SWEEP_SECONDS = 60.0
-"""Between two looks for windows that nobody looks at, and orders that nobody reads by."""
+"""Between two looks for windows that nobody looks at."""
 MAX_WINDOWS = 500
+MAX_SEARCHES = 8
+"""Windows with `q`: `texts.py` keeps the verdicts of so many words."""
 MAX_FRAMES = 64
 """Frames that wait for one client: some 3 s at the highest rate."""
 MAX_CHARACTERS = 8 * 1024 * 1024
@@ -120,9 +122,9 @@ class Hub:
         Raises `ApiError` when there are too many distinct windows.
         """
         self.leave(client)
-        await self._live.prepare(wanted.sort)
+        await self._live.prepare(Matcher(wanted.filter, wanted.scope))
         shown = self._shown.get(wanted) or self._open(wanted)
-        self._advance(shown, None)
+        self._advance(shown)
         resumed = self._resumed(client, shown, since)
         shown.clients.add(client)
         shown.left_at = None
@@ -142,7 +144,7 @@ class Hub:
         if wanted is None:
             raise ApiError(400, "not-joined", "join_task_monitoring comes before request_task_updates")
         shown = self._shown[wanted]
-        self._advance(shown, None)
+        self._advance(shown)
         self.tell(client, shown.window.snapshot(self._clock.now()))
 
     def leave(self, client: Client) -> None:
@@ -155,16 +157,19 @@ class Hub:
                 shown.left_at = self._clock.monotonic()
 
     def _open(self, wanted: Subscription) -> _Shown:
-        if len(self._shown) >= MAX_WINDOWS:
-            self._make_room()
+        searches = {other: shown for other, shown in self._shown.items() if other.filter.q}
+        if wanted.filter.q and len(searches) >= MAX_SEARCHES:
+            self._make_room(searches, "subscriptions with q")
+        elif len(self._shown) >= MAX_WINDOWS:
+            self._make_room(self._shown, "different subscriptions")
         shown = self._shown[wanted] = _Shown(Window(wanted, self._live, self._rows, secrets.token_hex(6)))
         return shown
 
-    def _make_room(self) -> None:
+    def _make_room(self, among: dict[Subscription, _Shown], what: str) -> None:
         """Close the window that was left first. Raises `ApiError` when somebody looks at each of them."""
-        idle = [(shown.left_at, wanted) for wanted, shown in self._shown.items() if shown.left_at is not None]
+        idle = [(shown.left_at, wanted) for wanted, shown in among.items() if shown.left_at is not None]
         if not idle:
-            raise ApiError(503, "too-many-windows", f"{MAX_WINDOWS} different subscriptions are open already: try later")
+            raise ApiError(503, "too-many-windows", f"{len(among)} {what} are open already: try later")
         del self._shown[min(idle, key=itemgetter(0))[1]]
 
     def _resumed(self, client: Client, shown: _Shown, since: str | None) -> str | None:
@@ -217,8 +222,6 @@ class Hub:
         if self._later is not None:
             self._later.cancel()
             self._later = None
-        touched = set(self._live.touched)
-        self._live.touched.clear()
         self._rows.clear()
         self.rounds += 1
         for wanted, shown in list(self._shown.items()):
@@ -226,7 +229,7 @@ class Hub:
                 continue
             began = loop.time()
             try:
-                self._advance(shown, touched)
+                self._advance(shown)
             except Exception:  # the boundary of a window: its defect must not end the others
                 self.failures += 1
                 logger.exception("a window failed: %r", wanted)
@@ -234,10 +237,10 @@ class Hub:
             await asyncio.sleep(0)
         return busy
 
-    def _advance(self, shown: _Shown, touched: set[CohortKey] | None) -> None:
+    def _advance(self, shown: _Shown) -> None:
         now = self._clock.monotonic()
         due = bool(shown.clients) and now - shown.told_at >= HEARTBEAT_SECONDS
-        text = shown.window.advance(touched, self._clock.now(), always=due or not shown.window.token)
+        text = shown.window.advance(self._clock.now(), always=due or not shown.window.token)
         if text is None:
             return
         shown.told_at = now
@@ -253,6 +256,3 @@ class Hub:
         for wanted, shown in list(self._shown.items()):
             if shown.left_at is not None and not shown.clients and now - shown.left_at > LINGER_SECONDS:
                 del self._shown[wanted]
-        for wanted in self._shown:
-            self._live.use(wanted.sort)
-        self._live.drop_unused()

@@ -44,7 +44,7 @@ async def task_page(live: LiveView, given: Parameters, scope: frozenset[str] | N
     after = None if cursor is None else cursors.place_of(cursor, sort.name)
     matcher = Matcher(filter_of(given) if wanted is None else wanted, scope)
     limit = limit_of(given, DEFAULT_PAGE)
-    await live.prepare(sort)
+    await live.prepare(matcher)
     page = live.page(matcher, sort, limit, after)
     following = None if page.next is None else cursors.cursor(sort.name, page.next)
     return TaskList([task_row(task.task()) for task in page.tasks], following, page.total)

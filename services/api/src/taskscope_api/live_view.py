@@ -2,34 +2,23 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
-from heapq import merge, nsmallest
-from itertools import groupby, islice
-from operator import itemgetter
+from heapq import merge
+from itertools import islice
 from typing import Annotated
 
 import msgspec
+import numpy as np
 from taskscope_shared.model import GROUP_OF, Group, Position, Queue, Source, State, Task, Worker
 
+from taskscope_api.columns import Mask, Rows
 from taskscope_api.described import Count, says
+from taskscope_api.facets import Facets, facets
 from taskscope_api.filters import Matcher
-from taskscope_api.held import Cohort, Held
-from taskscope_api.replica import BY_UPDATE, Replica
-from taskscope_api.sorting import CohortKey, Inner, Sort, Value, value_of
-
-SCATTERED = 5000
-"""Up to so many tasks of the wanted workers are gathered and sorted; more are found by reading in order."""
-
-Rank = tuple[int, str]
-Row = tuple[float, str, Held]
-"""The value sorted by, the task's key and the task: rows of one rank are in ascending order."""
-
-
-class Place(msgspec.Struct, frozen=True):
-    """Where a row stands in a sort: what a cursor holds."""
-
-    rank: Rank
-    value: float
-    key: str
+from taskscope_api.frozen import IN_ORDER, Frozen, FrozenKey
+from taskscope_api.held import Held
+from taskscope_api.ordered import behind, first
+from taskscope_api.replica import Replica
+from taskscope_api.sorting import Order, Place, Sort
 
 
 class Page(msgspec.Struct):
@@ -107,12 +96,9 @@ class LiveView:
         self.replicas: dict[str, Replica] = {}
         self.stale: dict[str, str] = {}
         self.store_lost = False
-        self.touched: set[CohortKey] = set()
-        self.resets = 0
+        self.changes = 0
         self.secondary = 0
         self._listeners: list[Callable[[bool], None]] = []
-        self._orders: dict[Inner, asyncio.Future[None]] = {}
-        self._used: set[Inner] = set()
 
     # --------------------------------------------------------------------------------------------------------- changes
 
@@ -122,21 +108,20 @@ class LiveView:
 
     def changed(self, *, tasks: bool) -> None:
         """Tell the listeners; `tasks` is false when only workers, queues or health changed."""
-        if not tasks:
+        if tasks:
+            self.changes += 1
+        else:
             self.secondary += 1
         for listener in self._listeners:
             listener(tasks)
 
-    def new_replica(self, source: str) -> Replica:
-        """An empty replica that is not shown before `install`."""
-        return Replica(source, self.touched.add, [BY_UPDATE, *self._orders])
-
     async def install(self, replica: Replica) -> None:
         """Show this replica instead of what there was of its source."""
-        for inner in self._orders.keys() - set(replica.kept):
-            await _keep(replica, inner)
+        held = self.replicas.get(replica.source)
+        for word in [] if held is None else held.texts.words():
+            for _ in replica.texts.judge(word, np.flatnonzero(replica.columns.living), replica.columns.capacity):
+                await asyncio.sleep(0)
         self.replicas[replica.source] = replica
-        self.resets += 1
         self.secondary += 1
         self.changed(tasks=True)
 
@@ -144,7 +129,6 @@ class LiveView:
         """Stop showing a source that is not there any more."""
         self.stale.pop(source, None)
         if self.replicas.pop(source, None) is not None:
-            self.resets += 1
             self.changed(tasks=True)
 
     def mark(self, source: str, reason: str | None) -> None:
@@ -157,31 +141,17 @@ class LiveView:
             self.stale[source] = reason
         self.changed(tasks=False)
 
-    async def prepare(self, sort: Sort) -> None:
-        """See to it that `page` can read by this sort; the first time this takes some 5 µs a task, without blocking others."""
-        inner = sort.inner
-        self._used.add(inner)
-        if inner == BY_UPDATE:
+    async def prepare(self, matcher: Matcher, leaving_out: frozenset[str] = frozenset()) -> None:
+        """Search the texts for the filter's words without blocking others, so that reading by it does not take long.
+
+        `leaving_out` these fields of the filter, as facets do (which leave out the source, too).
+        """
+        if not matcher.words:
             return
-        if inner not in self._orders:
-            self._orders[inner] = asyncio.ensure_future(self._keep_everywhere(inner))
-        await asyncio.shield(self._orders[inner])
-
-    def use(self, sort: Sort) -> None:
-        """Say that somebody still reads by this sort."""
-        self._used.add(sort.inner)
-
-    def drop_unused(self) -> None:
-        """Forget the orders that nobody read by since the last call: each costs some 100 bytes a task."""
-        for inner in [inner for inner, made in self._orders.items() if inner not in self._used and made.done()]:
-            del self._orders[inner]
-            for replica in self.replicas.values():
-                replica.drop(inner)
-        self._used.clear()
-
-    async def _keep_everywhere(self, inner: Inner) -> None:
-        for replica in list(self.replicas.values()):
-            await _keep(replica, inner)
+        for name, replica in list(self.replicas.items()):
+            if matcher.source(name) or (leaving_out and matcher.scoped(name)):
+                for _ in matcher.judge(replica, leaving_out):
+                    await asyncio.sleep(0)
 
     def mark_store(self, *, lost: bool) -> None:
         """Say whether the store cannot be asked for sources."""
@@ -204,21 +174,45 @@ class LiveView:
         return {name: (replica.incarnation, replica.position) for name, replica in self.replicas.items() if scope(name)}
 
     def page(self, matcher: Matcher, sort: Sort, limit: int, after: Place | None = None) -> Page:
-        """The first `limit` tasks that match, in the order of `sort` (which was prepared), behind the place `after`."""
-        self._used.add(sort.inner)
-        cohorts = [
-            (replica, cohort)
-            for replica in self.wanted(matcher)
-            for key, cohort in replica.cohorts.items()
-            if matcher.cohort(key)
-        ]
-        if not matcher.workers:
-            total = sum(cohort.size for _, cohort in cohorts)
-            rows: Iterator[tuple[Rank, Row]] = _rows(cohorts, sort, after)
-        else:
-            total = sum(len(ids) for replica, cohort in cohorts for ids in _of_workers(replica, cohort, matcher))
-            rows = _workers_rows(cohorts, matcher, sort, limit, total, after)
-        return _cut(rows, total, limit)
+        """The first `limit` tasks that match, in the order of `sort`, behind the place `after`."""
+        replicas = self.wanted(matcher)
+        order = Order(sort, [replica.columns for replica in replicas])
+        total, found = 0, list[_Row]()
+        for replica in replicas:
+            rows = matcher.rows(replica)
+            total += len(rows)
+            found += _first(replica, order, rows, limit + 1, after)
+        found.sort(key=IN_ORDER)
+        last = order.place(*found[limit - 1][:3]) if len(found) > limit else None
+        return Page([held for *_, held in found[:limit]], total, last)
+
+    def each(self, matcher: Matcher, sort: Sort, size: int) -> Iterator[list[Held]]:
+        """All tasks that match now, `size` at a time, in the order of `sort`; the view may change between two steps.
+
+        Which, and in which order, is decided at the call (32 bytes a task are kept); each is as it is when its turn comes,
+        and left out when it is gone or does not match any more.
+        """
+        replicas = self.wanted(matcher)
+        order = Order(sort, [replica.columns for replica in replicas])
+        parts = [Frozen(replica, order, matcher.rows(replica)) for replica in replicas]
+        return self._each(matcher, merge(*(part.keys() for part in parts), key=IN_ORDER), size)
+
+    def _each(self, matcher: Matcher, keys: Iterator[FrozenKey], size: int) -> Iterator[list[Held]]:
+        seen: dict[str, tuple[tuple[int, int], Mask]] = {}
+        while step := list(islice(keys, size)):
+            for name, replica in self.replicas.items():
+                state = id(replica), replica.changes
+                if name not in seen or seen[name][0] != state:
+                    seen[name] = state, replica.columns.mask(matcher.rows(replica))
+            yield [held for *_, source, id_ in step if (held := self._held(source, id_)) and seen[source][1][held.row]]
+
+    def _held(self, source: str, id_: str) -> Held | None:
+        replica = self.replicas.get(source)
+        return None if replica is None else replica.tasks.get(id_)
+
+    def facets(self, matcher: Matcher, limit: int) -> Facets:
+        """How many tasks have which values, at most `limit` values of each field."""
+        return facets(matcher, [replica for name, replica in sorted(self.replicas.items()) if matcher.scoped(name)], limit)
 
     def find(self, id_: str, scope: Callable[[str], bool]) -> list[Task]:
         """The tasks of that id, one for each source that has it."""
@@ -276,74 +270,42 @@ class LiveView:
         return {n: r.health for n, r in sorted(self.replicas.items()) if scope(n) and r.health is not None}
 
 
-async def _keep(replica: Replica, inner: Inner) -> None:
-    if inner not in replica.kept:
-        for _ in replica.keep(inner):
-            await asyncio.sleep(0)
+_Row = tuple[int, float, str, Held]
+"""Group, value, key, and the task."""
 
 
-def _rows(cohorts: list[tuple[Replica, Cohort]], sort: Sort, after: Place | None) -> Iterator[tuple[Rank, Row]]:
-    ranked = sorted(
-        ((sort.rank(cohort.key), index) for index, (_, cohort) in enumerate(cohorts)),
-        reverse=sort.descending and sort.shared is not None,
-    )
-    for rank, group in groupby(ranked, key=itemgetter(0)):
-        if after is not None and _precedes(rank, after.rank, sort):
+def _first(replica: Replica, order: Order, rows: Rows, count: int, after: Place | None) -> list[_Row]:
+    columns, prefix, held = replica.columns, replica.source + "/", replica.held
+    found: list[_Row] = []
+    for group, members in order.groups(columns, rows):
+        if len(found) >= count or (after is not None and group < order.group_of(after)):
             continue
-        place = after if after is not None and after.rank == rank else None
-        start = None if place is None else place.value
-        merged = merge(*(cohorts[index][0].read(cohorts[index][1], sort.inner, start) for _, index in group))
-        for row in merged:
-            if place is None or (row[0], row[1]) > (place.value, place.key):
-                yield rank, row
+        values, keys = order.values(columns, members), columns.keys[members]
+        if after is not None and group == order.group_of(after):
+            beyond = behind(values, keys, _ids(held, members), order.value_of(after), _id_in(prefix, after.key))
+        else:
+            beyond = np.ones(len(members), np.bool_)
+        chosen = members[beyond]
+        for value, id_, at in first(values[beyond], keys[beyond], _ids(held, chosen), count - len(found)):
+            task = held[chosen[at]]
+            if task is not None:
+                found.append((group, value, prefix + id_, task))
+    return found
 
 
-def _precedes(rank: Rank, other: Rank, sort: Sort) -> bool:
-    return rank > other if sort.descending and sort.shared is not None else rank < other
+def _ids(held: list[Held | None], rows: Rows) -> Callable[[int], str]:
+    def id_at(at: int) -> str:
+        task = held[rows[at]]
+        return "" if task is None else task.id
+
+    return id_at
 
 
-def _of_workers(replica: Replica, cohort: Cohort, matcher: Matcher) -> Iterator[set[str]]:
-    for worker in matcher.workers:
-        ids = replica.ids_of(worker, cohort.key)
-        if ids:
-            yield ids
-
-
-def _workers_rows(
-    cohorts: list[tuple[Replica, Cohort]], matcher: Matcher, sort: Sort, limit: int, total: int, after: Place | None
-) -> Iterator[tuple[Rank, Row]]:
-    if total > SCATTERED:
-        return (found for found in _rows(cohorts, sort, after) if found[1][2].worker in matcher.workers)
-    value = value_of(sort.inner)
-    backwards = sort.descending and sort.shared is not None
-    ranks = sorted({sort.rank(cohort.key) for _, cohort in cohorts}, reverse=backwards)
-    places = {rank: index for index, rank in enumerate(ranks)}
-    gathered = _gathered(cohorts, matcher, value, lambda key: places[sort.rank(key)])
-    if after is not None:
-        gone = sum(_precedes(rank, after.rank, sort) for rank in ranks) - 0.5  # between its neighbours
-        behind = (places.get(after.rank, gone), after.value, after.key)
-        gathered = (row for row in gathered if row[:3] > behind)
-    return ((ranks[place], (number, key, task)) for place, number, key, task in nsmallest(limit + 1, gathered))
-
-
-def _gathered(
-    cohorts: list[tuple[Replica, Cohort]], matcher: Matcher, value: Value, place: Callable[[CohortKey], int]
-) -> Iterator[tuple[int, float, str, Held]]:
-    for replica, cohort in cohorts:
-        tasks, prefix, here = replica.tasks, replica.source + "/", place(cohort.key)
-        for ids in _of_workers(replica, cohort, matcher):
-            for id_ in ids:
-                task = tasks[id_]
-                yield here, value(task), prefix + id_, task
-
-
-def _cut(rows: Iterator[tuple[Rank, Row]], total: int, limit: int) -> Page:
-    shown = list(islice(rows, limit + 1))
-    last = None
-    if len(shown) > limit:
-        rank, (value, key, _) = shown[limit - 1]
-        last = Place(rank, value, key)
-    return Page([row[2] for _, row in shown[:limit]], total, last)
+def _id_in(prefix: str, key: str) -> str | None:
+    """Where a key comes among the ids of a source: "" before all of them, None behind them."""
+    if key.startswith(prefix):
+        return key[len(prefix) :]
+    return "" if prefix > key else None
 
 
 def _depth(replicas: list[Replica]) -> int | None:

@@ -9,14 +9,14 @@ from taskscope_shared.model import Engine, Group, State
 
 from taskscope_api.described import says
 from taskscope_api.errors import ApiError
-from taskscope_api.filters import MAX_VALUES
+from taskscope_api.filters import MAX_LENGTH, MAX_TEXT, MAX_VALUES
 from taskscope_api.sorting import DEFAULT_SORT, SORT_NAMES
 from taskscope_api.subscriptions import MAX_LIMIT
 
 DEFAULT_PAGE = 50
 
-Values = Annotated[list[str], msgspec.Meta(max_length=MAX_VALUES)]
-"""Each at most `filters.MAX_LENGTH` long; an item of the list may be several of them, between commas."""
+Values = Annotated[list[Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_LENGTH)]], msgspec.Meta(max_length=MAX_VALUES)]
+Moment = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})] | float
 PageSize = Annotated[int, msgspec.Meta(ge=1, le=MAX_LIMIT, examples=[DEFAULT_PAGE])]
 Cursor = Annotated[str, msgspec.Meta(examples=["lQGrLXVwZGF0ZWRfYXQ"], extra_json_schema={"format": "cursor"})]
 
@@ -29,7 +29,7 @@ class PathParameters(msgspec.Struct):
 
 
 class FilterQuery(msgspec.Struct):
-    """Each may repeat, or hold several values between commas."""
+    """Lists may repeat, or hold several values between commas. A time is RFC 3339, or seconds since 1970."""
 
     state: Annotated[list[State] | None, says("States, any of which", ["failed", "lost"])] = None
     group: Annotated[list[Group] | None, says("The dashboard's groups of states, any of which", ["active"])] = None
@@ -39,6 +39,33 @@ class FilterQuery(msgspec.Struct):
     worker: Annotated[Values | None, says("Workers, any of which", ["celery@encoder-1"])] = None
     source: Annotated[Values | None, says("Sources, any of which", ["archivist"])] = None
     engine: Annotated[list[Engine] | None, says("Engines, any of which", ["celery"])] = None
+    exception_type: Annotated[Values | None, says("Types of exceptions, any of which", ["ValueError"])] = None
+    root: Annotated[Values | None, says("Ids of the tasks that all began with, any of which", ["6f1d2c"])] = None
+    parent: Annotated[Values | None, says("Ids of the tasks that sent them, any of which", ["6f1d2c"])] = None
+    q: Annotated[
+        Annotated[str, msgspec.Meta(max_length=MAX_TEXT)] | None,
+        says("At most 8 words that all occur, whatever the case, in id, name, args, exception or worker", "film.mp4"),
+    ] = None
+    sent_from: Annotated[Moment | None, says("Sent at this time or later", "2026-03-01T09:00:00Z")] = None
+    sent_to: Annotated[Moment | None, says("Sent before this time", "2026-03-02T09:00:00Z")] = None
+    received_from: Annotated[Moment | None, says("Received by a worker at this time or later", "2026-03-01T09:00:00Z")] = None
+    received_to: Annotated[Moment | None, says("Received by a worker before this time", "2026-03-02T09:00:00Z")] = None
+    started_from: Annotated[Moment | None, says("Started at this time or later", "2026-03-01T09:00:00Z")] = None
+    started_to: Annotated[Moment | None, says("Started before this time", "2026-03-02T09:00:00Z")] = None
+    finished_from: Annotated[Moment | None, says("Finished at this time or later", "2026-03-01T09:00:00Z")] = None
+    finished_to: Annotated[Moment | None, says("Finished before this time", "2026-03-02T09:00:00Z")] = None
+    eta_from: Annotated[Moment | None, says("To be run at this time or later", "2026-03-01T09:00:00Z")] = None
+    eta_to: Annotated[Moment | None, says("To be run before this time", "2026-03-02T09:00:00Z")] = None
+    updated_from: Annotated[Moment | None, says("Changed last at this time or later", "2026-03-01T09:00:00Z")] = None
+    updated_to: Annotated[Moment | None, says("Changed last before this time", "2026-03-02T09:00:00Z")] = None
+    runtime_min: Annotated[float | None, says("Seconds that it ran at least", 2.5)] = None
+    runtime_max: Annotated[float | None, says("Seconds that it ran at most", 60)] = None
+
+
+class FacetsQuery(FilterQuery):
+    """Of `/api/tasks/facets`: the filter, and how many values of each field are listed."""
+
+    limit: Annotated[PageSize, says("Values of a field")] = DEFAULT_PAGE
 
 
 class TasksQuery(FilterQuery):

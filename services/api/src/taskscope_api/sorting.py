@@ -1,121 +1,116 @@
-"""How tasks can be sorted.
-
-Tasks lie in cohorts (`replica.py`). A sort puts the cohorts in groups by a rank that all tasks of a cohort share, and within a
-group orders by a number of the task. Ties go by the task's key; what is null comes last in either direction.
+"""How tasks can be sorted: groups by a rank, within a group by a number, ties by the task's key. What is null comes last in
+either direction.
 """
 
-from collections.abc import Callable
+from bisect import bisect_left
+from collections.abc import Sequence
 from math import inf
-from typing import Protocol
 
 import msgspec
+import numpy as np
 from taskscope_shared.model import GROUP_OF, State
 
+from taskscope_api.columns import NUMBERS, Codes, Columns, Numbers, Rows
 from taskscope_api.errors import ApiError
 
-NUMBERS = (
-    "updated_at",
-    "sent_at",
-    "received_at",
-    "started_at",
-    "finished_at",
-    "eta_at",
-    "expires_at",
-    "wait_seconds",
-    "runtime_seconds",
-    "retries",
-    "attempts",
-)
-SHARED = ("name", "kind", "queue", "state", "group", "engine")
-"""What all tasks of a cohort have in common."""
+NAMED = ("name", "kind", "queue", "worker", "state", "group", "engine", "exception_type")
+"""What is text: each value is a rank."""
 LIVE = "live"
 DEFAULT_SORT = "-updated_at"
-SORT_NAMES = (LIVE, *(sign + field for field in (*NUMBERS, *SHARED) for sign in ("", "-")))
+SHORT = {name.removesuffix(suffix): name for suffix in ("_at", "_seconds") for name in NUMBERS if name.endswith(suffix)}
+"""`runtime` and `started` as filters call them."""
+SORT_NAMES = (LIVE, *(sign + field for field in (*NUMBERS, *NAMED, *SHORT) for sign in ("", "-")))
 """Everything that `sort_named` knows."""
 
-Inner = tuple[str | None, bool]
-"""What orders a cohort within: a field (None: by id alone), and whether descending."""
+Rank = tuple[int, str]
 
 
-class Sorted(Protocol):
-    """What is sorted: all fields of `NUMBERS`, too."""
+class Place(msgspec.Struct, frozen=True):
+    """Where a row stands in a sort: what a cursor holds."""
 
-    @property
-    def id(self) -> str:
-        """Of the task."""
-        ...
-
-    @property
-    def updated_at(self) -> float:
-        """Epoch seconds."""
-        ...
-
-
-Value = Callable[[Sorted], float]
-
-
-class CohortKey(msgspec.Struct, frozen=True, gc=False):
-    """What the tasks of a cohort share."""
-
-    state: State
-    kind: str
-    name: str | None
-    queue: str | None
-    engine: str
+    rank: Rank
+    value: float
+    key: str
 
 
 class Sort(msgspec.Struct, frozen=True):
-    """One order of tasks. `field` orders within a cohort (None: by id alone), `shared` ranks cohorts (None: all alike)."""
+    """One order of tasks: by the number or the text `field`; `live` takes running tasks first."""
 
     name: str
-    field: str | None
-    shared: str | None
+    field: str
     descending: bool
 
-    @property
-    def inner(self) -> Inner:
-        """What orders of a cohort can be shared by: the order within it."""
-        return self.field, self.descending and self.field is not None
 
-    def rank(self, key: CohortKey) -> tuple[int, str]:
-        """Where a cohort's group comes; equal for cohorts whose tasks are merged. Descending ranks are read backwards."""
-        if self.name == LIVE:
-            return (0 if key.state is State.RUNNING else 1), ""
-        if self.shared is None:
-            return 0, ""
-        value = GROUP_OF[key.state] if self.shared == "group" else getattr(key, self.shared)
-        missing = -1 if self.descending else 1
-        return (missing, "") if value is None else (0, str(value))
+class Order:
+    """A sort over some replicas' columns as they are now: values of all of them can be compared."""
+
+    def __init__(self, sort: Sort, over: Sequence[Columns]) -> None:
+        self._sort = sort
+        self._is_text = sort.field in NAMED
+        texts = {self._text(value) for columns in over for value in self._codes(columns).values} if self._is_text else set()
+        self._known = sorted(text for text in texts if text is not None)
+        self._ranks = {text: float(-at if sort.descending else at) for at, text in enumerate(self._known)}
+
+    def groups(self, columns: Columns, rows: Rows) -> list[tuple[int, Rows]]:
+        """The rows in groups, each with its rank: one group, but for `live`."""
+        if self._sort.name != LIVE:
+            return [(0, rows)]
+        running = columns.codes["state"].among([State.RUNNING], columns.size)[rows]
+        return [(0, rows[running]), (1, rows[~running])]
+
+    def values(self, columns: Columns, rows: Rows) -> Numbers:
+        """What orders the rows within their group, smaller first."""
+        if self._is_text:
+            codes = self._codes(columns)
+            ranks = np.array([self._rank(self._text(value)) for value in codes.values])
+            return ranks[codes.array[rows]]
+        values = columns.numbers[self._sort.field][rows]
+        if self._sort.descending:
+            np.negative(values, out=values)
+        values[np.isnan(values)] = inf
+        return values
+
+    def place(self, group: int, value: float, key: str) -> Place:
+        """Where a row stands, in terms that hold while values come and go."""
+        if not self._is_text:
+            return Place((group, ""), value, key)
+        return Place((1, "") if value == inf else (0, self._known[abs(int(value))]), 0.0, key)
+
+    def group_of(self, place: Place) -> int:
+        """The group that a place is in."""
+        return 0 if self._is_text else place.rank[0]
+
+    def value_of(self, place: Place) -> float:
+        """The value of a place; between two values when no task has it any more."""
+        if not self._is_text:
+            return place.value
+        missing, text = place.rank
+        if missing:
+            return inf
+        known = self._ranks.get(text)
+        between = bisect_left(self._known, text) - 0.5
+        return known if known is not None else -between if self._sort.descending else between
+
+    def _codes(self, columns: Columns) -> Codes:
+        return columns.codes["state" if self._sort.field == "group" else self._sort.field]
+
+    def _text(self, value: str | None) -> str | None:
+        return GROUP_OF[State(value)] if self._sort.field == "group" and value is not None else value
+
+    def _rank(self, text: str | None) -> float:
+        return inf if text is None else self._ranks[text]
 
 
 def sort_named(name: str) -> Sort:
     """The sort that a client calls `name`. Raises `ApiError` with what there is."""
-    field = name.removeprefix("-")
-    descending = name.startswith("-")
     if name == LIVE:
-        return Sort(LIVE, "updated_at", None, descending=True)
-    if field in NUMBERS:
-        return Sort(name, field, None, descending)
-    if field in SHARED:
-        return Sort(name, None, field, descending)
-    allowed = ", ".join((LIVE, *NUMBERS, *SHARED))
+        return Sort(LIVE, "updated_at", descending=True)
+    field = name.removeprefix("-")
+    sign = name[: len(name) - len(field)]
+    field = SHORT.get(field, field)
+    if field in NUMBERS or field in NAMED:
+        return Sort(sign + field, field, descending=bool(sign))
+    allowed = ", ".join((LIVE, *NUMBERS, *NAMED, *SHORT))
     raise ApiError.of_field(
-        "sort", f"{name!r} cannot be sorted by; use one of {allowed}, with '-' before a field for descending"
+        "sort", f"{name[:100]!r} cannot be sorted by; use one of {allowed}, with '-' before a field for descending"
     )
-
-
-def value_of(inner: Inner) -> Value:
-    """The number that orders tasks within a cohort, smaller first."""
-    field, descending = inner
-    if field is None:
-        return lambda _: 0.0
-    if inner == ("updated_at", True):
-        return lambda task: -task.updated_at
-
-    def value(task: Sorted) -> float:
-        found: float | None = getattr(task, field)
-        if found is None or found != found:  # not a number would break the order
-            return inf
-        return -found if descending else found
-
-    return value

@@ -1,12 +1,11 @@
 """One window for each distinct subscription: what it shows now, and what changed since its last frame.
 
-A window is the first `limit` tasks of its filter and sort, read anew from the live view's indices when a cohort that it looks
-at was touched, and compared with what it showed by version: the cost does not depend on how much changed.
+A window is the first `limit` tasks of its filter and sort, read anew from the live view when tasks changed, and compared with
+what it showed by version: the cost does not depend on how much changed.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from collections.abc import Set as AbstractSet
 from typing import TypeVar
 
 import msgspec
@@ -17,7 +16,6 @@ from taskscope_api.filters import Matcher
 from taskscope_api.frames import Changes, DeltaData, RowEncoder, SnapshotData, frame
 from taskscope_api.held import Held
 from taskscope_api.live_view import LiveView, Summary
-from taskscope_api.sorting import CohortKey
 from taskscope_api.subscriptions import Subscription
 from taskscope_api.wire import SourceRow, queue_row, source_row, time_text, worker_row
 
@@ -67,21 +65,17 @@ class Window:
         self._seen = Seen()
         self._history: deque[Step] = deque()
         self._history_keys = 0
-        self._resets = -1
+        self._changes = -1
         self._secondary = -1
         self._snapshot: tuple[str, str] | None = None
         self.token = ""
 
     # --------------------------------------------------------------------------------------------------------- advance
 
-    def advance(self, touched: AbstractSet[CohortKey] | None, at: float, *, always: bool = False) -> str | None:
-        """Look again. The delta frame, or None when nothing that the client sees changed (and not `always`).
-
-        `touched` are the cohorts that changed since the last look (None: look at everything).
-        """
+    def advance(self, at: float, *, always: bool = False) -> str | None:
+        """Look again. The delta frame, or None when nothing that the client sees changed (and not `always`)."""
         step = Step(self.token, set(), set(), set())
-        looked = touched is None or self._resets != self._live.resets or any(map(self._matcher.cohort, touched))
-        changed = self._look_at_tasks(step) if looked else False
+        changed = self._look_at_tasks(step) if self._changes != self._live.changes else False
         changed |= self._look_at_summary()
         sources = self._look_at_others(step)
         if not (changed or step.workers or step.queues or sources is not None or always):
@@ -90,9 +84,9 @@ class Window:
         return self._delta(step, sources, at)
 
     def _look_at_tasks(self, step: Step) -> bool:
-        self._resets = self._live.resets
+        self._changes = self._live.changes
         page = self._live.page(self._matcher, self._wanted.sort, self._wanted.limit)
-        now = {f"{task.source}/{task.id}": task for task in page.tasks}
+        now = {task.key: task for task in page.tasks}
         step.tasks = _changed_tasks(self._seen.tasks, now)
         changed = bool(step.tasks) or page.total != self._seen.total
         self._seen.tasks, self._seen.total = now, page.total

@@ -9,12 +9,23 @@ from taskscope_shared.model import Task
 from taskscope_api.answers import answer
 from taskscope_api.details import TaskDetail, task_detail
 from taskscope_api.errors import ApiError, Problem
-from taskscope_api.filters import filter_of
+from taskscope_api.facets import LEFT_OUT, Facets
+from taskscope_api.filters import Matcher, filter_of
 from taskscope_api.kept import KeptAnswers
 from taskscope_api.listing import tasks_answer
 from taskscope_api.openapi import also_as
 from taskscope_api.principals import Role, principal, requires
-from taskscope_api.queries import NoQuery, RealtimeQuery, TaskQuery, TasksQuery, parameters, single
+from taskscope_api.queries import (
+    DEFAULT_PAGE,
+    FacetsQuery,
+    NoQuery,
+    RealtimeQuery,
+    TaskQuery,
+    TasksQuery,
+    limit_of,
+    parameters,
+    single,
+)
 from taskscope_api.realtime import Realtime, realtime_body
 from taskscope_api.services import Services
 from taskscope_api.wire import TaskList
@@ -51,6 +62,22 @@ def tasks_blueprint(services: Services) -> Blueprint:
         With `format` csv or ndjson, or such an Accept header: all of them as a file, without pages.
         """
         return await tasks_answer(services, parameters(TasksQuery), principal().sources)
+
+    @blueprint.get("/api/tasks/facets")
+    @requires(Role.VIEWER, services.access)
+    @document_querystring(FacetsQuery)
+    @document_response(Facets)
+    @document_response(Problem, 400)
+    async def facets() -> Response:
+        """How the tasks of a filter are spread over states, kinds, names, queues, workers and sources.
+
+        Each field is counted without the filter's values of that same field. The most frequent values are listed (`limit`);
+        `others` sums the tasks of those that are not.
+        """
+        given = parameters(FacetsQuery)
+        matcher = Matcher(filter_of(given), principal().sources)
+        await live.prepare(matcher, LEFT_OUT)
+        return answer(live.facets(matcher, limit_of(given, DEFAULT_PAGE)))
 
     @blueprint.get("/api/tasks/<task_id>")
     @requires(Role.VIEWER, services.access)
