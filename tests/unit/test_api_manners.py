@@ -1,5 +1,6 @@
 """What every answer has in common: ids, limits, problems, the access log."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 
@@ -175,3 +176,36 @@ async def test_a_websocket_is_a_record_when_it_ends(client: Requests, caplog: py
     record = next(vars(one) for one in caplog.records if one.name == "taskscope_api.access")
     assert (record["status"], record["request_id"], record["path"]) == (101, "socket", "/api/ws")
     assert record["bytes"] > 0
+
+
+async def test_answers_say_what_may_be_behind(app: Quart) -> None:
+    live, client = app.extensions["taskscope"].live, app.test_client()
+    assert "X-Taskscope-Stale" not in (await client.get("/api/tasks")).headers
+    live.mark("media é", "its collector is silent")
+    live.mark("s", "its collector is silent")
+    for path in ("/api/tasks", "/api/tasks/none", "/api/tasks/realtime", "/api/health"):
+        assert (await client.get(path)).headers["X-Taskscope-Stale"] == "sources=media%20%C3%A9,s"
+    assert (await (await client.get("/api/tasks/realtime")).get_json())["stale"] is True
+    live.mark_store(lost=True)
+    assert (await client.get("/api/tasks")).headers["X-Taskscope-Stale"] == "redis"
+    assert "X-Taskscope-Stale" not in (await client.get("/livez")).headers
+
+
+async def test_a_route_that_waits_for_too_long_is_answered_for(app: Quart, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("taskscope_api.principals.ANSWER_SECONDS", 0.01)
+
+    async def hang(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(app.extensions["taskscope"].live, "prepare", hang)
+    response = await app.test_client().get("/api/tasks?sort=name")
+    assert (response.status_code, response.content_type) == (504, PROBLEM)
+    assert "/api/health" in (await response.get_json(force=True))["detail"]
+
+
+async def test_health_tells_what_runs_and_since_when(client: Requests) -> None:
+    CLOCK.advance(90)
+    health = await (await client.get("/api/health")).get_json()
+    assert health["version"]
+    assert health["uptime_seconds"] >= 90
+    assert health["push"]["status"] == "ok"

@@ -5,8 +5,9 @@ from http import HTTPStatus
 from quart import Quart, Response, g, request
 from quart.wrappers.response import DataBody
 
-from taskscope_api import compression, conditional
+from taskscope_api import compression, conditional, staleness
 from taskscope_api.asked import asked
+from taskscope_api.principals import Principal
 
 
 def install(app: Quart) -> None:
@@ -14,7 +15,10 @@ def install(app: Quart) -> None:
 
     @app.after_request
     async def _finish(response: Response) -> Response:
-        _note()
+        asking: Principal | None = g.get("principal")
+        _note(asking)
+        if asking is not None and (stale := staleness.told(app.extensions["taskscope"].live, asking)) is not None:
+            response.headers[staleness.HEADER] = stale
         if response.status_code != HTTPStatus.OK:
             return response
         if request.method == "OPTIONS":
@@ -30,13 +34,12 @@ def install(app: Quart) -> None:
         return response
 
 
-def _note() -> None:
+def _note(asking: Principal | None) -> None:
     """For the access log."""
-    asking = asked()
-    if asking is None:
-        return
-    asking.route = None if request.url_rule is None else request.url_rule.rule
-    asking.principal = g.principal.name if "principal" in g else None
+    noted = asked()
+    if noted is not None:
+        noted.route = None if request.url_rule is None else request.url_rule.rule
+        noted.principal = None if asking is None else asking.name
 
 
 def _options(response: Response) -> Response:

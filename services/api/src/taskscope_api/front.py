@@ -45,10 +45,10 @@ class Front:
 
     async def _serve(self, scope: MutableMapping[str, Any], receive: Receive, answering: "_Answering", asked: Asked) -> None:
         is_request = scope["type"] == "http"
-        if is_request and (refused := refusal(scope)) is not None:
-            await answering.refuse(refused, asked)
-        elif is_request and scope["method"] == "OPTIONS" and scope["path"] == "*":
+        if is_request and scope["path"] == "*" and scope["method"] == "OPTIONS":  # of the server, not of a route
             await answering.whole(HTTPStatus.NO_CONTENT, [], b"")
+        elif is_request and (refused := refusal(scope)) is not None:
+            await answering.refuse(refused, asked)
         else:
             try:
                 await self._app(scope, receive, answering.send)

@@ -1,5 +1,6 @@
 """Who asks: the one place where a request or a subscription gets its principal, with its roles and sources."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from functools import wraps
@@ -13,6 +14,8 @@ from quart.wrappers.base import BaseRequestWebsocket
 from taskscope_api.errors import ApiError
 
 ROLE_ATTRIBUTE = "_taskscope_role"
+ANSWER_SECONDS = 10.0
+"""Until an answer has to begin. What is in memory takes milliseconds; what is asked of Redis may meet a server that hangs."""
 
 
 class Role(StrEnum):
@@ -63,12 +66,25 @@ def requires(role: Role, access: Access) -> Callable[[View], View]:
         async def checked(*args: object, **kwargs: object) -> object:
             if role is not Role.PUBLIC:
                 g.principal = _admit(role, access)
-            return await view(*args, **kwargs)
+            return await (view(*args, **kwargs) if has_websocket_context() else _in_time(view(*args, **kwargs)))
 
         setattr(checked, ROLE_ATTRIBUTE, role)
         return checked
 
     return decorate
+
+
+async def _in_time(answering: Awaitable[Any]) -> object:
+    """What the route answers. Raises `ApiError` when it takes too long: nothing hangs, whatever it waits for."""
+    limit = asyncio.timeout(ANSWER_SECONDS)
+    try:
+        async with limit:
+            return await answering
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        detail = f"this took more than {ANSWER_SECONDS:g} s; /api/health says how what it needs is"
+        raise ApiError(HTTPStatus.GATEWAY_TIMEOUT, "took-too-long", detail) from None
 
 
 def principal() -> Principal:

@@ -1,6 +1,7 @@
 """Health for people, and probes for Kubernetes."""
 
-from typing import Annotated
+from importlib.metadata import version
+from typing import Annotated, NamedTuple
 
 import msgspec
 from quart import Blueprint, Response
@@ -22,6 +23,14 @@ class Dependency(msgspec.Struct):
     detail: Annotated[str | None, says("Why it is not ok", "connection refused")] = None
 
 
+class PushHealth(msgspec.Struct):
+    """What goes to WebSockets."""
+
+    status: Annotated[str, says("ok, or degraded when rounds failed", "ok", enum=["ok", "degraded"])]
+    rounds: Annotated[Count, says("Rounds of pushing since the start")]
+    failures: Annotated[Count, says("Rounds and windows that failed; the log says why")]
+
+
 class SourceHealth(msgspec.Struct):
     """One source: as its collector says (`status`, `reason`), and why the api may be behind it (`stale`)."""
 
@@ -39,7 +48,7 @@ class SourceHealth(msgspec.Struct):
 class LiveViewHealth(msgspec.Struct):
     """The replica in memory, and who looks at it."""
 
-    status: Annotated[str, says("ok, or degraded while a source is stale", "ok", enum=["ok", "degraded"])]
+    status: Annotated[str, says("ok, or degraded while Redis is away or a source is stale", "ok", enum=["ok", "degraded"])]
     tasks: Annotated[Count, says("Tasks held in memory")]
     clients: Annotated[Count, says("WebSockets that have a subscription")]
     clients_cut: Annotated[Count, says("Those that were too slow and were cut")]
@@ -52,7 +61,10 @@ class Health(msgspec.Struct):
     at: Annotated[Time, says("The api's clock")]
     ready: Annotated[Flag, says("Whether every source was read once")]
     stale: Annotated[Flag, says("Whether anything shown may be behind")]
+    version: Annotated[str, says("Of the api", "0.1.0")]
+    uptime_seconds: Annotated[float, says("Since the api began", 5400.25)]
     redis: Annotated[Dependency, says("Where the collectors publish")]
+    push: Annotated[PushHealth, says("What goes to WebSockets")]
     live_view: Annotated[LiveViewHealth, says("The replica in memory")]
     sources: Annotated[list[SourceHealth], says("Each source that who asks may see")]
 
@@ -66,6 +78,7 @@ class Probe(msgspec.Struct):
 def health_blueprint(services: Services) -> Blueprint:
     """`/api/health`, `/livez`, `/readyz`."""
     blueprint = Blueprint("health", __name__)
+    process = _Process(version("taskscope-api"), services.clock.monotonic())
 
     @blueprint.get("/api/health")
     @requires(Role.VIEWER, services.access)
@@ -74,7 +87,7 @@ def health_blueprint(services: Services) -> Blueprint:
     async def health() -> Response:
         """Every dependency's state. Always 200: the body says what is wrong."""
         parameters(NoQuery)
-        return answer(_health(services), keep=False)
+        return answer(_health(services, process), keep=False)
 
     @blueprint.get("/livez")
     @requires(Role.PUBLIC, services.access)
@@ -95,22 +108,31 @@ def health_blueprint(services: Services) -> Blueprint:
     return blueprint
 
 
-def _health(services: Services) -> Health:
-    fleet, live = services.fleet, services.live
+class _Process(NamedTuple):
+    version: str
+    began: float
+
+
+def _health(services: Services, process: _Process) -> Health:
+    fleet, hub = services.fleet, services.hub
     sources = [_source(services, name) for name in sorted(fleet.followers) if principal().may_see(name)]
     redis = Dependency("ok") if fleet.store.up else Dependency("down", fleet.store.reason)
+    stale = not fleet.store.up or any(source.stale is not None for source in sources)
     well = fleet.store.up and all(source.status == "ok" for source in sources)
     return Health(
         status="down" if not fleet.ready else "ok" if well else "degraded",
         at=time_text(services.clock.now()) or "",
         ready=fleet.ready,
-        stale=not fleet.store.up or any(source.stale is not None for source in sources),
+        stale=stale,
+        version=process.version,
+        uptime_seconds=round(services.clock.monotonic() - process.began, 3),
         redis=redis,
+        push=PushHealth("degraded" if hub.failures else "ok", hub.rounds, hub.failures),
         live_view=LiveViewHealth(
-            status="ok" if not live.stale else "degraded",
-            tasks=sum(len(replica.tasks) for replica in live.replicas.values()),
-            clients=services.hub.clients,
-            clients_cut=services.hub.cuts,
+            status="degraded" if stale else "ok",
+            tasks=sum(source.tasks for source in sources),
+            clients=hub.clients,
+            clients_cut=hub.cuts,
         ),
         sources=sources,
     )
