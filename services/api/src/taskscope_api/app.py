@@ -9,6 +9,7 @@ from taskscope_shared.settings import Settings
 from taskscope_shared.store import Reader
 
 from taskscope_api import errors, finishing, openapi
+from taskscope_api.blueprints.analytics import analytics_blueprint
 from taskscope_api.blueprints.cluster import cluster_blueprint
 from taskscope_api.blueprints.documentation import documentation_blueprint
 from taskscope_api.blueprints.health import health_blueprint
@@ -59,6 +60,7 @@ def create_app(
     errors.install(app)
     finishing.install(app)
     _routes(app, services, web_root)
+    app.register_blueprint(analytics_blueprint(services, reader))
     _run_while_serving(app, services)
     app.extensions["taskscope"] = services
     app.asgi_app = Front(app.asgi_app, clock, SECURITY_HEADERS)  # type: ignore[assignment, method-assign]  # messages are mappings

@@ -28,6 +28,7 @@ problems, whose `field` names what is wrong. Every answer has an `X-Request-Id`:
 """
 TAGS = {
     "tasks": "Tasks: what goes on now, lists with filters, single ones.",
+    "analytics": "What ended in a window of time, summed up.",
     "cluster": "Workers, queues, sources and kinds.",
     "health": "How the api and what it depends on are.",
     "documentation": "What describes the api.",

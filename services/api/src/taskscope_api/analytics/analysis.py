@@ -1,0 +1,234 @@
+"""Answers a question: reads what it needs, and puts the rows together."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from math import floor
+
+import msgspec
+from taskscope_shared.clock import rfc3339
+from taskscope_shared.model import Queue
+
+from taskscope_api.analytics.cellar import Cellar
+from taskscope_api.analytics.periods import HOUR, MINUTE, Marks
+from taskscope_api.analytics.question import Question
+from taskscope_api.analytics.rows import Analytics, DrainRow, Gap, GroupRow, KindShare, LastDay, SeriesRow, StretchRow
+from taskscope_api.analytics.series import Line, Series, Steps
+from taskscope_api.analytics.stretch import Chosen, Group, Stretch, chosen, stretch
+from taskscope_api.analytics.tally import RETRIED, Point, Tally, durations, success_rate
+from taskscope_api.analytics.totals import change, columns, durations_row, examples, group_series, rest, totals
+
+DAY = 24 * HOUR
+DRAIN_SECONDS = 900
+"""Rates of queues are those of so many seconds, to the minute."""
+NO_DURATIONS = "durations are summed up by name, queue and source; for workers, whose names have no end, counts alone are kept"
+EXPIRED = "what is null in a series reaches back to before the cells that are kept, or is not yet summed up"
+NO_REST = "quantiles cannot be subtracted from each other: what is beside the largest groups has counts and means alone"
+NO_KINDS = "kinds are summed up with names, apart from queues and workers"
+NO_NAME = "attempts of tasks whose name, queue or worker is not known, or too many to be kept apart, are in no group"
+NO_ARRIVALS = "brokers do not count what arrives: the time to drain is that of what waits now, if nothing more comes"
+UNREADABLE = "some cells cannot be read (a newer Taskscope wrote them) and are left out: {}"
+
+
+class Surroundings(msgspec.Struct, frozen=True):
+    """What the live view tells: queues by `source/name`, and whether a task is retained."""
+
+    queues: Mapping[str, Queue]
+    retained: Callable[[str, str], bool]
+
+
+class Analyst:
+    """Answers questions over the rollups."""
+
+    def __init__(self, cellar: Cellar) -> None:
+        self._cellar = cellar
+        self._series = Series(cellar)
+
+    async def answer(self, asked: Question, sources: list[str], now: float, around: Surroundings) -> Analytics:
+        """The answer, over `sources` alone. Raises `StoreError`, `BusyError`."""
+        marks = dict(zip(sources, await asyncio.gather(*map(self._cellar.marks, sources)), strict=True))
+        end = now if asked.until is None else float(floor(asked.until / asked.bucket) * asked.bucket)
+        start = floor((end - asked.window) / asked.bucket) * asked.bucket
+        whole = await stretch(self._cellar, asked.marginal, start, end, marks, now)
+        found = chosen(whole, asked)
+        before = await self._before(asked, whole, marks, now) if asked.compare else None
+        measured = asked.marginal != "worker" or not asked.filters
+        summed = totals(found.total, whole.seconds, measured=measured)
+        steps = _steps(asked, start, end)
+        ordered = sorted(found.groups, key=lambda group: (-found.groups[group].total, group or ""))
+        series = await self._series_row(asked, found, ordered[: asked.series], steps, marks, now)
+        return Analytics(
+            at=rfc3339(now),
+            start=rfc3339(start),
+            end=rfc3339(end),
+            seconds=round(whole.seconds, 3),
+            group_by=asked.group_by,
+            sources=sources,
+            stale=False,
+            stale_reasons=[],
+            gaps=_gaps(whole),
+            totals=summed,
+            slowest=examples(found.total.slowest, found.origin, around.retained),
+            latest_failed=examples(found.total.failed, found.origin, around.retained),
+            before=before,
+            change=None if before is None else change(summed, before.totals),
+            groups=[_group_row(found, group, whole.seconds, asked, around) for group in ordered[: asked.groups]],
+            group_count=len(ordered),
+            unattributed=found.unattributed,
+            series=series,
+            kinds=await self._kinds(asked, whole, marks, now),
+            last_day=await self._last_day(asked, marks, now),
+            queues=await self._drains(asked, marks, now, around),
+            unknown=_unknown(asked, found, whole, series),
+        )
+
+    async def _before(self, asked: Question, whole: Stretch, marks: dict[str, Marks], now: float) -> StretchRow:
+        length = -(-asked.window // asked.bucket) * asked.bucket
+        earlier = await stretch(self._cellar, asked.marginal, whole.start - length, whole.start, marks, now)
+        return _stretch_row(earlier, asked)
+
+    async def _series_row(
+        self, asked: Question, found: Chosen, top: list[Group], steps: Steps, marks: dict[str, Marks], now: float
+    ) -> SeriesRow | None:
+        if not asked.series:
+            return None
+        total = Line(found.all_fields)
+        if asked.group_by == "source":
+            whole = (await self._series.points([total], steps, marks, now))[0]
+            lines = [(await self._series.points([total], steps, {str(each): marks[str(each)]}, now))[0] for each in top]
+        else:
+            whole, *lines = await self._series.points([total, *map(found.line, top)], steps, marks, now)
+        await asyncio.sleep(0)
+        return _series_row(steps, whole, dict(zip(top, lines, strict=True)), asked)
+
+    async def _kinds(self, asked: Question, whole: Stretch, marks: dict[str, Marks], now: float) -> list[KindShare] | None:
+        if asked.filters and asked.marginal != "name":
+            return None
+        if asked.marginal != "name":
+            whole = await stretch(self._cellar, "name", whole.start, whole.end, marks, now)
+        by_kind = chosen(whole, msgspec.structs.replace(asked, group_by="kind", marginal="name")).groups
+        attempts = sum(tally.total for tally in by_kind.values())
+        ordered = sorted(by_kind.items(), key=lambda each: (-each[1].total, each[0] or ""))
+        return [_kind_share(kind, tally, attempts) for kind, tally in ordered]
+
+    async def _last_day(self, asked: Question, marks: dict[str, Marks], now: float) -> LastDay:
+        start = int(now) // HOUR * HOUR - 23 * HOUR
+        marginal = asked.marginal if asked.filters else "source"
+        plain = msgspec.structs.replace(asked, marginal=marginal, group_by="source")
+        last = await stretch(self._cellar, marginal, start, now, marks, now)
+        earlier = await stretch(self._cellar, marginal, start - DAY, start, marks, now)
+        row, before = _stretch_row(last, plain), _stretch_row(earlier, plain)
+        hours = Steps(tuple(range(start, start + DAY, HOUR)), HOUR, _end(now))
+        line = Line(chosen(last, plain).all_fields)
+        points = (await self._series.points([line], hours, marks, now))[0]
+        return LastDay(
+            now=row,
+            before=before,
+            trend=change(row.totals, before.totals),
+            hours=list(map(rfc3339, hours.starts)),
+            finished=[None if each is None else sum(each.counts) - each.counts[RETRIED] for each in points],
+            success_rate=[None if each is None else success_rate(each.counts) for each in points],
+            runtime_mean=[None if each is None else each.runtime.mean for each in points],
+        )
+
+    async def _drains(self, asked: Question, marks: dict[str, Marks], now: float, around: Surroundings) -> list[DrainRow]:
+        if asked.filters and asked.marginal != "queue":
+            return []
+        start = int(now) // MINUTE * MINUTE - DRAIN_SECONDS
+        recent = await stretch(self._cellar, "queue", start, now, marks, now)
+        named = msgspec.structs.replace(asked, marginal="queue", group_by="queue")
+        return [
+            _drain_row(queue, recent)
+            for _, queue in sorted(around.queues.items())
+            if queue.source in marks and named.wants(queue.name, None)
+        ]
+
+
+def _end(end: float) -> int:
+    return -int(-end // MINUTE) * MINUTE
+
+
+def _steps(asked: Question, start: int, end: float) -> Steps:
+    last = _end(end)
+    return Steps(tuple(range(start, last, asked.bucket)), asked.bucket, last)
+
+
+def _gaps(whole: Stretch) -> list[Gap]:
+    return [Gap(source, rfc3339(start), rfc3339(end)) for source, each in whole.covers.items() for start, end in each.gaps]
+
+
+def _stretch_row(found: Stretch, asked: Question) -> StretchRow:
+    total = chosen(found, asked).total
+    measured = asked.marginal != "worker" or not asked.filters
+    row = totals(total, found.seconds, measured=measured)
+    return StretchRow(rfc3339(found.start), rfc3339(found.end), round(found.seconds, 3), row)
+
+
+def _group_row(found: Chosen, group: Group, seconds: float, asked: Question, around: Surroundings) -> GroupRow:
+    tally = found.groups[group]
+    row = totals(tally, seconds, measured=asked.marginal != "worker")
+    return GroupRow(
+        **msgspec.structs.asdict(row),
+        group=group,
+        kind=found.kinds.get(group),
+        share=_share(tally.total, found.total.total),
+        slowest=examples(tally.slowest, found.origin, around.retained),
+        latest_failed=examples(tally.failed, found.origin, around.retained),
+    )
+
+
+def _share(part: int, whole: int) -> float | None:
+    return round(part / whole, 6) if whole else None
+
+
+def _series_row(steps: Steps, whole: list[Point | None], lines: dict[Group, list[Point | None]], asked: Question) -> SeriesRow:
+    measured = asked.marginal != "worker"
+    return SeriesRow(
+        bucket_seconds=steps.seconds,
+        starts=list(map(rfc3339, steps.starts)),
+        total=columns(whole, measured=measured or not asked.filters),
+        groups=[group_series(group, points, measured=measured) for group, points in lines.items()],
+        rest=rest(whole, list(lines.values()), measured=measured),
+    )
+
+
+def _kind_share(kind: Group, tally: Tally, attempts: int) -> KindShare:
+    return KindShare(
+        kind=kind,
+        attempts=tally.total,
+        share=_share(tally.total, attempts),
+        success_rate=success_rate(tally.counts),
+        runtime=durations_row(durations(tally.runtime, tally.runtime_us)),
+    )
+
+
+def _drain_row(queue: Queue, recent: Stretch) -> DrainRow:
+    ended = recent.by_source[queue.source].by_label.get(queue.name)
+    rate = totals(ended or Tally(), recent.seconds, measured=False).per_second
+    seconds, reason = _drain(queue.depth, rate)
+    return DrainRow(queue.source, queue.name, queue.depth, rate, seconds, reason)
+
+
+def _drain(depth: int | None, rate: float | None) -> tuple[float | None, str | None]:
+    """Seconds, or why they are not known."""
+    if depth is None:
+        return None, "its broker does not tell the depth"
+    if depth == 0:
+        return 0.0, None
+    if not rate:
+        return None, f"no task that is known to be of this queue ended in the last {DRAIN_SECONDS // 60} minutes"
+    return round(depth / rate, 3), None
+
+
+def _unknown(asked: Question, found: Chosen, whole: Stretch, series: SeriesRow | None) -> dict[str, str]:
+    unknown = {"series.rest.runtime_p50": NO_REST, "queues.arrivals": NO_ARRIVALS}
+    if asked.marginal == "worker":
+        unknown["groups.runtime"] = unknown["groups.wait"] = NO_DURATIONS
+    if asked.filters and asked.marginal != "name":
+        unknown["kinds"] = NO_KINDS
+    if series is not None and None in series.total.succeeded:
+        unknown["series.total"] = EXPIRED
+    if found.unattributed:
+        unknown["unattributed"] = NO_NAME
+    if whole.unreadable:
+        unknown["totals"] = UNREADABLE.format(whole.unreadable)
+    return unknown

@@ -1,0 +1,94 @@
+"""Which buckets of the rollups hold a stretch of time, as coarse as can be, and what none holds. Times are epoch seconds."""
+
+from collections.abc import Mapping
+
+import msgspec
+from taskscope_shared.corrected import FIELD, Corrected
+from taskscope_shared.keys import ROLLUP_SECONDS
+
+MINUTE, FIVE, HOUR = sorted(ROLLUP_SECONDS)
+MARGIN_SECONDS = 300.0
+"""A bucket is not read so long before it expires: the collector does not correct it any more."""
+
+Bucket = tuple[int, int]
+"""(resolution, start), both seconds."""
+
+
+class Marks(msgspec.Struct, frozen=True):
+    """What a source's meta hash says of its rollups. `rolled`: up to when each coarse resolution is written."""
+
+    incarnation: str
+    complete: bool
+    rolled: dict[int, int]
+    corrected: Corrected
+
+    @classmethod
+    def of(cls, meta: Mapping[str, str]) -> "Marks":
+        """Without rollups nothing is closed."""
+        rolled = {resolution: int(meta.get(f"rolled:{resolution}", 0)) for resolution in (FIVE, HOUR)}
+        return cls(meta.get("incarnation", ""), meta.get("complete") == "1", rolled, Corrected.parse(meta.get(FIELD)))
+
+    def holds(self, bucket: Bucket, now: float) -> bool:
+        """Whether all that ended in the bucket's time is in it."""
+        resolution, start = bucket
+        written = resolution == MINUTE or start + resolution <= self.rolled[resolution]
+        return written and kept(bucket, now)
+
+    def closed(self, bucket: Bucket) -> bool:
+        """Whether only corrections, which `corrected` tells, still change the bucket."""
+        resolution, start = bucket
+        return start + resolution <= self.rolled[FIVE]
+
+
+def kept(bucket: Bucket, now: float) -> bool:
+    """Whether the bucket did not expire, nor will at once."""
+    resolution, start = bucket
+    return start + resolution + ROLLUP_SECONDS[resolution] - MARGIN_SECONDS > now
+
+
+class Cover(msgspec.Struct):
+    """Buckets that together hold a stretch of time, each moment once, and the stretches that none holds."""
+
+    buckets: list[Bucket]
+    gaps: list[tuple[int, int]]
+
+    @property
+    def missing_seconds(self) -> int:
+        """Of the stretch."""
+        return sum(until - since for since, until in self.gaps)
+
+
+def cover(start: int, end: int, marks: Marks, now: float) -> Cover:
+    """The buckets from `start` to `end`, both multiples of a minute; the last one may not be over yet."""
+    found = Cover([], [])
+    at = start
+    while at < end:
+        bucket = _at(at, end, marks, now)
+        if bucket is not None:
+            found.buckets.append(bucket)
+            at += bucket[0]
+        else:
+            until = min(_next(at, now), end)
+            _gap(found.gaps, at, until)
+            at = until
+    return found
+
+
+def _at(at: int, end: int, marks: Marks, now: float) -> Bucket | None:
+    for resolution in (HOUR, FIVE, MINUTE):
+        if at % resolution == 0 and at + resolution <= end and marks.holds((resolution, at), now):
+            return resolution, at
+    return None
+
+
+def _next(at: int, now: float) -> int:
+    """The next time at which a bucket may begin, since none holds `at`."""
+    step = next((each for each in (MINUTE, FIVE) if kept((each, at // each * each), now)), HOUR)
+    return at // step * step + step
+
+
+def _gap(gaps: list[tuple[int, int]], start: int, end: int) -> None:
+    if gaps and gaps[-1][1] == start:
+        gaps[-1] = (gaps[-1][0], end)
+    else:
+        gaps.append((start, end))

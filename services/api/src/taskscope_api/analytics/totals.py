@@ -1,0 +1,153 @@
+"""From sums to rows."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from taskscope_shared.cells import Example
+from taskscope_shared.clock import rfc3339
+
+from taskscope_api.analytics.rows import Change, Columns, DurationsRow, ExampleRow, GroupSeries, Totals
+from taskscope_api.analytics.tally import (
+    FAILED,
+    LOST,
+    REJECTED,
+    RETRIED,
+    REVOKED,
+    SUCCEEDED,
+    Durations,
+    Point,
+    Tally,
+    durations,
+    retry_rate,
+    success_rate,
+)
+
+NO_COUNTS = (None,) * 6
+Origin = Mapping[tuple[str, float], str]
+"""(task id, end) of an example -> its source."""
+
+
+def durations_row(found: Durations) -> DurationsRow:
+    """The row of a sketch."""
+    return DurationsRow(found.known, found.mean, found.p50, found.p95, found.p99)
+
+
+def totals(tally: Tally, seconds: float, *, measured: bool = True) -> Totals:
+    """The totals of a sum over so many seconds; `measured` false: there are no durations by its nature."""
+    return Totals(*_totals(tally, seconds, measured=measured))
+
+
+def _totals(tally: Tally, seconds: float, *, measured: bool) -> tuple[Any, ...]:
+    """The members of `Totals`, in their order."""
+    counts, attempts = tally.counts, tally.total
+    finished = attempts - counts[RETRIED]
+    return (
+        attempts,
+        finished,
+        counts[SUCCEEDED],
+        counts[FAILED],
+        counts[RETRIED],
+        counts[REVOKED],
+        counts[REJECTED],
+        counts[LOST],
+        success_rate(counts),
+        retry_rate(counts),
+        round(finished / seconds, 6) if seconds > 0 else None,
+        durations_row(durations(tally.runtime, tally.runtime_us)) if measured else None,
+        durations_row(durations(tally.wait, tally.wait_us)) if measured else None,
+    )
+
+
+def change(now: Totals, before: Totals) -> Change:
+    """How `now` differs from `before`."""
+    return Change(
+        per_second=_ratio(now.per_second, before.per_second),
+        success_rate=_difference(now.success_rate, before.success_rate),
+        retry_rate=_difference(now.retry_rate, before.retry_rate),
+        runtime_mean=_ratio_of(now.runtime, before.runtime, lambda row: row.mean),
+        runtime_p95=_ratio_of(now.runtime, before.runtime, lambda row: row.p95),
+        wait_mean=_ratio_of(now.wait, before.wait, lambda row: row.mean),
+        wait_p95=_ratio_of(now.wait, before.wait, lambda row: row.p95),
+    )
+
+
+def _ratio(now: float | None, before: float | None) -> float | None:
+    return None if now is None or not before else round(now / before, 4)
+
+
+def _difference(now: float | None, before: float | None) -> float | None:
+    return None if now is None or before is None else round(now - before, 6)
+
+
+def _ratio_of(
+    now: DurationsRow | None, before: DurationsRow | None, value: Callable[[DurationsRow], float | None]
+) -> float | None:
+    return None if now is None or before is None else _ratio(value(now), value(before))
+
+
+def examples(found: Sequence[Example], origin: Origin, retained: Callable[[str, str], bool]) -> list[ExampleRow]:
+    """The rows of examples; `retained(source, id)` says whether the task can still be shown."""
+    rows = []
+    for each in found:
+        source = origin.get((each.id, each.at), "")
+        rows.append(ExampleRow(each.id, source, rfc3339(each.at), each.seconds, each.detail, retained(source, each.id)))
+    return rows
+
+
+def columns(points: Sequence[Point | None], *, measured: bool = True) -> Columns:
+    """A series by columns."""
+    return Columns(*_columns(points, measured=measured))
+
+
+def group_series(group: str | None, points: Sequence[Point | None], *, measured: bool = True) -> GroupSeries:
+    """A group's series by columns."""
+    return GroupSeries(*_columns(points, measured=measured), group=group)
+
+
+def _columns(points: Sequence[Point | None], *, measured: bool) -> tuple[Any, ...]:
+    """The members of `Columns`, in their order."""
+    counts = zip(*(NO_COUNTS if point is None else point.counts for point in points), strict=True) if points else [()] * 6
+    order = dict(enumerate(map(list, counts)))
+    columns = [order[index] for index in (SUCCEEDED, FAILED, RETRIED, REVOKED, REJECTED, LOST)]
+    if not measured:
+        nothing = [None] * len(points)
+        return (*columns, nothing, None, None, None, nothing, None, None, None)
+    runtime = _of_durations([None if point is None else point.runtime for point in points])
+    return (*columns, *runtime, *_of_durations([None if point is None else point.wait for point in points]))
+
+
+def _of_durations(found: Sequence[Durations | None]) -> tuple[list[float | None], ...]:
+    return (
+        [None if each is None else each.mean for each in found],
+        [None if each is None else each.p50 for each in found],
+        [None if each is None else each.p95 for each in found],
+        [None if each is None else each.p99 for each in found],
+    )
+
+
+def rest(total: Sequence[Point | None], lines: Sequence[Sequence[Point | None]], *, measured: bool = True) -> Columns:
+    """What is in `total` and in none of the lines. Counts and sums can be subtracted; quantiles of it are not made."""
+    points = [_without(point, [line[index] for line in lines]) for index, point in enumerate(total)]
+    found = columns(points, measured=measured)
+    return msgspec.structs.replace(
+        found, runtime_p50=None, runtime_p95=None, runtime_p99=None, wait_p50=None, wait_p95=None, wait_p99=None
+    )
+
+
+def _without(point: Point | None, others: Sequence[Point | None]) -> Point | None:
+    if point is None or any(each is None for each in others):
+        return None
+    counts = tuple(
+        whole - sum(parts) for whole, *parts in zip(point.counts, *(each.counts for each in others if each), strict=True)
+    )
+    runtime = _less(point.runtime, [each.runtime for each in others if each is not None])
+    wait = _less(point.wait, [each.wait for each in others if each is not None])
+    return Point(counts, runtime, wait)
+
+
+def _less(whole: Durations, parts: Sequence[Durations]) -> Durations:
+    count = whole.known - sum(part.known for part in parts)
+    sum_us = whole.sum_us - sum(part.sum_us for part in parts)
+    mean = round(sum_us / 1e6 / count, 6) if count > 0 else None
+    return Durations(count, mean, None, None, None, sum_us)
