@@ -9,13 +9,14 @@ from taskscope_shared.model import Engine, Group, State
 
 from taskscope_api.described import says
 from taskscope_api.errors import ApiError
-from taskscope_api.filters import MAX_LENGTH, MAX_TEXT, MAX_VALUES
+from taskscope_api.filters import MAX_TEXT, MAX_VALUES
 from taskscope_api.sorting import DEFAULT_SORT, SORT_NAMES
 from taskscope_api.subscriptions import MAX_LIMIT
 
 DEFAULT_PAGE = 50
 
-Values = Annotated[list[Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_LENGTH)]], msgspec.Meta(max_length=MAX_VALUES)]
+Values = Annotated[list[str], msgspec.Meta(max_length=MAX_VALUES)]
+"""Each at most `filters.MAX_LENGTH` long; an item of the list may be several of them, between commas."""
 Moment = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})] | float
 PageSize = Annotated[int, msgspec.Meta(ge=1, le=MAX_LIMIT, examples=[DEFAULT_PAGE])]
 Cursor = Annotated[str, msgspec.Meta(examples=["lQGrLXVwZGF0ZWRfYXQ"], extra_json_schema={"format": "cursor"})]
