@@ -21,8 +21,8 @@ Json = dict[str, Any]
 DESCRIPTION = """\
 Times are RFC 3339 in UTC with milliseconds, durations seconds as numbers. What is null because it cannot be known says why in
 `unknown`. Lists come by pages: give `next_cursor` as `cursor`, with the same parameters, for the page behind. A parameter that
-may hold several values repeats, or holds them between commas; one that a route does not take is an error. Errors are RFC 9457
-problems, whose `field` names what is wrong. Every answer has an `X-Request-Id`: the one that was sent, or a new one.
+may hold several values repeats, or holds them between commas; an
+empty one counts as left out, and one that a route does not take is an error. Errors are RFC 9457 problems, whose `field` names what is wrong. Every answer has an `X-Request-Id`: the one that was sent, or a new one.
 
 `WS /api/ws` pushes the same tasks as they change.
 """
@@ -143,6 +143,7 @@ def parameter(name: str, place: str, schema: Json, components: Json) -> Json:
         "name": name,
         "in": place,
         "required": place == "path",
+        **({"allowEmptyValue": True} if place == "query" else {}),  # as forms send what was not filled in
         "description": f"{described}. For example `{name}={_written(schema['examples'][0])}`.",
         "schema": schema,
     }
