@@ -1,4 +1,4 @@
-"""Compression of what is large enough: gzip by ISA-L, ten times as fast as zlib (docs/decisions/0009)."""
+"""Compression of what is large enough: gzip by ISA-L, ten times as fast as zlib (docs/decisions/0008)."""
 
 import asyncio
 import re
