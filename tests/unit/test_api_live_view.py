@@ -14,7 +14,7 @@ from taskscope_api.filters import TIMES, Filter, Matcher, filter_of
 from taskscope_api.held import Held
 from taskscope_api.live_view import LiveView
 from taskscope_api.replica import Replica
-from taskscope_api.sorting import NAMED, NUMBERS, sort_named
+from taskscope_api.sorting import NAMED, sort_named
 from taskscope_shared.model import GROUP_OF, Engine, Group, Position, Queue, State, Task
 
 SOURCES = ["s", "s-t", "z"]
