@@ -14,6 +14,7 @@ from taskscope_shared.clock import SystemClock
 from taskscope_shared.model import Engine
 from taskscope_shared.redis_link import RedisLink
 from taskscope_shared.redis_store import RedisStore
+from taskscope_shared.requests import Place, WorkerFacts
 from taskscope_shared.settings import CelerySource, Settings
 
 CHANNEL = "feed"
@@ -44,6 +45,12 @@ class FeedSource:
 
     async def events_off(self) -> int:
         return 0
+
+    async def place(self, task_id: str, queue: str) -> Place:
+        return Place(position=len(task_id), depth=len(queue))
+
+    async def worker(self, name: str) -> WorkerFacts:
+        return WorkerFacts(registered=[name])
 
 
 class Feed:

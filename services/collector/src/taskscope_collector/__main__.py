@@ -11,6 +11,7 @@ from typing import NoReturn
 from taskscope_shared import settings, telemetry
 from taskscope_shared.clock import SystemClock
 from taskscope_shared.heap import freeze
+from taskscope_shared.redis_requests import RedisAnswerer
 from taskscope_shared.redis_store import RedisStore
 from taskscope_shared.settings import Settings, SettingsError
 
@@ -88,7 +89,8 @@ async def _collect(configured: Settings, host: str, port: int) -> None:
     """Until SIGTERM or SIGINT; then what is left is written and the leases are given up."""
     clock = SystemClock()
     store = RedisStore.from_settings(configured, clock)
-    collector = Collector(configured, store, clock)
+    answerer = RedisAnswerer.from_settings(configured)
+    collector = Collector(configured, store, clock, answerer=answerer)
     try:
         async with serving(host, port, collector.health) as served:
             log.info(
@@ -97,6 +99,7 @@ async def _collect(configured: Settings, host: str, port: int) -> None:
             freeze()
             await _until_stopped(asyncio.create_task(collector.run(), name="collector"))
     finally:
+        await answerer.close()
         await store.close()
 
 

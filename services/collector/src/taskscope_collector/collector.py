@@ -10,9 +10,11 @@ from typing import Any
 
 from taskscope_shared.clock import Clock
 from taskscope_shared.model import Engine, SourceStatus
+from taskscope_shared.requests import Answerer
 from taskscope_shared.settings import CelerySource, Retention, Settings, SourceSettings
 from taskscope_shared.store import Store
 
+from taskscope_collector.asks import Desk
 from taskscope_collector.observations import Health, SourceRunner
 from taskscope_collector.pipeline import Pipeline
 from taskscope_collector.redaction import Redactor
@@ -51,7 +53,10 @@ def holder_name() -> str:
 
 
 class Collector:
-    """Watches all configured sources and writes those whose lease it holds to `store`."""
+    """Watches all configured sources and writes those whose lease it holds to `store`.
+
+    What the api asks about these comes through `answerer` (None: nothing is answered).
+    """
 
     def __init__(
         self,
@@ -62,12 +67,14 @@ class Collector:
         make_runner: MakeRunner = make_runner,
         make_state: MakeState = SourceState,
         holder: str | None = None,
+        answerer: Answerer | None = None,
     ) -> None:
         self._settings = settings
         self._store = store
         self._clock = clock
         self._make_runner = make_runner
         self._make_state = make_state
+        self._answerer = answerer
         self._redactor = Redactor(settings.redaction)
         self.holder = holder or holder_name()
         self._pipelines: dict[str, Pipeline] = {}
@@ -112,12 +119,17 @@ class Collector:
         )
         self._pipelines[source.name] = pipeline
         await pipeline.load()
+        desk = None if self._answerer is None else Desk(self._answerer, self._clock, lambda: pipeline.writer.lease)
         async with asyncio.TaskGroup() as group:
             group.create_task(pipeline.run())
-            group.create_task(self._kept_going(source.name, lambda: self._run_source(source, pipeline), pipeline))
+            group.create_task(self._kept_going(source.name, lambda: self._run_source(source, pipeline, desk), pipeline))
+            if desk is not None:
+                group.create_task(desk.run(), name=f"desk {source.name}")
 
-    async def _run_source(self, source: SourceSettings, pipeline: Pipeline) -> None:
+    async def _run_source(self, source: SourceSettings, pipeline: Pipeline, desk: Desk | None) -> None:
         runner = self._make_runner(source, self._share(), self._redactor, self._clock)
+        if desk is not None:
+            desk.runner = runner
         pipeline.count_with(runner.counts)
         await runner.run(pipeline.buffer, pipeline.view)
 

@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 
 import msgspec
 from taskscope_shared.model import Engine, Progress, Queue, SourceStatus, Worker
+from taskscope_shared.requests import Place, WorkerFacts
 
 # ------------------------------------------------------------------------------------------------------------- Celery
 
@@ -371,4 +372,15 @@ class SourceRunner(Protocol):
 
     async def events_off(self) -> int:
         """Switch off the worker events that we switched on; how many workers answered (RQ: 0)."""
+        ...
+
+    async def place(self, task_id: str, queue: str) -> Place:
+        """Where the task is in the queue, as asked now, with bounded work.
+
+        This and `worker` are asked while `run` goes on. They raise NoAnswerError with the reason, or the broker's error.
+        """
+        ...
+
+    async def worker(self, name: str) -> WorkerFacts:
+        """What the worker knows and how it is configured, as asked now; within 3 s."""
         ...

@@ -8,6 +8,7 @@ from aiormq.abc import AbstractChannel, AbstractConnection
 from msgspec.structs import replace
 from taskscope_shared.clock import Clock
 from taskscope_shared.model import Engine, Queue
+from taskscope_shared.requests import Place
 from taskscope_shared.settings import CelerySource
 
 from taskscope_collector.observations import Observation
@@ -18,6 +19,7 @@ from taskscope_collector.sources.celery.queues_redis import QUEUES, is_work
 from taskscope_collector.sources.celery.roster import KnownIds
 
 WHY_AGAIN = "its worker is gone and had not acknowledged its message: the broker delivers it again"
+OPAQUE = "queues of an AMQP broker cannot be looked into"
 ABSENT = "the broker has no such queue"
 ABSENT_SECONDS = 20.0
 """Between two askings for a queue that is not there: each is an error in the broker's log."""
@@ -77,6 +79,11 @@ class AmqpBroker:
         """Nothing: reading an AMQP queue is taking from it."""
         del known
         return []
+
+    async def place(self, task_id: str, queue: str) -> Place:
+        """Nobody can tell, for the same reason."""
+        del task_id, queue
+        return Place(reason=OPAQUE)
 
     async def waiting_ids(self, suspects: int) -> set[str] | None:
         """None at all when every queue is empty; else nobody can tell."""

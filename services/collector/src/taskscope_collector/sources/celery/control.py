@@ -10,6 +10,7 @@ from typing import Protocol
 from msgspec.structs import replace
 from taskscope_shared.clock import Clock
 from taskscope_shared.model import Queue
+from taskscope_shared.requests import NoAnswerError, Place
 from taskscope_shared.settings import CelerySource
 
 from taskscope_collector.observations import InspectRound, Observation, QueuesSeen, Sink, View
@@ -61,6 +62,10 @@ class Broker(Protocol):
         """Tasks that wait and are not known; none where a broker's queues cannot be looked into."""
         ...
 
+    async def place(self, task_id: str, queue: str) -> Place:
+        """Where the task is in the queue."""
+        ...
+
     async def waiting_ids(self, suspects: int) -> set[str] | None:
         """Ids of all messages that wait or are not acknowledged.
 
@@ -103,6 +108,14 @@ class Control:
         self._peeked_at = 0.0
         self._asked_at = 0.0
         self._rests = False
+        self._broker: Broker | None = None
+
+    @property
+    def broker(self) -> Broker:
+        """The broker, while connected. Raises NoAnswerError."""
+        if self._broker is None:
+            raise NoAnswerError("the collector is not connected to the broker")
+        return self._broker
 
     def had_a_gap(self) -> None:
         """Something was missed: ask everything soon."""
@@ -113,7 +126,11 @@ class Control:
     async def run(self, broker: Broker, sink: Sink, view: View) -> None:
         """Ask until the broker's connection ends; raises what ended it."""
         self.had_a_gap()
-        await together(self._workers(broker, sink, view), self._queues(broker, sink, view))
+        self._broker = broker
+        try:
+            await together(self._workers(broker, sink, view), self._queues(broker, sink, view))
+        finally:
+            self._broker = None
 
     # ------------------------------------------------------------------------------------------------ workers
 

@@ -36,7 +36,7 @@ class Answers:
 
 
 class Mailbox(Protocol):
-    """Asks workers. One round at a time."""
+    """Asks workers. Several may ask at once."""
 
     async def ask(
         self, questions: Sequence[Question], *, expected: Sequence[str] = (), seconds: float = ANSWER_SECONDS

@@ -1,6 +1,5 @@
 """Remote control over an AMQP broker: a fanout exchange for the question, a queue of our own for the answers."""
 
-import asyncio
 import secrets
 from collections.abc import Sequence
 
@@ -26,8 +25,7 @@ class AmqpMailbox:
         self._malformed = malformed
         self._channel: AbstractChannel | None = None
         self._exists = False
-        self._waiting: Waiting | None = None
-        self._one_round = asyncio.Lock()
+        self._waiting: list[Waiting] = []
 
     async def open(self) -> AbstractChannel:
         """Declare the reply queue and listen to it; the channel's end is the mailbox's."""
@@ -43,17 +41,16 @@ class AmqpMailbox:
         self, questions: Sequence[Question], *, expected: Sequence[str] = (), seconds: float = ANSWER_SECONDS
     ) -> Answers:
         """See `Mailbox.ask`."""
-        async with self._one_round:
-            waiting = Waiting(questions, self._clock.now())
-            if not await self._anybody():
-                waiting.answers.subscribed = 0
-                return waiting.answers
-            self._waiting = waiting
-            try:
-                await self._publish(waiting, expected)
-                return await waiting.wait(seconds)
-            finally:
-                self._waiting = None
+        waiting = Waiting(questions, self._clock.now())
+        if not await self._anybody():
+            waiting.answers.subscribed = 0
+            return waiting.answers
+        self._waiting.append(waiting)
+        try:
+            await self._publish(waiting, expected)
+            return await waiting.wait(seconds)
+        finally:
+            self._waiting.remove(waiting)
 
     async def _anybody(self) -> bool:
         """Whether a worker ever declared the exchange; publishing to none would close the channel."""
@@ -79,7 +76,6 @@ class AmqpMailbox:
     async def _take(self, message: DeliveredMessage) -> None:
         headers = message.header.properties.headers or {}
         try:
-            if self._waiting is not None:
-                self._waiting.take(str(headers.get("ticket")), message.body)
+            any(waiting.take(str(headers.get("ticket")), message.body) for waiting in self._waiting)
         except msgspec.MsgspecError as error:
             self._malformed.count("inspect reply", error)

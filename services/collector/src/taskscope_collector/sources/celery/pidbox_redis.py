@@ -5,7 +5,6 @@ error. So the binding stays while this process lives and goes when it ends; what
 channel `<oid>` having no subscriber and is removed by the next one.
 """
 
-import asyncio
 import base64
 import logging
 import secrets
@@ -61,8 +60,7 @@ class RedisMailbox:
         self._oid = oid
         self._clock = clock
         self._malformed = malformed
-        self._waiting: Waiting | None = None
-        self._one_round = asyncio.Lock()
+        self._waiting: list[Waiting] = []
         self._key = names.prefix + names.reply_queue(oid)
         self._binding = names.binding(names.reply_exchange)
 
@@ -71,13 +69,13 @@ class RedisMailbox:
     ) -> Answers:
         """See `Mailbox.ask`; the broker tells how many got the question, so `expected` is not needed."""
         del expected
-        async with self._one_round:
-            waiting = self._waiting = Waiting(questions, self._clock.now())
-            try:
-                await self._publish(waiting)
-                return await waiting.wait(seconds)
-            finally:
-                self._waiting = None
+        waiting = Waiting(questions, self._clock.now())
+        self._waiting.append(waiting)
+        try:
+            await self._publish(waiting)
+            return await waiting.wait(seconds)
+        finally:
+            self._waiting.remove(waiting)
 
     async def _publish(self, waiting: Waiting) -> None:
         # SADD each time: somebody may have emptied the broker meanwhile.
@@ -127,8 +125,8 @@ class RedisMailbox:
         try:
             reply = _decode_reply(payload)
             # Without a round, or of an earlier one: a worker that was busy answers late.
-            if self._waiting is not None and reply.headers.ticket:
-                self._waiting.take(reply.headers.ticket, reply.body)
+            if (ticket := reply.headers.ticket) is not None:
+                any(waiting.take(ticket, reply.body) for waiting in self._waiting)
         except msgspec.MsgspecError as error:
             self._malformed.count("inspect reply", error)
 

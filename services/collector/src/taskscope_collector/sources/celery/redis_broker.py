@@ -5,11 +5,13 @@ from typing import Self
 
 from taskscope_shared.clock import Clock
 from taskscope_shared.model import Queue
+from taskscope_shared.requests import Place
 
 from taskscope_collector.observations import Observation
 from taskscope_collector.sources.celery.decode import Malformed
 from taskscope_collector.sources.celery.names import BrokerNames
 from taskscope_collector.sources.celery.pidbox_redis import RedisMailbox
+from taskscope_collector.sources.celery.place import Places
 from taskscope_collector.sources.celery.queues_redis import UNACKED_READ, RedisQueues
 from taskscope_collector.sources.celery.roster import KnownIds
 from taskscope_collector.sources.resp import RespConnection
@@ -27,6 +29,7 @@ class RedisBroker:
     ) -> None:
         self._commands = commands
         self._queues = queues
+        self._places = Places(names, clock)
         self.mailbox = RedisMailbox(commands, names, oid, clock, malformed)
 
     @property
@@ -41,6 +44,10 @@ class RedisBroker:
     async def peek(self, known: KnownIds) -> list[Observation]:
         """See `Broker.peek`."""
         return await self._queues.peek(self._commands, known)
+
+    async def place(self, task_id: str, queue: str) -> Place:
+        """See `Broker.place`."""
+        return await self._places.find(self._commands, task_id, queue)
 
     async def waiting_ids(self, suspects: int) -> set[str] | None:
         """See `Broker.waiting_ids`."""

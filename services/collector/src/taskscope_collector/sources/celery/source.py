@@ -1,21 +1,25 @@
 """A Celery application as a source of observations: what runs, and what it runs on."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 
 from taskscope_shared.clock import Clock
 from taskscope_shared.model import Engine
+from taskscope_shared.requests import NoAnswerError, Place, WorkerFacts
 from taskscope_shared.settings import CelerySource, SecretUnavailableError, resolve_url
 
 from taskscope_collector.observations import Counts, Observation, Sink, View
 from taskscope_collector.redaction import Redactor
 from taskscope_collector.sources.celery.board import CONTROL, EVENTS, RESULTS
 from taskscope_collector.sources.celery.checking import check_celery
+from taskscope_collector.sources.celery.control import Broker
 from taskscope_collector.sources.celery.links import Link, link_of
 from taskscope_collector.sources.celery.parts import Parts
 from taskscope_collector.sources.celery.result_watch import ResultWatch
 from taskscope_collector.sources.celery.roster import Roster
 from taskscope_collector.sources.celery.supervision import EXPECTED_FAULTS, keep_going, together
+from taskscope_collector.sources.celery.worker_facts import worker_facts
 from taskscope_collector.sources.faults import reason_of
 from taskscope_collector.sources.resp_url import SCHEMES
 
@@ -36,11 +40,12 @@ class CelerySourceRunner:
         self._redactor = redactor
         self._clock = clock
         self._roster = Roster()
+        self._running: Parts | None = None
         self.counts = Counts()
 
     async def run(self, sink: Sink, view: View) -> None:
         """Watch, until cancelled. Never raises for the broker's fault."""
-        parts = self._parts(sink)
+        parts = self._running = self._parts(sink)
         board = parts.board
         board.expect(EVENTS, needed=True)
         board.expect(CONTROL, needed=False)
@@ -75,6 +80,21 @@ class CelerySourceRunner:
         async with asyncio.timeout(OFF_SECONDS), link_of(parts).mailbox() as mailbox:
             return await parts.switch.turn_off(mailbox, workers)
 
+    async def place(self, task_id: str, queue: str) -> Place:
+        """See `SourceRunner.place`."""
+        with _explained():
+            return await self._broker().place(task_id, queue)
+
+    async def worker(self, name: str) -> WorkerFacts:
+        """See `SourceRunner.worker`."""
+        with _explained():
+            return await worker_facts(self._broker().mailbox, name, self._redactor)
+
+    def _broker(self) -> Broker:
+        if self._running is None:
+            raise NoAnswerError("the collector is starting")
+        return self._running.control.broker
+
     def _parts(self, sink: Sink) -> Parts:
         return Parts(self._settings, self._redactor, self._clock, self.counts, sink, self._roster)
 
@@ -100,6 +120,14 @@ class CelerySourceRunner:
         parts.board.note("results", f"a result backend with {scheme} cannot be read: outcomes come from events alone")
         parts.board.up(RESULTS)
         await asyncio.Event().wait()  # there is nothing more to try
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except EXPECTED_FAULTS as error:
+        raise NoAnswerError(f"broker: {reason_of(error)}") from error
 
 
 class _Nowhere:

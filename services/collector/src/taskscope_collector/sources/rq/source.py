@@ -2,15 +2,19 @@
 
 import asyncio
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from taskscope_shared.clock import Clock
 from taskscope_shared.model import Engine, SourceStatus
+from taskscope_shared.requests import NoAnswerError, Place, WorkerFacts
 from taskscope_shared.settings import RqSource, SecretUnavailableError, resolve_url
 
 from taskscope_collector.observations import Counts, Health, Reconnected, Sink, View
 from taskscope_collector.redaction import Redactor
 from taskscope_collector.sources.faults import reason_of
 from taskscope_collector.sources.resp import RespConnection, RespError
+from taskscope_collector.sources.rq import asks
 from taskscope_collector.sources.rq.checking import check_rq
 from taskscope_collector.sources.rq.keys import Keys
 from taskscope_collector.sources.rq.ledger import Ledger
@@ -36,6 +40,8 @@ class RqSourceRunner:
         self._clock = clock
         self._limits = limits or Limits()
         self._ledger = Ledger()
+        self._keys = Keys(settings.key_prefix)
+        self._reads: RespConnection | None = None
         self.counts = Counts()
 
     async def run(self, sink: Sink, view: View) -> None:
@@ -69,12 +75,28 @@ class RqSourceRunner:
         """RQ has no events to switch off."""
         return 0
 
+    async def place(self, task_id: str, queue: str) -> Place:
+        """See `SourceRunner.place`."""
+        with _explained():
+            return await asks.place(self._connected(), self._keys, task_id, queue)
+
+    async def worker(self, name: str) -> WorkerFacts:
+        """See `SourceRunner.worker`."""
+        with _explained():
+            return await asks.worker_facts(self._connected(), self._keys, name, self._redactor)
+
+    def _connected(self) -> RespConnection:
+        if self._reads is None:
+            raise NoAnswerError("the collector is not connected to the server of the jobs")
+        return self._reads
+
     async def _session(self, sink: Sink, view: View, blind_since: float | None) -> str | None:
         """Watch until something fails; says what did, or None if another collector is the active one now."""
         changes = Changes(Keys(self._settings.key_prefix), self.counts)
         connections: Connections | None = None
         try:
             connections = await self._connect(changes)
+            self._reads = connections.reads
             if blind_since is not None:
                 sink.put([Reconnected(blind_since, self._clock.now())])
             session = Session(
@@ -92,6 +114,7 @@ class RqSourceRunner:
         except Exception as error:  # noqa: BLE001 - the source's own boundary: it goes on, and says why it was away
             return _reason(error)
         finally:
+            self._reads = None
             if connections is not None:
                 await _close(connections)
         return "the connection ended"
@@ -108,6 +131,14 @@ class RqSourceRunner:
         except BaseException:
             await reads.close()
             raise
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except (OSError, RespError) as error:
+        raise NoAnswerError(f"the server of the jobs: {reason_of(error)}") from error
 
 
 async def _close(connections: Connections) -> None:
