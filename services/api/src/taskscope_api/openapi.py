@@ -21,8 +21,9 @@ Json = dict[str, Any]
 DESCRIPTION = """\
 Times are RFC 3339 in UTC with milliseconds, durations seconds as numbers. What is null because it cannot be known says why in
 `unknown`. Lists come by pages: give `next_cursor` as `cursor`, with the same parameters, for the page behind. A parameter that
-may hold several values repeats, or holds them between commas; an
-empty one counts as left out, and one that a route does not take is an error. Errors are RFC 9457 problems, whose `field` names what is wrong. Every answer has an `X-Request-Id`: the one that was sent, or a new one.
+may hold several values (at most 100, of 512 characters) repeats, or holds them between commas; an empty one counts as left out,
+and one that a route does not take is an error. Errors are RFC 9457 problems, whose `field` names what is wrong. Every answer has
+an `X-Request-Id`: the one that was sent, or a new one.
 
 `WS /api/ws` pushes the same tasks as they change.
 """
@@ -92,6 +93,7 @@ class Provider(OpenAPIProvider):
         for path in paths.values():
             for operation in path.values():
                 self._complete(operation, view, rule)
+                _offer_parts(operation, components)
         return paths, components
 
     def _complete(self, operation: Json, view: Callable[..., Any], rule: Rule) -> None:
@@ -108,6 +110,27 @@ class Provider(OpenAPIProvider):
         for status in (*_declared(responses), *_implied(view, rule)):
             responses[str(status)] = problem_answers.reference_to(status)
         operation["responses"] = dict(sorted(responses.items()))
+
+
+def _offer_parts(operation: Json, components: Json) -> None:
+    """Where `fields` chooses members, items may have some of them alone."""
+    if all(one["name"] != "fields" for one in operation["parameters"]):
+        return
+    content = operation["responses"]["200"]["content"]["application/json"]
+    whole = content["schema"]
+    page = resolved(whole, components)
+    items = page["properties"]["items"]
+    row = resolved(items["items"], components)
+    row_part, page_part = f"{row['title']}Part", f"{page['title']}Part"
+    components[row_part] = {**_without(row, "required"), "title": row_part, "description": "The members that `fields` names."}
+    some = {**items, "items": {"$ref": REFERENCE.format(name=row_part)}}
+    properties = {**page["properties"], "items": some}
+    components[page_part] = {**page, "title": page_part, "description": "A page of parts.", "properties": properties}
+    content["schema"] = {"anyOf": [whole, {"$ref": REFERENCE.format(name=page_part)}]}
+
+
+def _without(schema: Json, name: str) -> Json:
+    return {key: value for key, value in schema.items() if key != name}
 
 
 def _declared(responses: Json) -> list[int]:
@@ -143,7 +166,7 @@ def parameter(name: str, place: str, schema: Json, components: Json) -> Json:
         "name": name,
         "in": place,
         "required": place == "path",
-        **({"allowEmptyValue": True} if place == "query" else {}),  # as forms send what was not filled in
+        **({"allowEmptyValue": True} if place == "query" and schema.get("type") != "array" else {}),  # as forms send it
         "description": f"{described}. For example `{name}={_written(schema['examples'][0])}`.",
         "schema": schema,
     }

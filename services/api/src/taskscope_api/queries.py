@@ -12,11 +12,13 @@ from taskscope_api.errors import ApiError
 from taskscope_api.filters import MAX_TEXT, MAX_VALUES
 from taskscope_api.sorting import DEFAULT_SORT, SORT_NAMES
 from taskscope_api.subscriptions import MAX_LIMIT
+from taskscope_api.wire import TaskRow
 
 DEFAULT_PAGE = 50
 
 Values = Annotated[list[str], msgspec.Meta(max_length=MAX_VALUES)]
 """Each at most `filters.MAX_LENGTH` long; an item of the list may be several of them, between commas."""
+Fields = list[Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(TaskRow.__struct_fields__)})]]
 Moment = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})] | float
 PageSize = Annotated[int, msgspec.Meta(ge=1, le=MAX_LIMIT, examples=[DEFAULT_PAGE])]
 Cursor = Annotated[str, msgspec.Meta(examples=["lQGrLXVwZGF0ZWRfYXQ"], extra_json_schema={"format": "cursor"})]
@@ -81,7 +83,7 @@ class TasksQuery(FilterQuery):
     ] = DEFAULT_SORT
     limit: Annotated[PageSize, says("Items of a page")] = DEFAULT_PAGE
     cursor: Annotated[Cursor | None, says("`next_cursor` of the page before, with the same parameters")] = None
-    fields: Annotated[Values | None, says("Members of the items; without it all", ["id", "state"])] = None
+    fields: Annotated[Fields | None, says("Members of the items; without it all", ["id", "state"])] = None
     format: Annotated[
         str | None,
         says("How the answer is written; without it as the Accept header says", "csv", enum=["json", "csv", "ndjson"]),
