@@ -22,8 +22,8 @@ DESCRIPTION = """\
 Times are RFC 3339 in UTC with milliseconds, durations seconds as numbers. What is null because it cannot be known says why in
 `unknown`. Lists come by pages: give `next_cursor` as `cursor`, with the same parameters, for the page behind. A parameter that
 may hold several values (at most 100, of 512 characters) repeats, or holds them between commas; an empty one counts as left out,
-and one that a route does not take is an error. Errors are RFC 9457 problems, whose `field` names what is wrong. Every answer has
-an `X-Request-Id`: the one that was sent, or a new one.
+and one that a route does not take is an error. Errors are RFC 9457 problems, whose `field` names what is wrong. Every answer
+has an `X-Request-Id`: the one that was sent, or a new one.
 
 `WS /api/ws` pushes the same tasks as they change.
 """

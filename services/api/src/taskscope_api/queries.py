@@ -123,10 +123,12 @@ def parameters(query: type[msgspec.Struct]) -> Parameters:
     """The request's parameters. Raises `ApiError` naming one that the route does not take, and those it does."""
     known = query.__struct_fields__
     given = request.args.to_dict(flat=False)
-    for name in given:
+    for name, values in given.items():
         if name not in known:
             there_are = f"it takes {', '.join(known)}" if known else "it takes none"
             raise ApiError.of_field(name, f"{name!r} is no parameter of {request.path}; {there_are}", "unknown-parameter")
+        if len(values) > MAX_VALUES:
+            raise ApiError.of_field(name, f"{name} is there {len(values)} times; at most {MAX_VALUES}")
     return given
 
 
