@@ -5,11 +5,13 @@ from dataclasses import dataclass, field
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from taskscope_collector import rollups
-from taskscope_collector.rollups import Bucket, Change, Contributions, Rollups, contributions
+from taskscope_collector.contributions import Contributions, contributions
+from taskscope_collector.rollups import Bucket, Change, Rollups
 from taskscope_shared.cells import Cell, decode_cell, merged
 from taskscope_shared.corrected import REMEMBERED, Corrected
-from taskscope_shared.model import Attempt, Engine, State, Task
+from taskscope_shared.model import HISTORY, Attempt, Engine, State, Task
 
 NOW = 1_800_000_000.0
 FINAL = [State.SUCCEEDED, State.FAILED, State.REVOKED, State.REJECTED, State.LOST]
@@ -97,10 +99,41 @@ async def test_a_corrected_task_replaces_what_it_contributed() -> None:
 
 async def test_an_attempt_that_falls_out_of_the_history_stays_counted() -> None:
     stored, rollup = Stored(), begun()
-    attempts = tuple(Attempt(number, State.RETRYING, finished_at=NOW) for number in range(1, 4))
-    await stored.write(rollup, [task(state=State.RUNNING, history=attempts[:2])], NOW)
-    await stored.write(rollup, [task(state=State.RUNNING, history=attempts[1:])], NOW)
-    assert stored.level(60)["source:"].counts[2] == 3
+    attempts = tuple(Attempt(number, State.RETRYING, finished_at=NOW) for number in range(1, HISTORY + 3))
+    for first in range(3):
+        await stored.write(rollup, [task(state=State.RUNNING, history=attempts[first : first + HISTORY])], NOW)
+    assert stored.level(60)["source:"].counts[2] == HISTORY + 2
+
+
+async def test_an_attempt_that_gets_another_number_is_counted_once() -> None:
+    stored, rollup = Stored(), begun()
+    first, second = (Attempt(number, State.RETRYING, finished_at=NOW) for number in (1, 2))
+    await stored.write(rollup, [task(state=State.RUNNING, history=(first,))], NOW)
+    await stored.write(rollup, [task(state=State.RUNNING, history=(second,))], NOW)  # one before it had been missed
+    assert stored.level(60)["source:"].counts[2] == 1
+
+
+async def test_an_attempt_whose_end_nobody_saw_ends_when_the_next_one_began_until_it_is_known() -> None:
+    stored, rollup = Stored(), begun()
+    lost = Attempt(1, State.LOST, received_at=NOW - 200, started_at=NOW - 190)
+    await stored.write(rollup, [task(state=State.RUNNING, started_at=NOW - 60, finished_at=None, history=(lost,))], NOW)
+    assert decode_cell(stored.cells[60, int(NOW - 60) // 60 * 60]["source:"]).total == 1
+    known = replace(lost, finished_at=NOW - 130)
+    await stored.write(rollup, [task(state=State.RUNNING, started_at=NOW - 60, finished_at=None, history=(known,))], NOW)
+    assert decode_cell(stored.cells[60, int(NOW - 60) // 60 * 60]["source:"]).total == 0
+    assert decode_cell(stored.cells[60, int(NOW - 130) // 60 * 60]["source:"]).total == 1
+
+
+def test_an_attempt_before_a_wait_ends_when_the_wait_began_or_when_it_was_last_seen() -> None:
+    ended = [
+        contributions(task(state=State.QUEUED, finished_at=None, sent_at=sent_at, history=(attempt,)))[0][1]
+        for sent_at, attempt in (
+            (NOW, Attempt(1, State.RETRYING, started_at=NOW - 9)),
+            (NOW - 20, Attempt(1, State.RETRYING, started_at=NOW - 9)),
+            (None, Attempt(1, State.RETRYING, received_at=NOW - 7)),
+        )
+    ]
+    assert ended == [NOW, NOW - 9, NOW - 7]
 
 
 async def test_after_a_restart_nothing_is_counted_twice() -> None:

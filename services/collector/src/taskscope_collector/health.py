@@ -12,6 +12,9 @@ from taskscope_collector.reduced import Reduced
 
 RATE_SECONDS = 5.0
 """Over so long the rate is an average."""
+UNCORRECTED = (
+    "{} tasks were corrected after they were evicted and what they had contributed was not known: charts do not show it"
+)
 LEAST_SECONDS = 1.0
 """Health that only counts on is written so often at most."""
 
@@ -28,6 +31,7 @@ class HealthReport:
         self._clock = clock
         self._received: deque[tuple[float, int]] = deque()
         self._written: Source | None = None
+        self.uncorrected = 0
 
     def count_with(self, counts: Counts) -> None:
         """The source was started (again): what it counted before is kept."""
@@ -48,8 +52,10 @@ class HealthReport:
     def now(self) -> Source:
         """The health."""
         now = self._clock.now()
+        source = self._state.source_health(now)
         return replace(
-            self._state.source_health(now),
+            source,
+            notes=(*source.notes, UNCORRECTED.format(self.uncorrected)) if self.uncorrected else source.notes,
             holder=self._holder,
             received=self._counted("received"),
             malformed=self._counted("malformed"),

@@ -4,16 +4,17 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TypeVar, cast
+from typing import Final, TypeVar, cast
 
 import msgspec
 from taskscope_shared import codec
 from taskscope_shared.model import Queue, Source, Task, Worker
 from taskscope_shared.store import Flush, Lease, Writer
 
+from taskscope_collector.contributions import Contributions, contributions
 from taskscope_collector.reduced import UNKNOWN, Drained, Reduced
-from taskscope_collector.reducer.record import Draft, Record
-from taskscope_collector.rollups import Change, Contributions, Rollups, contributions
+from taskscope_collector.reducer.record import Draft, Lane, Record
+from taskscope_collector.rollups import Change, Rollups
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +23,7 @@ FLUSH_BYTES = 4 * 1024 * 1024
 """Encoded tasks in one flush; what is more goes with the next."""
 NAMES = 10_000
 """Names of workers and queues that went and wait to be removed."""
+_GONE: Final = Lane.GONE
 SLICE = 500
 """Tasks encoded before others may run: about 2 ms."""
 
@@ -100,6 +102,8 @@ class Outbox:
         self._rollups = rollups
         self.outgoing = Outgoing()
         self.unencodable = 0
+        # Evicted tasks whose contribution changed, or was not counted yet, where what is counted of them is not known.
+        self.uncorrected = 0
 
     async def fill(self, lease: Lease, seq: int, now: float, health: Callable[[bool], Source | None]) -> Prepared:
         """The next flush; `health` is asked, with whether it changed, for the health that goes with it.
@@ -142,6 +146,9 @@ class Outbox:
         encode, written = codec.encode, prepared.written
         for index, record in enumerate(records):
             draft = record.draft
+            if record.lane is _GONE:
+                written.append((record, contributions(cast("Task", draft))))
+                continue
             draft.epoch = epoch
             draft.seq = seq
             try:
@@ -167,6 +174,7 @@ class Outbox:
         stored = await self._stored(prepared, lease.source)
         if stored and lease.complete:
             _leave_out(prepared, stored)
+        self._leave_graves(prepared, stored)
         changes = []
         for record, after in prepared.written:
             id_ = record.draft.id
@@ -178,6 +186,12 @@ class Outbox:
                 changes.append(Change(id_, before, after))
         staged = await self._rollups.stage(changes, now, partial(self._store.load_cells, lease.source))
         prepared.flush.cells, prepared.flush.meta = staged.cells, staged.meta
+
+    def _leave_graves(self, prepared: Prepared, stored: dict[str, Task]) -> None:
+        """Leave out evicted tasks of which nobody knows any more what they contributed: it is not guessed, but counted."""
+        kept = [each for each in prepared.written if not _is_lost(each[0], stored)]
+        self.uncorrected += len(prepared.written) - len(kept)
+        prepared.written = kept
 
     async def _stored(self, prepared: Prepared, source: str) -> dict[str, Task]:
         """The stored versions of those tasks that somebody else may have written."""
@@ -191,11 +205,15 @@ def _leave_out(prepared: Prepared, stored: dict[str, Task]) -> None:
     for record, after in prepared.written:
         task = stored.get(record.draft.id)
         if task is not None and _is_same(record.draft, task):
-            del prepared.flush.tasks[task.id]
+            prepared.flush.tasks.pop(task.id, None)
             record.contributed = contributions(task)
         else:
             kept.append((record, after))
     prepared.written = kept
+
+
+def _is_lost(record: Record, stored: dict[str, Task]) -> bool:
+    return record.lane is _GONE and record.contributed is UNKNOWN and record.draft.id not in stored
 
 
 def _is_same(draft: Draft, task: Task) -> bool:

@@ -15,6 +15,7 @@ UNKNOWN: tuple[object, ...] = ("unknown",)
 class Drained(Protocol):
     """What changed since the last drain."""
 
+    # Those that were evicted (`Lane.GONE`) are not written: what they contribute may have changed.
     @property
     def tasks(self) -> Sequence[Record]: ...  # noqa: D102
     @property
@@ -55,7 +56,7 @@ class Reduced(View, Protocol):
         ...
 
     def mark_all(self) -> None:
-        """Everything has to be written anew."""
+        """Everything has to be written anew; what evicted tasks contributed is not known any more."""
         ...
 
     def source_health(self, now: float) -> Source:

@@ -1,6 +1,6 @@
 """What ended, summed up by period and label, for charts that never read tasks.
 
-What a task contributes is a pure function of it (`contributions`), so a corrected task is simply what it contributes now minus
+What a task contributes is a pure function of it (`contributions.py`), so a corrected task is what it contributes now minus
 what it contributed when it was last written. `docs/architecture.md` ("Rollups") says where it goes.
 """
 
@@ -25,7 +25,10 @@ from taskscope_shared.cells import (
 )
 from taskscope_shared.corrected import FIELD, Corrected
 from taskscope_shared.keys import ROLLUP_SECONDS
-from taskscope_shared.model import FINISHED, State, Task
+from taskscope_shared.model import HISTORY, State
+
+from taskscope_collector.contributions import Contribution, Contributions
+from taskscope_collector.contributions import contributions as contributions  # noqa: PLC0414 - what is summed up, under one name
 
 MINUTE, FIVE, HOUR = sorted(ROLLUP_SECONDS)
 LABELS = {"name": 500, "queue": 200, "worker": 500, "source": 1}
@@ -45,51 +48,8 @@ _FAILED = OUTCOME_OF[State.FAILED]
 
 Bucket = tuple[int, int]
 """(resolution, start), both seconds."""
-Contribution = tuple[int, float, int, float | None, float | None, str | None, str, str | None, str | None, str | None]
-"""(attempt, ended at, index of outcome, runtime, wait, name, kind, queue, worker, exception type)"""
-Contributions = tuple[Contribution, ...]
 Load = Callable[[Mapping[Bucket, Sequence[str]]], Awaitable[dict[tuple[int, int, str], bytes]]]
 """`Writer.load_cells` of one source."""
-
-
-def contributions(task: Task) -> Contributions:
-    """What `task` contributes: its ended attempts, one each. A pure function of what is stored of it."""
-    history = task.history
-    if task.state not in FINISHED:
-        return tuple(_of_attempts(task)) if history else ()
-    number = max(task.attempts, history[-1].number + 1 if history else 1)
-    own: Contribution = (
-        number,
-        task.updated_at if task.finished_at is None else task.finished_at,
-        OUTCOME_OF[task.state],
-        task.runtime_seconds,
-        task.wait_seconds,
-        task.name,
-        task.kind,
-        task.queue,
-        task.worker,
-        task.exception_type,
-    )
-    return (*_of_attempts(task), own) if history else (own,)
-
-
-def _of_attempts(task: Task) -> Iterable[Contribution]:
-    for attempt in task.history:
-        outcome, at = OUTCOME_OF.get(attempt.state), attempt.finished_at
-        if outcome is None or at is None:
-            continue
-        yield (
-            attempt.number,
-            at,
-            outcome,
-            attempt.runtime_seconds,
-            attempt.wait_seconds,
-            task.name,
-            task.kind,
-            task.queue,
-            attempt.worker or task.worker,
-            attempt.exception_type,
-        )
 
 
 class Change(msgspec.Struct, gc=False):
@@ -114,7 +74,7 @@ Delta = tuple[str, Contribution, int]
 
 
 def deltas(changes: Iterable[Change]) -> list[Delta]:
-    """What has to be taken back and added. An attempt that merely fell out of the task's history stays counted."""
+    """What has to be taken back and added. An attempt that merely fell out of a full history stays counted."""
     found: list[Delta] = []
     for change in changes:
         before, after = change.before, change.after
@@ -122,7 +82,7 @@ def deltas(changes: Iterable[Change]) -> list[Delta]:
             for each in after:
                 found.append((change.id, each, 1))  # noqa: PERF401 - one, nearly always: a comprehension costs twice as much
         elif before != after:
-            oldest = after[0][0] if after else 0
+            oldest = after[0][0] if len(after) >= HISTORY else 0
             found += [(change.id, each, -1) for each in before if each not in after and each[0] >= oldest]
             found += [(change.id, each, 1) for each in after if each not in before]
     return found

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 
 from taskscope_collector.reduced import UNKNOWN, Drained
-from taskscope_collector.reducer.record import Record
+from taskscope_collector.reducer.record import Lane, Record
 
 LIMIT = 200_000
 """Tasks remembered; those that changed longest ago are forgotten first, and counted."""
@@ -25,7 +25,8 @@ class Recent:
         """Take what changed at `now`, which only goes forward."""
         for record in changes.tasks:
             record.contributed = UNKNOWN
-            self._put(record.draft.id, now, record)
+            if record.lane is not Lane.GONE:
+                self._put(record.draft.id, now, record)
         for id_ in changes.removed:
             self._put(id_, now, None)
 

@@ -15,6 +15,7 @@ from taskscope_collector.health import HealthReport
 from taskscope_collector.lease import LeaseKeeper
 from taskscope_collector.outbox import Outbox, Prepared
 from taskscope_collector.reduced import UNKNOWN, Reduced
+from taskscope_collector.reducer.record import Lane
 from taskscope_collector.rollups import Rollups
 from taskscope_collector.standby import Recent
 
@@ -203,10 +204,12 @@ class SourceWriter:
         """What is stored of any task is another's doing from now on. The ids of all tasks; 0.3 us each."""
         self._state.mark_all()
         changes = self._state.drain()
-        for record in changes.tasks:
+        kept = [record for record in changes.tasks if record.lane is not Lane.GONE]
+        for record in kept:
             record.contributed = UNKNOWN
+        self._outbox.uncorrected += len(changes.tasks) - len(kept)
         self._outbox.outgoing.add(changes)
-        return {record.draft.id for record in changes.tasks}
+        return {record.draft.id for record in kept}
 
     # ---------------------------------------------------------------------------------------------------------- flush
 
@@ -236,6 +239,7 @@ class SourceWriter:
     async def _fill(self) -> None:
         self.changed.clear()
         prepared = await self._outbox.fill(self._leased(), self._seq + 1, self._clock.now(), self._health.due)
+        self._health.uncorrected = self._outbox.uncorrected
         self._more = prepared.more
         prepared.flush.complete = not (self._rewriting and prepared.more)
         if prepared.empty and not self._rewriting:

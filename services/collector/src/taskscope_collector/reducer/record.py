@@ -3,6 +3,7 @@
 from enum import IntEnum
 
 import msgspec
+from msgspec.structs import replace
 from taskscope_shared.model import Attempt, Engine, Progress, State, Task
 
 from taskscope_collector.observations import TaskObservation
@@ -141,6 +142,15 @@ class Record(msgspec.Struct, gc=False):
         self.stage = Stage.OTHER
         self.args_hash = self.clock = 0
         self.pid = None
+
+    def strip(self) -> None:
+        """Keep what tells its contributions alone: a task that was evicted is never shown again."""
+        draft = self.draft
+        draft.args = draft.kwargs = draft.result = draft.exception = draft.traceback = None
+        draft.root_id = draft.parent_id = draft.group_id = draft.trace_id = draft.detail = None
+        draft.progress, draft.children = None, ()
+        if draft.history:
+            draft.history = tuple(replace(attempt, exception=None) for attempt in draft.history)
 
     def remember(self) -> list[Fact]:
         """The facts, to add one; a settled task starts again from what it was folded to."""

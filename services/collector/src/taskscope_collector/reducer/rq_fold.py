@@ -75,6 +75,13 @@ def signature(job: JobSeen) -> tuple[object, ...]:
     )
 
 
+def last_moment(job: JobSeen) -> float:
+    """When an ended job ended, else the last that is known to have happened to it, else when it was read."""
+    ended = _stored_at(job) if job.ended_at is None else job.ended_at
+    known = (ended, job.result_ended_at, job.started_at, job.enqueued_at, job.created_at, job.at)
+    return next(moment for moment in known if moment is not None)
+
+
 def thin_out(facts: list[Fact]) -> list[Fact]:
     """Of a stretch of readings that say the same, the first and the last (which has the newest progress and heartbeat)."""
     seen = by_time([fact for fact in facts if type(fact) is JobSeen])

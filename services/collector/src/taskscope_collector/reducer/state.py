@@ -37,6 +37,7 @@ from taskscope_collector.reducer.watch import Watch
 from taskscope_collector.reducer.workers import Workers
 
 OPEN_LIMIT = 5_000
+GIVEN_UP = "{} tasks were evicted before they could be written: charts do not show them"
 
 
 class ReducerSettings(msgspec.Struct, frozen=True):
@@ -53,7 +54,7 @@ class ReducerSettings(msgspec.Struct, frozen=True):
 
 
 class Changes(msgspec.Struct):
-    """What changed since the last drain."""
+    """What changed since the last drain; `tasks` that were evicted (`Lane.GONE`) only change what they contribute."""
 
     tasks: list[Record] = []
     removed: list[str] = []
@@ -181,8 +182,7 @@ class SourceState:
         while dirty and (limit is None or len(changes.tasks) < limit):
             record = dirty.popleft()
             record.dirty = False
-            if record.lane is not Lane.GONE:
-                changes.tasks.append(record)
+            changes.tasks.append(record)
         changes.workers, changes.removed_workers = self._workers.drain()
         changes.queues, changes.removed_queues = self._queues.drain()
         changes.health_changed, self._health_changed = self._health_changed, False
@@ -191,13 +191,13 @@ class SourceState:
     def remark(self, records: Iterable[Record], removed: Iterable[str]) -> None:
         """Put back tasks that were drained but could not be written."""
         for record in records:
-            if record.lane is not Lane.GONE:
-                self._books.mark(record)
+            self._books.mark(record)
         self._books.removed += [id_ for id_ in removed if id_ not in self._books.records]
         self._health_changed = True
 
     def mark_all(self) -> None:
-        """Everything is to be written anew."""
+        """Everything is to be written anew; evicted tasks are corrected no more, since what is stored is another's doing."""
+        self._books.close_graves()
         for record in self._books.records.values():
             self._books.mark(record)
         self._workers.changed.update(dict.fromkeys(self._workers.seen))
@@ -210,6 +210,8 @@ class SourceState:
             self._tasks.load(task)
         self._workers.load(workers)
         self._queues.load(queues)
+        if not self._is_loaded:
+            self._books.look_back()
         self._is_loaded = True
 
     def source_health(self, now: float) -> Source:
@@ -220,7 +222,7 @@ class SourceState:
             engine=self._engine,
             status=health.status,
             reason=health.reason,
-            notes=health.notes,
+            notes=(*health.notes, GIVEN_UP.format(books.given_up)) if books.given_up else health.notes,
             since=self._since,
             transport=health.transport,
             events=health.events,

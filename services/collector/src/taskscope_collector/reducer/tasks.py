@@ -29,6 +29,14 @@ from taskscope_collector.reducer.runs import SLACK_SECONDS, Folding
 
 FACTS = 64
 """Facts kept of a task that does not end; beyond that it is folded into its base."""
+LAST = {
+    "task-succeeded": Lane.FINISHED,
+    "task-revoked": Lane.FINISHED,
+    "task-rejected": Lane.FINISHED,
+    "task-failed": Lane.FAILED,
+}
+"""Events that end a task; one that comes alone for an unknown task may be late for one that was evicted."""
+LAST_RESULTS = {"SUCCESS": Lane.FINISHED, "REVOKED": Lane.FINISHED, "REJECTED": Lane.FINISHED, "FAILURE": Lane.FAILED}
 EARLY = 10_000
 """Tasks not seen yet about which something was concluded already."""
 
@@ -85,10 +93,18 @@ class Tasks:
             kinds = RANK.keys() & {event.type for event in life}
             if not kinds or (kinds == {"task-sent"} and not self._books.has_room_to_wait()):
                 return None
+        if kind in LAST and life[0].type in LAST and id_ not in self._books.graves and self._is_too_old(life[-1]):
+            return None
         return self._new(id_)
+
+    def _is_too_old(self, event: TaskEvent) -> bool:
+        return self._books.is_too_old(LAST[event.type], event.at)
 
     def result(self, result: TaskResult) -> None:
         """What a result backend stored."""
+        lane = LAST_RESULTS.get(result.status)
+        if lane is not None and self._is_unknown(result.id) and self._books.is_too_old(lane, result.at):
+            return
         record = self._record(result.id)
         if record is not None and not self._fast.result(result, record):
             self.add(record, result)
@@ -112,9 +128,15 @@ class Tasks:
         """A message in a queue or the hash of a job, if there is room for what may only wait."""
         if fact.id not in self._books.records and _only_waits(fact) and not self._books.has_room_to_wait():
             return
+        if type(fact) is JobSeen and fact.status in rq_fold.ENDED and self._is_unknown(fact.id) and self._is_past(fact):
+            return
         record = self._record(fact.id)
         if record is not None:
             self.add(record, fact)
+
+    def _is_past(self, job: JobSeen) -> bool:
+        lane = Lane.FAILED if job.status == "failed" else Lane.FINISHED
+        return self._books.is_too_old(lane, rq_fold.last_moment(job))
 
     def inference(self, fact: TaskMissing | TaskRedelivered | JobGone | JobAbandoned) -> None:
         """A conclusion makes no task; it waits until something is seen of it."""
@@ -129,7 +151,13 @@ class Tasks:
     def _record(self, id_: str) -> Record | None:
         return self._books.records.get(id_) or self._new(id_)
 
+    def _is_unknown(self, id_: str) -> bool:
+        return id_ not in self._books.records and id_ not in self._books.graves
+
     def _new(self, id_: str) -> Record | None:
+        grave = self._books.disturbed(id_)
+        if grave is not None:
+            return grave
         if self._books.is_evicted(id_):
             return None
         record = self._books.add(Draft(id_, self._source, self._engine, State.QUEUED))
@@ -159,7 +187,7 @@ class Tasks:
         before.updated_at = draft.updated_at  # that it was seen again is no news
         if draft != before or record.lane is Lane.NEW:
             self._books.touch(record)
-        if draft.state in FINISHED:
+        if draft.state in FINISHED or record.lane is Lane.GONE:
             self._books.fresh.append(record)
         elif len(facts) > FACTS:
             record.base, record.facts = draft_of(draft), []
@@ -168,6 +196,7 @@ class Tasks:
         """A task as it was written before a restart; it does not count as changed."""
         if task.id in self._books.records:
             return
+        self._books.exhume(task.id)
         record = self._books.add(draft_of(task))
         record.dirty = True
         self._books.touch(record)
