@@ -18,6 +18,7 @@ from taskscope_collector.observations import (
 )
 from taskscope_collector.reducer.record import Draft, Record, draft_of
 from taskscope_shared.model import Engine, Queue, Source, SourceStatus, State, Task, Worker
+from taskscope_shared.requests import Place, WorkerFacts
 
 STATES = {
     "task-sent": State.QUEUED,
@@ -180,3 +181,9 @@ class TinySource:
 
     async def events_off(self) -> int:
         return 0
+
+    async def place(self, task_id: str, queue: str) -> Place:
+        return Place(position=len(task_id), depth=len(queue))
+
+    async def worker(self, name: str) -> WorkerFacts:
+        return WorkerFacts(registered=[name])
