@@ -14,7 +14,7 @@ from taskscope_api import problem_answers
 from taskscope_api.errors import MEDIA_TYPE, Problem
 from taskscope_api.principals import ROLE_ATTRIBUTE, Role, View
 from taskscope_api.queries import PathParameters
-from taskscope_api.schema_examples import REFERENCE, example_of, resolved
+from taskscope_api.schema_examples import REFERENCE, Schema, example_of, resolved
 
 Json = dict[str, Any]
 
@@ -129,7 +129,7 @@ def _offer_parts(operation: Json, components: Json) -> None:
     content["schema"] = {"anyOf": [whole, {"$ref": REFERENCE.format(name=page_part)}]}
 
 
-def _without(schema: Json, name: str) -> Json:
+def _without(schema: Schema, name: str) -> Json:
     return {key: value for key, value in schema.items() if key != name}
 
 
@@ -166,7 +166,7 @@ def parameter(name: str, place: str, schema: Json, components: Json) -> Json:
         "name": name,
         "in": place,
         "required": place == "path",
-        **({"allowEmptyValue": True} if place == "query" and schema.get("type") != "array" else {}),  # as forms send it
+        **({"allowEmptyValue": True} if place == "query" else {}),  # as forms send it
         "description": f"{described}. For example `{name}={_written(schema['examples'][0])}`.",
         "schema": schema,
     }

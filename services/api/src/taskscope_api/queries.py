@@ -29,6 +29,7 @@ class PathParameters(msgspec.Struct):
 
     task_id: Annotated[str, says("The task's id", "6f1d2c")]
     source: Annotated[str, says("The source's name", "archivist")]
+    name: Annotated[str, says("The worker's name", "celery@encoder-1")]
 
 
 class FilterQuery(msgspec.Struct):
