@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 from taskscope_shared.model import GROUP_OF, Group, Position, Queue, Source, State, Task, Worker
 
-from taskscope_api.columns import Mask, Rows
+from taskscope_api.columns import Mask, Rows, keep_freed_memory
 from taskscope_api.described import Count, says
 from taskscope_api.facets import Facets, facets
 from taskscope_api.filters import Matcher
@@ -93,6 +93,7 @@ class LiveView:
     """All sources' replicas. `on_change(urgent)` is called after a change; `stale` says why a source may be behind."""
 
     def __init__(self) -> None:
+        keep_freed_memory()
         self.replicas: dict[str, Replica] = {}
         self.stale: dict[str, str] = {}
         self.store_lost = False

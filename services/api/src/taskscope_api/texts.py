@@ -2,8 +2,8 @@
 
 Each text has a signature, a bit for each of its trigrams: a word whose bits are not all set cannot be in it. What is left is
 looked at, in slices; the verdict is kept until the text changes, so that a further page, or a window's next look, judges only
-what is new. Signatures are made when somebody searches for the first time. Worst case: a word that all of 100,000 texts have,
-or one of less than three bytes, takes some 0.2 s the first time, in slices of a few milliseconds.
+what is new. Signatures are made when somebody searches for the first time: 1 s for 100,000. Worst case: a word that all of 100,000 texts
+have, or one of less than three bytes, takes some 0.4 s the first time, in slices of a few milliseconds.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,9 +15,9 @@ from taskscope_api.columns import Rows, grown
 
 SIGNATURE_BITS = 2048
 _SHIFT = np.uint32(32 - SIGNATURE_BITS.bit_length() + 1)
-SLICE = 1000
-"""Texts signed or looked at between two yields: 2 to 5 ms."""
-SIGN_AT = 500
+SLICE = 300
+"""Texts signed or looked at between two yields: 1 to 4 ms."""
+SIGN_AT = 300
 """Texts that changed are signed once so many wait."""
 MAX_WORDS = 64
 """Words whose verdicts are kept: a byte a task each."""
