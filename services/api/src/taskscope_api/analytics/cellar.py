@@ -82,7 +82,10 @@ class Cellar:
         closed = tuple(bucket for bucket in buckets if marks.closed(bucket))
         opened = tuple(bucket for bucket in buckets if not marks.closed(bucket))
         parts = [await self._sum(source, marginal, part, marks, is_closed=part is closed) for part in (closed, opened) if part]
-        return parts[0] if len(parts) == 1 else joined(parts)
+        if len(parts) == 1:
+            return parts[0]
+        await asyncio.sleep(0)
+        return joined(parts)
 
     async def cells(self, source: str, wanted: Wanted, marks: Marks) -> AsyncIterator[tuple[Bucket, dict[str, bytes]]]:
         """The cells of each bucket with the fields asked for (none: all), as they are stored."""

@@ -218,3 +218,8 @@ class AnalyticsQuery(msgspec.Struct):
         20
     )
     groups: Annotated[int, msgspec.Meta(ge=1, le=500), says("How many of the largest groups are listed", 200)] = 200
+    format: Annotated[
+        str | None,
+        says("How the answer is written; without it as the Accept header says", "csv", enum=["json", "csv", "ndjson"]),
+    ] = None
+    table: Annotated[str, says("What the lines of a csv or ndjson are", "series", enum=["groups", "series"])] = "groups"

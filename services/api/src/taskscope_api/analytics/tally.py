@@ -1,11 +1,14 @@
 """Sums of cells, fast: thousands of them are added for one answer. All durations are seconds, sums microseconds."""
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
 import msgspec
 from taskscope_shared.cells import (
     CELL,
+    EXAMPLES,
     GAMMA,
     OUTCOMES,
     TOP_BUCKET,
@@ -68,9 +71,9 @@ class Tally:
             self._sum(other.counts, other.runtime.buckets, other.runtime.sum_us, other.wait.buckets, other.wait.sum_us)
         else:
             self._sum(other.counts, other.runtime, other.runtime_us, other.wait, other.wait_us)
-        if other.slowest:
+        if other.slowest and (len(self.slowest) < EXAMPLES or _slowness(other.slowest[0]) >= _slowness(self.slowest[-1])):
             self.slowest = keep_slowest([*self.slowest, *other.slowest])
-        if other.failed:
+        if other.failed and (len(self.failed) < EXAMPLES or other.failed[0].at >= self.failed[-1].at):
             self.failed = keep_latest([*self.failed, *other.failed])
         self.kind = self.kind or other.kind
 
@@ -80,6 +83,10 @@ class Tally:
         _merge(self.wait, wait)
         self.runtime_us += runtime_us
         self.wait_us += wait_us
+
+
+def _slowness(example: Example) -> float:
+    return example.seconds or 0.0
 
 
 def _merge(into: dict[int, int], more: dict[int, int]) -> None:
@@ -96,16 +103,9 @@ def durations(buckets: dict[int, int], sum_us: int) -> Durations:
     count = sum(buckets.values())
     if count <= 0:
         return NOTHING
-    ranks = [q * (count - 1) for q in QUANTILES]
-    found: list[float] = []
-    seen = 0
     ordered = sorted(buckets)
-    for bucket in ordered:
-        seen += buckets[bucket]
-        while len(found) < len(ranks) and ranks[len(found)] < seen:
-            found.append(SECONDS[bucket])
-        if len(found) == len(ranks):
-            break
+    seen = list(accumulate(map(buckets.__getitem__, ordered)))
+    found = [SECONDS[ordered[bisect_right(seen, q * (count - 1))]] for q in QUANTILES]
     return Durations(count, round(sum_us / 1e6 / count, 6), found[0], found[1], found[2], sum_us)
 
 

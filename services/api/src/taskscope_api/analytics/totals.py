@@ -128,7 +128,8 @@ def _of_durations(found: Sequence[Durations | None]) -> tuple[list[float | None]
 
 def rest(total: Sequence[Point | None], lines: Sequence[Sequence[Point | None]], *, measured: bool = True) -> Columns:
     """What is in `total` and in none of the lines. Counts and sums can be subtracted; quantiles of it are not made."""
-    points = [_without(point, [line[index] for line in lines]) for index, point in enumerate(total)]
+    others = zip(*lines, strict=True) if lines else [()] * len(total)
+    points = [_without(point, parts) for point, parts in zip(total, others, strict=True)]
     found = columns(points, measured=measured)
     return msgspec.structs.replace(
         found, runtime_p50=None, runtime_p95=None, runtime_p99=None, wait_p50=None, wait_p95=None, wait_p99=None
@@ -136,18 +137,17 @@ def rest(total: Sequence[Point | None], lines: Sequence[Sequence[Point | None]],
 
 
 def _without(point: Point | None, others: Sequence[Point | None]) -> Point | None:
-    if point is None or any(each is None for each in others):
+    known = [each for each in others if each is not None]
+    if point is None or len(known) < len(others):
         return None
-    counts = tuple(
-        whole - sum(parts) for whole, *parts in zip(point.counts, *(each.counts for each in others if each), strict=True)
+    counts = tuple(whole - sum(parts) for whole, *parts in zip(point.counts, *(each.counts for each in known), strict=True))
+    return Point(
+        counts, _less(point.runtime, [each.runtime for each in known]), _less(point.wait, [each.wait for each in known])
     )
-    runtime = _less(point.runtime, [each.runtime for each in others if each is not None])
-    wait = _less(point.wait, [each.wait for each in others if each is not None])
-    return Point(counts, runtime, wait)
 
 
 def _less(whole: Durations, parts: Sequence[Durations]) -> Durations:
-    count = whole.known - sum(part.known for part in parts)
-    sum_us = whole.sum_us - sum(part.sum_us for part in parts)
-    mean = round(sum_us / 1e6 / count, 6) if count > 0 else None
-    return Durations(count, mean, None, None, None, sum_us)
+    number = whole.known - sum([part.known for part in parts])
+    sum_us = whole.sum_us - sum([part.sum_us for part in parts])
+    mean = round(sum_us / 1e6 / number, 6) if number > 0 else None
+    return Durations(number, mean, None, None, None, sum_us)

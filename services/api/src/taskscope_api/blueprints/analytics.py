@@ -7,8 +7,12 @@ from taskscope_shared.store import Reader
 from taskscope_api.analytics.desk import Desk
 from taskscope_api.analytics.question import question
 from taskscope_api.analytics.rows import Analytics, AnalyticsQuery
-from taskscope_api.answers import answer
+from taskscope_api.answers import KEPT
 from taskscope_api.errors import Problem
+from taskscope_api.export_analytics import export_analytics, table_asked
+from taskscope_api.export_rows import Format
+from taskscope_api.exports import format_asked
+from taskscope_api.openapi import also_as
 from taskscope_api.principals import Role, principal, requires
 from taskscope_api.queries import parameters
 from taskscope_api.services import Services
@@ -26,13 +30,22 @@ def analytics_blueprint(services: Services, reader: Reader) -> Blueprint:
     @requires(Role.VIEWER, services.access)
     @document_querystring(AnalyticsQuery)
     @document_response(Analytics)
+    @also_as(
+        "text/csv", "start,end,group_by,group,attempts\r\n2026-03-01T09:30:00.000Z,2026-03-02T09:30:00.000Z,name,vod,12\r\n"
+    )
+    @also_as("application/x-ndjson", '{"start":"2026-03-01T09:30:00.000Z","group":"vod","attempts":12}\n')
+    @document_response(Problem, 406)
+    @document_response(Problem, 429)
     @document_response(Problem, 503)
     async def analytics() -> Response:
-        """What ended in a window: rates, durations, series and trends, by name, kind, queue, worker or source."""
+        """What ended in a window: rates, durations, series and trends, by name, kind, queue, worker or source.
+
+        With `format` csv or ndjson, or such an Accept header: a line for each group, or for each point of the series.
+        """
         asked = question(parameters(AnalyticsQuery), services.clock.now())
-        found = await desk.answer(asked, principal().sources)
-        response = answer(found)
-        if found.stale:
+        given = await desk.answer(asked, principal().sources)
+        response = Response(given.body, content_type="application/json", headers={"Cache-Control": KEPT})
+        if given.answer.stale:
             response.headers[STALE_HEADER] = "true"
         return response
 
