@@ -4,13 +4,14 @@ A row is a msgspec Struct or a mapping; a column is the name of a member.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from math import isfinite
 from operator import attrgetter
 from typing import Any, Protocol
 
 import msgspec
+from msgspec.structs import astuple
 
 BLANKS = " \t\n\r\v\f\0\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000\ufeff\xad\u2060" + "".join(
     map(chr, [*range(0x2000, 0x2010)])
@@ -96,7 +97,7 @@ class CsvWriter:
 
     def __init__(self, columns: Sequence[str]) -> None:
         self._columns = tuple(columns)
-        self._values = _values_of(self._columns)
+        self._values = _Values(self._columns)
 
     def header(self) -> bytes:
         """The names of the columns."""
@@ -116,7 +117,7 @@ class NdjsonWriter:
 
     def __init__(self, columns: Sequence[str] | None) -> None:
         self._columns = None if columns is None else tuple(columns)
-        self._values = _values_of(self._columns or ())
+        self._values = _Values(self._columns or ())
 
     def header(self) -> bytes:
         """Nothing."""
@@ -130,19 +131,28 @@ class NdjsonWriter:
         return _encoder.encode_lines([dict(zip(columns, values(row), strict=True)) for row in rows])
 
 
-def _values_of(columns: tuple[str, ...]) -> Callable[[Row], Iterable[object]]:
+class _Values:
     """Takes a row's values. A mapping without a column has None there."""
-    members = attrgetter(*columns) if columns else None
-    single = len(columns) == 1
 
-    def values(row: Row) -> Iterable[object]:
-        if isinstance(row, Mapping):
+    def __init__(self, columns: tuple[str, ...]) -> None:
+        self._columns = columns
+        self._members = attrgetter(*columns) if columns else None
+        self._kind: type[msgspec.Struct] | None = None
+        self._leads = False
+
+    def __call__(self, row: Row) -> Iterable[object]:
+        """In the order of the columns."""
+        columns, members = self._columns, self._members
+        if not isinstance(row, msgspec.Struct):
             return [row.get(column) for column in columns]
+        if self._kind is not type(row):
+            self._kind = type(row)
+            self._leads = row.__struct_fields__[: len(columns)] == columns
+        if self._leads:  # as most do, and faster
+            return astuple(row)[: len(columns)]
         if members is None:
             return ()
-        return (members(row),) if single else members(row)
-
-    return values
+        return members(row) if len(columns) > 1 else (members(row),)
 
 
 def flat(row: Row) -> dict[str, object]:

@@ -42,9 +42,14 @@ def analytics_blueprint(services: Services, reader: Reader) -> Blueprint:
 
         With `format` csv or ndjson, or such an Accept header: a line for each group, or for each point of the series.
         """
-        asked = question(parameters(AnalyticsQuery), services.clock.now())
+        query = parameters(AnalyticsQuery)
+        format_, table = format_asked(query), table_asked(query)
+        asked = question(query, services.clock.now())
         given = await desk.answer(asked, principal().sources)
-        response = Response(given.body, content_type="application/json", headers={"Cache-Control": KEPT})
+        if format_ is Format.JSON:
+            response = Response(given.body, content_type="application/json", headers={"Cache-Control": KEPT, "Vary": "Accept"})
+        else:
+            response = await export_analytics(services.exports, services.clock, given.answer, format_, table)
         if given.answer.stale:
             response.headers[STALE_HEADER] = "true"
         return response
