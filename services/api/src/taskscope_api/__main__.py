@@ -13,6 +13,7 @@ import uvicorn
 from taskscope_shared import settings, telemetry
 from taskscope_shared.clock import SystemClock
 from taskscope_shared.heap import freeze
+from taskscope_shared.redis_requests import RedisAsker
 from taskscope_shared.redis_store import RedisStore
 from taskscope_shared.settings import Settings, SettingsError
 
@@ -61,12 +62,14 @@ def _refuse(text: str) -> NoReturn:
 async def _serve(configured: Settings) -> None:
     clock = SystemClock()
     store = RedisStore.from_settings(configured, clock)
+    asker = RedisAsker.from_settings(configured)
     try:
-        config = server_config(create_app(configured, store, clock), configured)
+        config = server_config(create_app(configured, store, clock, asker=asker), configured)
         config.load()
         freeze()
         await uvicorn.Server(config).serve()
     finally:
+        await asker.close()
         await store.close()
 
 

@@ -6,6 +6,7 @@ import msgspec
 from taskscope_shared.model import Attempt, State, Task
 from taskscope_shared.reasons import unknown_attempt_fields
 
+from taskscope_api.asking import PlaceRow
 from taskscope_api.described import Count, Seconds, Time, says
 from taskscope_api.wire import TaskRow, row_fields, with_times
 
@@ -34,9 +35,10 @@ class TaskDetail(TaskRow, kw_only=True):
     history: Annotated[list[AttemptRow], says("The attempts before the current one, oldest first; of many, the latest 20")]
     history_left_out: Annotated[Count, says("Attempts that came before those in `history`", 0)]
     attempt: Annotated[AttemptRow | None, says("The current or last attempt; null while no worker has the task")]
+    place: Annotated[PlaceRow | None, says("Its place in its queue, asked for now; null for a task that does not wait")]
 
 
-def task_detail(task: Task) -> TaskDetail:
+def task_detail(task: Task, place: PlaceRow | None) -> TaskDetail:
     """TASK whole."""
     return TaskDetail(
         *row_fields(task, None),
@@ -44,6 +46,7 @@ def task_detail(task: Task) -> TaskDetail:
         history=[_row(attempt, task) for attempt in task.history],
         history_left_out=max(task.history[0].number - 1, 0) if task.history else 0,
         attempt=_current(task),
+        place=place,
     )
 
 

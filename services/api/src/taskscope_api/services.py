@@ -3,6 +3,7 @@
 import msgspec
 from taskscope_shared.clock import Clock
 
+from taskscope_api.asking import Asking
 from taskscope_api.exports import Exports
 from taskscope_api.fleet import Fleet
 from taskscope_api.hub import Hub
@@ -18,4 +19,5 @@ class Services(msgspec.Struct, frozen=True):
     hub: Hub
     clock: Clock
     access: Access
+    asking: Asking
     exports: Exports = msgspec.field(default_factory=Exports)

@@ -19,6 +19,7 @@ from taskscope_collector.redaction import Redactor
 from taskscope_shared import telemetry
 from taskscope_shared.clock import Clock, SystemClock
 from taskscope_shared.heap import freeze
+from taskscope_shared.redis_requests import RedisAnswerer, RedisAsker
 from taskscope_shared.redis_store import RedisStore
 from taskscope_shared.settings import Redis, Retention, Settings, SourceSettings
 
@@ -108,19 +109,20 @@ async def _serve(settings: Settings, listener: socket.socket, hello: str, *, for
     clock, runners = SystemClock(), _Runners()
     writer = RedisStore.from_settings(settings, clock)
     reader = RedisStore.from_settings(settings, clock)
-    app = create_app(settings, reader, clock, web_root=WEB_ROOT if WEB_ROOT.is_dir() else None)
+    asker, answerer = RedisAsker.from_settings(settings), RedisAnswerer.from_settings(settings)
+    app = create_app(settings, reader, clock, web_root=WEB_ROOT if WEB_ROOT.is_dir() else None, asker=asker)
     config = server_config(app, settings)
     config.load()
     server = _Server(config, lambda: _say(hello))
-    collector = Collector(settings, writer, clock, make_runner=runners.make)
+    collector = Collector(settings, writer, clock, make_runner=runners.make, answerer=answerer)
     freeze()
     try:
         return await _run(collector.run() if settings.sources else _nothing_to_watch(), server, listener)
     finally:
         if forgetful:
             await runners.events_off()
-        await writer.close()
-        await reader.close()
+        for each in (asker, answerer, writer, reader):
+            await each.close()
 
 
 async def _nothing_to_watch() -> None:

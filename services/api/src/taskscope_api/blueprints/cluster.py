@@ -1,11 +1,14 @@
 """Workers, queues, sources and kinds."""
 
+from http import HTTPStatus
+
 import msgspec
 from quart import Blueprint, Response
 from quart_schema import document_querystring, document_response
 from taskscope_shared.model import Engine
 
 from taskscope_api.answers import answer
+from taskscope_api.asking import WorkerDetail
 from taskscope_api.cluster_pages import page_of
 from taskscope_api.cluster_queries import (
     KIND_SORTS,
@@ -22,10 +25,10 @@ from taskscope_api.cluster_queries import (
     wanted_sources,
     wanted_workers,
 )
-from taskscope_api.errors import Problem
+from taskscope_api.errors import ApiError, Problem
 from taskscope_api.live_view import GroupCounts, LiveView
 from taskscope_api.principals import Role, principal, requires
-from taskscope_api.queries import Parameters, parameters
+from taskscope_api.queries import NoQuery, Parameters, parameters
 from taskscope_api.services import Services
 from taskscope_api.wire import KindList, KindRow, QueueList, SourceList, WorkerList, queue_row, source_row, worker_row
 
@@ -45,6 +48,22 @@ def cluster_blueprint(services: Services) -> Blueprint:
     async def workers() -> Response:
         """The workers that match."""
         return answer(worker_list(live, parameters(WorkersQuery), principal().sources))
+
+    @blueprint.get("/api/workers/<string:source>/<path:name>")
+    @requires(Role.VIEWER, services.access)
+    @document_querystring(NoQuery)
+    @document_response(WorkerDetail)
+    @document_response(Problem, 404)
+    async def worker(source: str, name: str) -> Response:
+        """One worker, with the tasks that it knows and its configuration, as it says itself when it is asked now.
+
+        It has 3 s to answer; `unknown` says why it did not.
+        """
+        parameters(NoQuery)
+        found = live.workers(lambda each: each == source and principal().may_see(each)).get(f"{source}/{name}")
+        if found is None:
+            raise ApiError(HTTPStatus.NOT_FOUND, "unknown-worker", f"no worker {name[:200]!r} is known of this source")
+        return answer(await services.asking.worker(found))
 
     @blueprint.get("/api/queues")
     @requires(Role.VIEWER, services.access)

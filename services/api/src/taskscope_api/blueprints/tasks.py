@@ -89,7 +89,8 @@ def tasks_blueprint(services: Services) -> Blueprint:
         """One task with all that is kept. 409 when several sources have that id: the problem names them, `source` picks one."""
         source = single(parameters(TaskQuery), "source")
         found = [one for one in live.find(task_id, principal().may_see) if source in (None, one.source)]
-        return answer(task_detail(_only(found, task_id)))
+        one = _only(found, task_id)
+        return answer(task_detail(one, await services.asking.place(one)))
 
     @blueprint.get("/api/tasks/<string:source>/<path:task_id>")
     @requires(Role.VIEWER, services.access)
@@ -100,7 +101,8 @@ def tasks_blueprint(services: Services) -> Blueprint:
         """One task of one source, with all that is kept."""
         parameters(NoQuery)
         found = [one for one in live.find(task_id, principal().may_see) if one.source == source]
-        return answer(task_detail(_only(found, task_id)))
+        one = _only(found, task_id)
+        return answer(task_detail(one, await services.asking.place(one)))
 
     return blueprint
 
