@@ -2,18 +2,27 @@
 
 import csv
 import json
+from collections.abc import AsyncIterator
 from io import StringIO
 from typing import Any
 
 import msgspec
 import pytest
 from quart import Quart, Response
+from quart.typing import TestClientProtocol as Requests
+from support.api import task
+from support.ledger import Ledger
+from support.waiting import eventually
 from taskscope_api.analytics.rows import Analytics
+from taskscope_api.app import create_app
 from taskscope_api.errors import ApiError
 from taskscope_api.export_analytics import Table, export_analytics, table_asked
 from taskscope_api.export_rows import Format, undefused
 from taskscope_api.exports import Exports
 from taskscope_shared.clock import ManualClock
+from taskscope_shared.model import State
+from taskscope_shared.settings import Settings
+from taskscope_shared.testing import MemoryStore
 
 STARTS = ["2026-03-01T09:30:00.000Z", "2026-03-01T09:35:00.000Z"]
 DURATIONS = {"count": 2, "mean": 1.5, "p50": 1.25, "p95": None, "p99": 2.0}
@@ -112,3 +121,38 @@ def test_an_unknown_table_is_named() -> None:
     assert (table_asked({}), table_asked({"table": ["series"]})) == (Table.GROUPS, Table.SERIES)
     with pytest.raises(ApiError, match="'rows' is no table; use one of groups, series"):
         table_asked({"table": ["rows"]})
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[Requests]:
+    clock = ManualClock(1_800_000_000.0)
+    store = MemoryStore(clock)
+    ledger = Ledger(store, clock, "s")
+    await ledger.begin()
+    ended = {"finished_at": clock.now() - 60, "runtime_seconds": 2.0}
+    await ledger.write(*(task(str(number), state=State.SUCCEEDED, **ended) for number in range(3)))
+    app = create_app(Settings(), store, clock)
+    async with app.test_app() as running:
+        services = app.extensions["taskscope"]
+        await eventually(lambda: services.fleet.ready and "s" in services.live.replicas)
+        yield running.test_client()
+
+
+async def test_the_route_exports_what_it_answers(client: Requests) -> None:
+    answer = await (await client.get("/api/tasks/analytics?window=1h")).get_json()
+    response = await client.get("/api/tasks/analytics?window=1h", headers={"Accept": "text/csv"})
+    (line,) = csv.DictReader(StringIO(await response.get_data(as_text=True), newline=""), strict=True)
+    assert (line["group"], line["attempts"], line["runtime.mean"]) == ("archive.encode", "3", "2.0")
+    assert response.headers["Content-Disposition"].startswith('attachment; filename="taskscope-analytics-2027')
+    points = await (await client.get("/api/tasks/analytics?window=1h&format=ndjson&table=series")).get_data(as_text=True)
+    total = [json.loads(line) for line in points.splitlines() if json.loads(line)["series"] == "total"]
+    assert [point["start"] for point in total] == answer["series"]["starts"]
+    assert [point["succeeded"] for point in total] == answer["series"]["total"]["succeeded"]
+
+
+@pytest.mark.parametrize(
+    ("query", "field"), [("format=xlsx", "format"), ("table=rows", "table"), ("format=csv&window=x", "window")]
+)
+async def test_the_route_names_what_it_cannot_export(client: Requests, query: str, field: str) -> None:
+    response = await client.get(f"/api/tasks/analytics?{query}")
+    assert (response.status_code, (await response.get_json(force=True))["field"]) == (400, field)
