@@ -14,6 +14,7 @@ from taskscope_api.asking import Asking
 from taskscope_api.blueprints.analytics import analytics_blueprint
 from taskscope_api.blueprints.cluster import cluster_blueprint
 from taskscope_api.blueprints.documentation import documentation_blueprint
+from taskscope_api.blueprints.engines import engines_blueprint
 from taskscope_api.blueprints.health import health_blueprint
 from taskscope_api.blueprints.push import push_blueprint
 from taskscope_api.blueprints.tasks import tasks_blueprint
@@ -76,6 +77,7 @@ def _routes(app: Quart, services: Services, web_root: Path | None) -> None:
     for blueprint in (
         tasks_blueprint(services),
         cluster_blueprint(services),
+        engines_blueprint(services),
         health_blueprint(services),
         push_blueprint(services),
         documentation_blueprint(services),

@@ -31,6 +31,7 @@ TAGS = {
     "tasks": "Tasks: what goes on now, lists with filters, single ones.",
     "analytics": "What ended in a window of time, summed up.",
     "cluster": "Workers, queues, sources and kinds.",
+    "engines": "The tasks and workers of one engine.",
     "health": "How the api and what it depends on are.",
     "documentation": "What describes the api.",
 }
