@@ -5,16 +5,13 @@ from pathlib import Path
 
 from quart import Quart
 from taskscope_shared.clock import Clock
-from taskscope_shared.requests import Asker
 from taskscope_shared.settings import Settings
 from taskscope_shared.store import Reader
 
 from taskscope_api import errors, finishing, openapi
-from taskscope_api.asking import Asking
 from taskscope_api.blueprints.analytics import analytics_blueprint
 from taskscope_api.blueprints.cluster import cluster_blueprint
 from taskscope_api.blueprints.documentation import documentation_blueprint
-from taskscope_api.blueprints.engines import engines_blueprint
 from taskscope_api.blueprints.health import health_blueprint
 from taskscope_api.blueprints.push import push_blueprint
 from taskscope_api.blueprints.tasks import tasks_blueprint
@@ -27,11 +24,11 @@ from taskscope_api.live_view import LiveView
 from taskscope_api.principals import Access, OpenAccess
 from taskscope_api.services import Services
 
-SECURITY_HEADERS = {
+HEADERS = {"X-Content-Type-Options": "nosniff"}
+PAGE_HEADERS = {
     "Content-Security-Policy": (
         "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'"
     ),
-    "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
 
@@ -43,12 +40,10 @@ def create_app(
     *,
     web_root: Path | None = None,
     access: Access | None = None,
-    asker: Asker | None = None,
 ) -> Quart:
     """The api over `reader`. It follows the store from when it is served until it ends.
 
-    `web_root` holds the built dashboard (None: the api alone); `access` tells who asks (None: mode `none`);
-    `asker` asks the collectors (None: what only they know is null).
+    `web_root` holds the built dashboard (None: the api alone); `access` tells who asks (None: mode `none`).
     """
     live = LiveView()
     services = Services(
@@ -57,19 +52,19 @@ def create_app(
         hub=Hub(live, clock),
         clock=clock,
         access=access or OpenAccess(),
-        asking=Asking(asker, clock, live.stale.get),
     )
     app = Quart("taskscope_api", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.url_map.merge_slashes = False  # a task's id may hold two in a row
     openapi.install(app)
+    del app.__dict__["make_response"]  # quart-schema's converts what routes answer; ours all answer with a Response
     errors.install(app)
     finishing.install(app)
     _routes(app, services, web_root)
     app.register_blueprint(analytics_blueprint(services, reader))
     _run_while_serving(app, services)
     app.extensions["taskscope"] = services
-    app.asgi_app = Front(app.asgi_app, clock, SECURITY_HEADERS)  # type: ignore[assignment, method-assign]  # messages are mappings
+    app.asgi_app = Front(app.asgi_app, clock, HEADERS, PAGE_HEADERS)  # type: ignore[assignment, method-assign]  # messages are mappings
     return app
 
 
@@ -77,7 +72,6 @@ def _routes(app: Quart, services: Services, web_root: Path | None) -> None:
     for blueprint in (
         tasks_blueprint(services),
         cluster_blueprint(services),
-        engines_blueprint(services),
         health_blueprint(services),
         push_blueprint(services),
         documentation_blueprint(services),
@@ -101,4 +95,3 @@ def _run_while_serving(app: Quart, services: Services) -> None:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
         running.clear()
-        await services.asking.close()

@@ -2,11 +2,11 @@
 
 from http import HTTPStatus
 
-from quart import Quart, Response, g, request
+from quart import Quart, Request, Response, g, request
 from quart.wrappers.response import DataBody
 
 from taskscope_api import compression, conditional, staleness
-from taskscope_api.asked import asked
+from taskscope_api.asked import SCOPE_KEY, Asked
 from taskscope_api.principals import Principal
 
 
@@ -15,31 +15,45 @@ def install(app: Quart) -> None:
 
     @app.after_request
     async def _finish(response: Response) -> Response:
-        asking: Principal | None = g.get("principal")
-        _note(asking)
+        current, asking = request._get_current_object(), g.get("principal")  # type: ignore[attr-defined]  # noqa: SLF001 - what the proxy stands for
+        _note(current, asking)
         if asking is not None and (stale := staleness.told(app.extensions["taskscope"].live, asking)) is not None:
             response.headers[staleness.HEADER] = stale
         if response.status_code != HTTPStatus.OK:
             return response
-        if request.method == "OPTIONS":
+        if current.method == "OPTIONS":
             return _options(response)
-        if not compression.applies(response):
-            return response
-        vary = response.headers.get("Vary")
-        response.headers["Vary"] = f"{vary}, Accept-Encoding" if vary else "Accept-Encoding"
-        if _is_unchanged(response):
-            return conditional.not_modified(response)
-        if compression.wanted(request.headers.get("Accept-Encoding")):
-            await compression.compress(response)
-        return response
+        return await _economised(response, current) if compression.applies(response) else response
 
 
-def _note(asking: Principal | None) -> None:
+def _note(current: Request, asking: Principal | None) -> None:
     """For the access log."""
-    noted = asked()
+    noted: Asked | None = current.scope.get(SCOPE_KEY)  # type: ignore[assignment]  # a TypedDict without our key
     if noted is not None:
-        noted.route = None if request.url_rule is None else request.url_rule.rule
+        noted.route = None if current.url_rule is None else current.url_rule.rule
         noted.principal = None if asking is None else asking.name
+
+
+async def _economised(response: Response, current: Request) -> Response:
+    """The answer without a body that the client has, or compressed if it takes that."""
+    headers, asked_with = response.headers, current.headers
+    vary = headers.get("Vary")
+    headers["Vary"] = f"{vary}, Accept-Encoding" if vary else "Accept-Encoding"
+    if _tagged(response) and conditional.holds(asked_with.get("If-None-Match"), headers["ETag"]):
+        return conditional.not_modified(response)
+    if compression.wanted(asked_with.get("Accept-Encoding")):
+        await compression.compress(response)
+    return response
+
+
+def _tagged(response: Response) -> bool:
+    """Whether the answer has a tag now: all may be kept that are whole and do not say otherwise."""
+    headers, body = response.headers, response.response
+    if "ETag" not in headers:
+        if not isinstance(body, DataBody) or "no-store" in headers.get("Cache-Control", ""):
+            return False
+        headers["ETag"] = conditional.tag(body.data)
+    return True
 
 
 def _options(response: Response) -> Response:
@@ -47,18 +61,3 @@ def _options(response: Response) -> Response:
     response.status_code = HTTPStatus.NO_CONTENT
     del response.headers["Content-Type"], response.headers["Content-Length"]
     return response
-
-
-def _is_unchanged(response: Response) -> bool:
-    """Tag the answer, if it may be kept; whether the client has it already."""
-    body = response.response
-    if (
-        not isinstance(body, DataBody)
-        or request.method not in ("GET", "HEAD")
-        or "no-store" in response.headers.get("Cache-Control", "")
-    ):
-        return False
-    current = response.headers.get("ETag")
-    if current is None:
-        current = response.headers["ETag"] = conditional.tag(body.data)
-    return conditional.holds(request.headers.get("If-None-Match"), current)

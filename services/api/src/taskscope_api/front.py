@@ -23,13 +23,28 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 
-class Front:
-    """An ASGI application around another. `headers` go with every answer that does not set them itself."""
+Headers = list[tuple[bytes, bytes]]
 
-    def __init__(self, app: Application, clock: Clock, headers: Mapping[str, str]) -> None:
+NOT_SHOWN = (b"application/json", b"application/problem+json")
+"""What no browser makes a page of; a policy for pages would cost a tenth of writing the answer's head."""
+ID_NAME = ID_HEADER.lower().encode()
+
+
+def _encoded(headers: Mapping[str, str]) -> Headers:
+    return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+
+
+class Front:
+    """An ASGI application around another.
+
+    `headers` go with every answer that does not set them itself, and `page_headers` with those that a browser may show.
+    """
+
+    def __init__(self, app: Application, clock: Clock, headers: Mapping[str, str], page_headers: Mapping[str, str]) -> None:
         self._app = app
         self._clock = clock
-        self._headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        self._headers = _encoded(headers)
+        self._page_headers = _encoded({**headers, **page_headers})
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request, or serve one WebSocket."""
@@ -37,7 +52,7 @@ class Front:
             await self._app(scope, receive, send)
             return
         asked = scope[SCOPE_KEY] = Asked(request_id(scope["headers"]), self._clock.monotonic())
-        answering = _Answering(send, [*self._headers, (ID_HEADER.lower().encode(), asked.id.encode())], scope)
+        answering = _Answering(send, asked.id, scope, self._headers, self._page_headers)
         try:
             await self._serve(scope, receive, answering, asked)
         finally:
@@ -62,9 +77,11 @@ class Front:
 class _Answering:
     """Sends an answer with the common headers, and remembers what was sent."""
 
-    def __init__(self, send: Send, headers: list[tuple[bytes, bytes]], scope: Mapping[str, Any]) -> None:
+    def __init__(self, send: Send, id_: str, scope: Mapping[str, Any], headers: Headers, page_headers: Headers) -> None:
         self._send = send
+        self._id = (ID_NAME, id_.encode())
         self._headers = headers
+        self._page_headers = page_headers
         self._bodiless = scope.get("method") == "HEAD"
         self.status = access_log.CLIENT_LEFT
         self.begun = False
@@ -87,16 +104,17 @@ class _Answering:
             self.begun, self.status = True, int(HTTPStatus.FORBIDDEN)
         await self._send(message)
 
-    def _completed(self, headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-        there = {name for name, _ in headers}
-        return [*headers, *(header for header in self._headers if header[0] not in there)]
+    def _completed(self, headers: Headers) -> Headers:
+        there = dict(headers)
+        common = self._headers if there.get(b"content-type", b"").startswith(NOT_SHOWN) else self._page_headers
+        return [*headers, *(header for header in common if header[0] not in there), self._id]
 
     async def refuse(self, refused: Problem, asked: Asked) -> None:
         """A problem as the whole answer; the connection ends, since a body that nobody reads may follow."""
         headers = [(b"content-type", MEDIA_TYPE.encode()), (b"cache-control", b"no-store"), (b"connection", b"close")]
         await self.whole(refused.status, headers, encode(refused, asked.id))
 
-    async def whole(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+    async def whole(self, status: int, headers: Headers, body: bytes) -> None:
         """An answer of one piece."""
         if status != HTTPStatus.NO_CONTENT:
             headers = [*headers, (b"content-length", str(len(body)).encode())]
