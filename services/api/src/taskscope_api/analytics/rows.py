@@ -6,6 +6,7 @@ import msgspec
 
 from taskscope_api.analytics.tally import RELATIVE_ERROR
 from taskscope_api.described import Count, Flag, Seconds, Time, says
+from taskscope_api.queries import Values
 
 Rate = Annotated[float, msgspec.Meta(ge=0, le=1, examples=[0.98])]
 Ratio = Annotated[float, msgspec.Meta(examples=[1.12])]
@@ -205,11 +206,11 @@ class AnalyticsQuery(msgspec.Struct):
             enum=["name", "kind", "queue", "worker", "source"],
         ),
     ] = None
-    kind: Annotated[list[str] | None, says("Kinds; not together with queue or worker", ["vod"])] = None
-    name: Annotated[list[str] | None, says("Names; not together with queue or worker", ["archive.*"])] = None
-    queue: Annotated[list[str] | None, says("Queues; not together with kind, name or worker", ["vod"])] = None
-    worker: Annotated[list[str] | None, says("Workers; not together with kind, name or queue", ["celery@encoder-1"])] = None
-    source: Annotated[list[str] | None, says("Sources", ["archivist"])] = None
+    kind: Annotated[Values | None, says("Kinds; not together with queue or worker", ["vod"])] = None
+    name: Annotated[Values | None, says("Names; not together with queue or worker", ["archive.*"])] = None
+    queue: Annotated[Values | None, says("Queues; not together with kind, name or worker", ["vod"])] = None
+    worker: Annotated[Values | None, says("Workers; not together with kind, name or queue", ["celery@encoder-1"])] = None
+    source: Annotated[Values | None, says("Sources", ["archivist"])] = None
     until: Annotated[
         str | None, says("When the window ends, rounded down to a bucket; without it now", "2026-03-01T09:30:00Z")
     ] = None
