@@ -5,13 +5,16 @@ from pathlib import Path
 
 from quart import Quart
 from taskscope_shared.clock import Clock
+from taskscope_shared.requests import Asker
 from taskscope_shared.settings import Settings
 from taskscope_shared.store import Reader
 
 from taskscope_api import errors, finishing, openapi
+from taskscope_api.asking import Asking
 from taskscope_api.blueprints.analytics import analytics_blueprint
 from taskscope_api.blueprints.cluster import cluster_blueprint
 from taskscope_api.blueprints.documentation import documentation_blueprint
+from taskscope_api.blueprints.engines import engines_blueprint
 from taskscope_api.blueprints.health import health_blueprint
 from taskscope_api.blueprints.push import push_blueprint
 from taskscope_api.blueprints.tasks import tasks_blueprint
@@ -40,10 +43,12 @@ def create_app(
     *,
     web_root: Path | None = None,
     access: Access | None = None,
+    asker: Asker | None = None,
 ) -> Quart:
     """The api over `reader`. It follows the store from when it is served until it ends.
 
-    `web_root` holds the built dashboard (None: the api alone); `access` tells who asks (None: mode `none`).
+    `web_root` holds the built dashboard (None: the api alone); `access` tells who asks (None: mode `none`);
+    `asker` asks the collectors (None: what only they know is null).
     """
     live = LiveView()
     services = Services(
@@ -52,6 +57,7 @@ def create_app(
         hub=Hub(live, clock),
         clock=clock,
         access=access or OpenAccess(),
+        asking=Asking(asker, clock, live.stale.get),
     )
     app = Quart("taskscope_api", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
@@ -72,6 +78,7 @@ def _routes(app: Quart, services: Services, web_root: Path | None) -> None:
     for blueprint in (
         tasks_blueprint(services),
         cluster_blueprint(services),
+        engines_blueprint(services),
         health_blueprint(services),
         push_blueprint(services),
         documentation_blueprint(services),
@@ -95,3 +102,4 @@ def _run_while_serving(app: Quart, services: Services) -> None:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
         running.clear()
+        await services.asking.close()
