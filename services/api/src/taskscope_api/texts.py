@@ -2,8 +2,10 @@
 
 Each text has a signature, a bit for each of its trigrams: a word whose bits are not all set cannot be in it. What is left is
 looked at, in slices; the verdict is kept until the text changes, so that a further page, or a window's next look, judges only
-what is new. Signatures are made when somebody searches for the first time: 1 s for 100,000. Worst case: a word that all of 100,000 texts
-have, or one of less than three bytes, takes some 0.4 s the first time, in slices of a few milliseconds.
+what is new. Signatures are made when somebody searches for the first time, which takes 1 s for 100,000 texts.
+
+Worst case: a word that all of 100,000 texts have, or one of less than three bytes, takes some 0.4 s the first time, in slices
+of a few milliseconds.
 """
 
 from collections.abc import Callable, Iterator
