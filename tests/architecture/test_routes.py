@@ -1,13 +1,21 @@
 """Every route says who may use it and what it takes and answers."""
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import openapi_spec_validator
 import pytest
+from jsonschema import Draft202012Validator
 from quart import Quart
 from quart_schema.openapi import QUART_SCHEMA_HIDDEN_ATTRIBUTE
 from quart_schema.validation import QUART_SCHEMA_QUERYSTRING_ATTRIBUTE, QUART_SCHEMA_RESPONSE_ATTRIBUTE
+from taskscope_api import openapi, problem_answers
 from taskscope_api.app import create_app
+from taskscope_api.errors import Problem
 from taskscope_api.principals import ROLE_ATTRIBUTE, Role
+from taskscope_api.schema_examples import resolved
 from taskscope_shared.clock import ManualClock
 from taskscope_shared.settings import Settings
 from taskscope_shared.testing import MemoryStore
@@ -51,3 +59,77 @@ def test_every_route_of_the_api_declares_its_parameters(app: Quart) -> None:
 def test_there_is_no_route_that_this_test_does_not_see(app: Quart) -> None:
     assert [rule for rule, _, socket in routes(app) if socket] == ["/api/ws"]
     assert all(rule.endpoint in app.view_functions for rule in app.url_map.iter_rules())
+
+
+@pytest.fixture
+def document(app: Quart) -> dict[str, Any]:
+    return openapi.document(app)
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    return ((path, operation) for path, methods in document["paths"].items() for operation in methods.values())
+
+
+def test_the_document_is_openapi_and_has_every_route_but_files_and_sockets(app: Quart, document: dict[str, Any]) -> None:
+    openapi_spec_validator.validate(document)
+    assert document["openapi"].startswith("3.1")
+    wanted = {re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule) for rule, _, socket in routes(app) if not socket and rule not in FILES}
+    assert set(document["paths"]) == wanted
+
+
+def test_every_operation_says_what_it_is_and_what_may_go_wrong(document: dict[str, Any]) -> None:
+    for path, operation in operations(document):
+        assert operation["summary"], path
+        assert set(operation["tags"]) <= {tag["name"] for tag in document["tags"]}, path
+        assert {"200", "500"} <= set(operation["responses"]), path
+        assert path in PUBLIC or {"401", "403"} <= set(operation["responses"]), path
+        assert "{" not in path or "404" in operation["responses"], path
+    ids = [operation["operationId"] for _, operation in operations(document)]
+    assert len(ids) == len(set(ids))
+
+
+def test_every_parameter_says_what_it_is_what_it_may_be_and_has_an_example(document: dict[str, Any]) -> None:
+    for path, operation in operations(document):
+        for parameter in operation["parameters"]:
+            schema, where = parameter["schema"], f"{path}: {parameter['name']}"
+            assert parameter["description"].endswith("."), where
+            conforms(schema["examples"][0], schema, document, where)
+            if schema.get("type") == "integer":
+                assert {"minimum", "maximum"} <= set(schema), where
+            if schema.get("type") == "array":
+                assert "maxItems" in schema or "enum" in resolved(schema["items"], document["components"]["schemas"]), where
+
+
+def test_every_answer_has_a_sentence_and_an_example_that_is_one(document: dict[str, Any]) -> None:
+    responses = [(path, operation["responses"]) for path, operation in operations(document)]
+    responses.append(("components", document["components"]["responses"]))
+    for path, each in responses:
+        for status, response in each.items():
+            assert "$ref" in response or response["description"].endswith("."), f"{path}: {status}"
+            for content in response.get("content", {}).values():
+                conforms(content["example"], content["schema"], document, f"{path}: {status}")
+
+
+def test_every_field_of_an_answer_says_what_it_is(document: dict[str, Any]) -> None:
+    without = [
+        f"{name}.{field}"
+        for name, schema in document["components"]["schemas"].items()
+        for field, described in schema.get("properties", {}).items()
+        if not described.get("description")
+    ]
+    assert without == []
+
+
+def test_every_error_that_a_route_declares_is_described(app: Quart) -> None:
+    declared = {
+        status
+        for _, view, _ in routes(app)
+        for status, (model, _) in getattr(view, QUART_SCHEMA_RESPONSE_ATTRIBUTE, {}).items()
+        if model is Problem
+    }
+    assert declared - set(problem_answers.ERRORS) == set()
+
+
+def conforms(value: Any, schema: dict[str, Any], document: dict[str, Any], where: str) -> None:
+    errors = Draft202012Validator({**schema, "components": document["components"]}).iter_errors(value)
+    assert [f"{where}: {error.json_path}: {error.message}" for error in errors] == []
