@@ -77,6 +77,11 @@ async def test_a_list_is_newest_first_with_its_total_and_pages_by_cursor(client:
         ("name=archive.*&kind=vod&sort=updated_at", ["0", "1", "2", "3", "4"]),
         ("name=nothing*", []),
         ("state=running&kind=other&sort=name", ["same", "with/slash", "same"]),
+        ("q=SLASH+with", ["with/slash"]),
+        ("q=XXXX&group=finished", ["done"]),
+        ("updated_from=2023-11-14T22:13:24Z&updated_to=1700000009", ["4"]),
+        ("runtime_min=0", []),
+        ("root=r1&parent=r2&exception_type=KeyError", []),
     ],
 )
 async def test_filters_and_sorts(client: Requests, query: str, ids: list[str]) -> None:
@@ -102,6 +107,12 @@ async def test_filters_and_sorts(client: Requests, query: str, ids: list[str]) -
         ("/api/tasks/same?engine=rq", "engine", "source"),
         ("/api/tasks?queue=" + "q," * 0 + ",".join(str(n) for n in range(101)), "queue", "100"),
         ("/api/tasks?queue=" + "q" * 600, "queue", "512"),
+        ("/api/tasks?started_from=soon", "started_from", "2026-01-31T12:00:00Z"),
+        ("/api/tasks?runtime_max=long", "runtime_max", "2.5"),
+        ("/api/tasks?q=" + "q" * 201, "q", "200"),
+        ("/api/tasks?q=a+b+c+d+e+f+g+h+i", "q", "8"),
+        ("/api/tasks/facets?sort=name", "sort", "limit"),
+        ("/api/tasks/facets?limit=0", "limit", "500"),
     ],
 )
 async def test_wrong_parameters_are_problems_that_name_them_and_say_what_is_right(
@@ -111,6 +122,15 @@ async def test_wrong_parameters_are_problems_that_name_them_and_say_what_is_righ
     assert (problem["field"], problem["status"]) == (field, 400)
     assert problem["type"].startswith("urn:taskscope:problem:")
     assert says in problem["detail"]
+
+
+async def test_facets_count_without_their_own_filter_and_sum_what_is_not_listed(client: Requests) -> None:
+    found = await get(client, "/api/tasks/facets?kind=vod&source=s&limit=1&q=archive")
+    assert found["total"] == 5
+    kinds, sources, queues = (found["facets"][field] for field in ("kind", "source", "queue"))
+    assert kinds == {"values": [{"value": "vod", "count": 5}], "others": 3, "distinct": 2}
+    assert sources == {"values": [{"value": "s", "count": 5}], "others": 0, "distinct": 1}
+    assert queues == {"values": [{"value": None, "count": 5}], "others": 0, "distinct": 1}
 
 
 async def test_one_task_has_all_that_is_kept_and_lists_have_previews(store: MemoryStore) -> None:
