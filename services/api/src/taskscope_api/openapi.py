@@ -120,12 +120,14 @@ def _offer_parts(operation: Json, components: Json) -> None:
     content = operation["responses"]["200"]["content"]["application/json"]
     whole = content["schema"]
     page = resolved(whole, components)
-    items = page["properties"]["items"]
-    row = resolved(items["items"], components)
+    reference = page["properties"]["items"]["items"]
+    row = resolved(reference, components)
     row_part, page_part = f"{row['title']}Part", f"{page['title']}Part"
     components[row_part] = {**_without(row, "required"), "title": row_part, "description": "The members that `fields` names."}
-    some = {**items, "items": {"$ref": REFERENCE.format(name=row_part)}}
-    properties = {**page["properties"], "items": some}
+    properties = {
+        name: {**field, "items": {"$ref": REFERENCE.format(name=row_part)}} if field.get("items") == reference else field
+        for name, field in page["properties"].items()
+    }
     components[page_part] = {**page, "title": page_part, "description": "A page of parts.", "properties": properties}
     content["schema"] = {"anyOf": [whole, {"$ref": REFERENCE.format(name=page_part)}]}
 
