@@ -316,6 +316,12 @@ async def test_an_export_of_nothing_is_a_header(client: Requests) -> None:
     assert await response.get_data() == b""
 
 
+@pytest.mark.parametrize(("path", "rows"), [("/api/celery/tasks", 602), ("/api/rq/jobs", 0)])
+async def test_the_lists_of_one_engine_are_exported_too(client: Requests, path: str, rows: int) -> None:
+    response = await client.get(f"{path}?format=csv")
+    assert len(read_back(await response.get_data(as_text=False))) == rows
+
+
 class OnlyT(Access):
     def principal(self, request: BaseRequestWebsocket) -> Principal | None:  # noqa: ARG002 - the protocol's
         return Principal("somebody", Role.VIEWER, frozenset({"t"}))

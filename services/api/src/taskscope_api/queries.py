@@ -82,7 +82,7 @@ class TasksQuery(FilterQuery):
         str,
         says("What to order by, descending with `-`; `live`: running tasks first", "-runtime_seconds", enum=list(SORT_NAMES)),
     ] = DEFAULT_SORT
-    limit: Annotated[PageSize, says("Items of a page")] = DEFAULT_PAGE
+    limit: Annotated[PageSize, says("Items of a page; of an export rows, as many as there may be")] = DEFAULT_PAGE
     cursor: Annotated[Cursor | None, says("`next_cursor` of the page before, with the same parameters")] = None
     fields: Annotated[Fields | None, says("Members of the items; without it all", ["id", "state"])] = None
     format: Annotated[
