@@ -218,3 +218,18 @@ async def test_kept_bodies_are_bounded(site: Site) -> None:
     for number in range(MAX_ANSWERS + 10):
         await site.client.get(f"/api/tasks/realtime?kind=k{number}")
     assert (await site.client.get("/api/tasks/realtime?kind=k0")).status_code == 200
+
+
+async def test_staleness_is_told_at_once_by_a_body_that_was_kept(site: Site) -> None:
+    live = site.app.extensions["taskscope"].live
+    for lost in (False, True, False):
+        live.mark_store(lost=lost)
+        assert (await (await site.client.get("/api/tasks/realtime")).get_json())["stale"] is lost
+
+
+async def test_an_export_is_compressed_as_it_streams(site: Site) -> None:
+    plain = await site.client.get("/api/tasks?format=csv")
+    packed = await site.client.get("/api/tasks?format=csv", headers={"Accept-Encoding": "gzip"})
+    assert (packed.headers["Content-Encoding"], packed.headers["Vary"]) == ("gzip", "Accept, Accept-Encoding")
+    assert "ETag" not in packed.headers
+    assert gzip.decompress(await packed.get_data(as_text=False)) == await plain.get_data(as_text=False)

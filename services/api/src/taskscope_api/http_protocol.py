@@ -18,12 +18,12 @@ class HttpProtocol(H11Protocol):
 
     def send_400_response(self, msg: str) -> None:
         """Answer and close: 431 for a head that does not end, else 400. Called while what h11 refused is handled."""
-        if not self._answers():
+        if not self._is_answering():
             error = sys.exc_info()[1]
             self.transport.write(_answer(str(error) or msg, getattr(error, "error_status_hint", HTTPStatus.BAD_REQUEST)))
         self.transport.close()
 
-    def _answers(self) -> bool:
+    def _is_answering(self) -> bool:
         """Whether an answer is under way, which another must not break into."""
         cycle: RequestResponseCycle | None = self.cycle
         return cycle is not None and cycle.response_started and not cycle.response_complete

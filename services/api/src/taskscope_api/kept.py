@@ -24,7 +24,8 @@ MAX_ANSWERS = 64
 MAX_BYTES = 16 * 1024 * 1024
 """Of all bodies; each is kept once as it is and once compressed."""
 
-Key = tuple[str, bytes, frozenset[str] | None]
+Key = tuple[str, bytes, frozenset[str] | None, bool, tuple[tuple[str, str], ...]]
+"""Path, query and scope, and what is said of staleness: that is never told late."""
 View = Callable[..., Awaitable[Response]]
 
 
@@ -43,6 +44,7 @@ class KeptAnswers:
 
     def __init__(self, live: LiveView) -> None:
         self._kept: OrderedDict[Key, Kept] = OrderedDict()
+        self._live = live
         self._version = 0
         self.made = 0
         live.listen(self._notice)
@@ -55,7 +57,8 @@ class KeptAnswers:
 
         @wraps(view)
         async def answered(*args: object, **kwargs: object) -> Response:
-            key = (request.path, request.query_string, principal().sources)
+            stale = tuple(self._live.stale.items())
+            key = (request.path, request.query_string, principal().sources, self._live.store_lost, stale)
             found = self._find(key)
             if found is None:
                 version = self._version
