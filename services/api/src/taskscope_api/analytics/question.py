@@ -25,6 +25,7 @@ DEFAULT_SERIES = 20
 MAX_SERIES = 50
 DEFAULT_GROUPS = 200
 MAX_GROUPS = 500
+DEFAULT_FAILURES = 50
 GROUPINGS = ("name", "kind", "queue", "worker", "source")
 MARGINALS = {"name": "name", "kind": "name", "queue": "queue", "worker": "worker"}
 """Parameter -> the marginal whose cells answer it."""
@@ -106,6 +107,22 @@ def question(given: Parameters, now: float) -> Question:
         series=_number(given, "series", DEFAULT_SERIES, 0, MAX_SERIES),
         groups=_number(given, "groups", DEFAULT_GROUPS, 1, MAX_GROUPS),
     )
+
+
+class Failing(msgspec.Struct, frozen=True):
+    """What somebody asks of failures: seconds, epoch seconds (None: up to now), and how many groups."""
+
+    window: int
+    until: float | None
+    groups: int
+
+
+def failing(given: Parameters, now: float) -> Failing:
+    """The window of a query string for failures. Raises `ApiError` that names the parameter."""
+    window = _seconds("window", single(given, "window"), DEFAULT_WINDOW)
+    if window > LONGEST:
+        raise ApiError.of_field("window", f"a window is at most {_text(LONGEST)}")
+    return Failing(window, _until(single(given, "until"), now), _number(given, "groups", DEFAULT_FAILURES, 1, MAX_GROUPS))
 
 
 def _grouping(asked: str | None, filters: Mapping[str, Sequence[str]]) -> tuple[str, str]:

@@ -224,3 +224,16 @@ class AnalyticsQuery(msgspec.Struct):
         says("How the answer is written; without it as the Accept header says", "csv", enum=["json", "csv", "ndjson"]),
     ] = None
     table: Annotated[str, says("What the lines of a csv or ndjson are", "series", enum=["groups", "series"])] = "groups"
+
+
+class FailuresQuery(msgspec.Struct):
+    """Of `/api/tasks/analytics/failures`. Filters repeat, or hold several values between commas; all go together."""
+
+    window: Annotated[str, says("How much time, up to 90d", "24h", pattern="^[1-9][0-9]{0,6}[smhdw]$")] = "24h"
+    until: Annotated[str | None, says("When the window ends; without it now", "2026-03-01T09:30:00Z")] = None
+    kind: Annotated[Values | None, says("Kinds, any of which", ["vod"])] = None
+    name: Annotated[Values | None, says("Names, any of which; `*` stands for any text", ["archive.*"])] = None
+    queue: Annotated[Values | None, says("Queues, any of which", ["vod"])] = None
+    worker: Annotated[Values | None, says("Workers, any of which", ["celery@encoder-1"])] = None
+    source: Annotated[Values | None, says("Sources, any of which", ["archivist"])] = None
+    groups: Annotated[int, msgspec.Meta(ge=1, le=500), says("How many of the most frequent are listed", 50)] = 50

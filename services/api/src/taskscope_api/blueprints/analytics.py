@@ -5,18 +5,21 @@ from quart_schema import document_querystring, document_response
 from taskscope_shared.store import Reader
 
 from taskscope_api.analytics.desk import Desk
-from taskscope_api.analytics.question import question
-from taskscope_api.analytics.rows import Analytics, AnalyticsQuery
-from taskscope_api.answers import KEPT
+from taskscope_api.analytics.failures import FailureIndex, Failures
+from taskscope_api.analytics.question import failing, question
+from taskscope_api.analytics.rows import Analytics, AnalyticsQuery, FailuresQuery
+from taskscope_api.answers import KEPT, answer
 from taskscope_api.errors import Problem
 from taskscope_api.export_analytics import export_analytics, table_asked
 from taskscope_api.export_rows import Format
 from taskscope_api.exports import format_asked
+from taskscope_api.filters import filter_of
 from taskscope_api.openapi import also_as
 from taskscope_api.principals import Role, principal, requires
 from taskscope_api.queries import parameters
 from taskscope_api.services import Services
 
+FILTERS = ("kind", "name", "queue", "worker", "source")
 STALE_HEADER = "X-Taskscope-Stale"
 
 
@@ -24,6 +27,7 @@ def analytics_blueprint(services: Services, reader: Reader) -> Blueprint:
     """Analytics over the rollups that `reader` reads."""
     blueprint = Blueprint("analytics", __name__)
     desk = Desk(reader, services.live, services.fleet, services.clock)
+    index = FailureIndex(services.live)
     blueprint.after_app_serving(desk.close)
 
     @blueprint.get("/api/tasks/analytics")
@@ -53,5 +57,16 @@ def analytics_blueprint(services: Services, reader: Reader) -> Blueprint:
         if given.answer.stale:
             response.headers[STALE_HEADER] = "true"
         return response
+
+    @blueprint.get("/api/tasks/analytics/failures")
+    @requires(Role.VIEWER, services.access)
+    @document_querystring(FailuresQuery)
+    @document_response(Failures)
+    async def failures() -> Response:
+        """Why retained tasks failed: by type of exception and shape of message, with an example each."""
+        given = parameters(FailuresQuery)
+        now = services.clock.now()
+        wanted = filter_of({name: values for name, values in given.items() if name in FILTERS})
+        return answer(await index.grouped(failing(given, now), wanted, principal().sources, now))
 
     return blueprint
