@@ -17,7 +17,7 @@ from taskscope_collector.sources.faults import reason_of
 log = logging.getLogger(__name__)
 
 CONCURRENT = 8
-"""Questions answered at once; one more waits in Redis."""
+"""Questions answered at once; more wait, here or in Redis."""
 A_SECOND = 20.0
 """Questions answered in a second, on average; after a pause so many at once. What comes faster is refused."""
 SAME_SECONDS = 1.0
@@ -37,6 +37,7 @@ class Desk:
         self._lease = lease
         self._known: dict[tuple[str, bytes], tuple[float, asyncio.Future[msgspec.Struct]]] = {}
         self._running: set[asyncio.Task[None]] = set()
+        self._at_once = asyncio.Semaphore(CONCURRENT)
         self._left, self._left_at = A_SECOND, clock.monotonic()
         self.runner: SourceRunner | None = None
         self.answered = self.refused = self.failures = 0
@@ -77,7 +78,7 @@ class Desk:
     async def _answer(self, taken: Taken) -> None:
         ask = taken.ask
         try:
-            async with asyncio.timeout(taken.left_seconds):
+            async with asyncio.timeout(taken.left_seconds), self._at_once:
                 await self._answerer.answer(ask, await self._found(ask))
         except TimeoutError:
             self.refused += 1  # its asker has given up
