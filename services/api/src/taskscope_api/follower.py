@@ -34,7 +34,7 @@ OLDER_HEADS = 3
 """Announcements in a row behind what is held: one or two may have been under way while a snapshot was read."""
 LOG_ENTRIES = 50
 """Read at a time from the log: under load an entry has some 300 KB."""
-SLICE_TASKS = 500
+SLICE_TASKS = 300
 """Tasks applied before others get their turn: about 5 ms."""
 PUMP_MESSAGES = 64
 """Messages read before others get their turn."""

@@ -32,7 +32,7 @@ class Texts:
     def __init__(self, text_of: Callable[[int], bytes]) -> None:
         self._text_of = text_of
         self._signed = np.zeros(0, np.bool_)
-        self._signatures = np.zeros((0, SIGNATURE_BITS // 8), np.uint8)
+        self._signatures = np.zeros((SIGNATURE_BITS // 8, 0), np.uint8)  # a byte of all signatures lies together
         self._verdicts: dict[bytes, NDArray[np.int8]] = {}
         self._waiting = 0
 
@@ -74,7 +74,9 @@ class Texts:
 
     def _of(self, word: bytes, capacity: int) -> NDArray[np.int8]:
         if len(self._signed) < capacity:
-            self._signed, self._signatures = grown(self._signed, capacity), grown(self._signatures, capacity)
+            signatures = np.zeros((SIGNATURE_BITS // 8, capacity), np.uint8)
+            signatures[:, : len(self._signed)] = self._signatures
+            self._signed, self._signatures = grown(self._signed, capacity), signatures
             self._verdicts = {known: grown(verdicts, capacity) for known, verdicts in self._verdicts.items()}
         verdicts = self._verdicts.pop(word, None)
         if verdicts is None:
@@ -99,7 +101,7 @@ class Texts:
         owners = np.repeat(np.arange(len(rows)), [len(text) for text in texts])
         bits = np.zeros((len(rows), SIGNATURE_BITS), np.bool_)
         bits[owners[:-2], _trigrams(joined)] = True
-        self._signatures[rows] = np.packbits(bits, axis=1, bitorder="little")
+        self._signatures[:, rows] = np.packbits(bits, axis=1, bitorder="little").T
         self._signed[rows] = True
 
     def _candidates(self, word: bytes, rows: Rows) -> Rows:
@@ -107,7 +109,7 @@ class Texts:
         signed = self._signed[rows]
         unsigned, rows = rows[~signed], rows[signed]
         for bit in np.unique(_trigrams(np.frombuffer(word, np.uint8))).tolist():
-            rows = rows[self._signatures[rows, bit >> 3] & (1 << (bit & 7)) != 0]
+            rows = rows[self._signatures[bit >> 3][rows] & (1 << (bit & 7)) != 0]
         return np.concatenate((rows, unsigned))
 
 
