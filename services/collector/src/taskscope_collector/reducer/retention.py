@@ -24,7 +24,9 @@ _GONE: Final = Lane.GONE
 TOMBSTONES = 40_000
 """Ids remembered of tasks that left their graves, about 170 bytes each."""
 GRAVES_SHARE = 6
-"""Graves are a sixth of the budgets of ended tasks: 20,000 of 120,000. A grave of one attempt is 850 bytes: 17 MB."""
+"""Graves are a sixth of the budgets of ended tasks: 20,000 of 120,000.
+
+A grave of one attempt is 850 bytes: 17 MB, or up to twice that with retries."""
 LEAST_GRAVES = 1_000
 FULL = 0.9
 """A budget of which so much is used was used up before: tasks that are run again leave it."""
