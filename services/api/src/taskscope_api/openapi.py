@@ -46,11 +46,17 @@ HEADERS = {
         "Send it as `If-None-Match`: 304 says that nothing changed",
         {"type": "string", "examples": ['W/"5d41402abc4b2a76"']},
     ),
+    "X-Taskscope-Stale": (
+        "What is shown may be behind: `redis` is away, or the collectors of `sources=` are silent; else it is not there",
+        {"type": "string", "examples": ["sources=archivist"]},
+    ),
     "Allow": ("The methods that the path takes", {"type": "string", "examples": ["GET, HEAD, OPTIONS"]}),
     "Retry-After": ("Seconds to wait before asking again", {"type": "integer", "examples": [5]}),
     "Content-Disposition": ("A file's name", {"type": "string", "examples": ['attachment; filename="taskscope-tasks.csv"']}),
 }
 ON_SUCCESS = ("X-Request-Id", "Cache-Control")
+OF_STATE = ("ETag", "X-Taskscope-Stale")
+"""With an answer that is more than the process's own state."""
 NOT_MODIFIED = "Nothing changed since the answer whose `ETag` came as `If-None-Match`."
 OTHER_MEDIA = "_taskscope_other_media"
 
@@ -106,7 +112,8 @@ class Provider(OpenAPIProvider):
             responses["200"]["content"][media] = {"schema": {"type": "string"}, "example": example}
             responses["200"]["headers"]["Content-Disposition"] = {"$ref": "#/components/headers/Content-Disposition"}
         if _has_principal(view):
-            responses["200"]["headers"]["ETag"] = {"$ref": "#/components/headers/ETag"}
+            for name in OF_STATE:
+                responses["200"]["headers"][name] = {"$ref": f"#/components/headers/{name}"}
             responses["304"] = {"description": NOT_MODIFIED, "headers": responses["200"]["headers"]}
         for status in (*_declared(responses), *_implied(view, rule)):
             responses[str(status)] = problem_answers.reference_to(status)

@@ -67,12 +67,13 @@ def _errors() -> dict[int, Error]:
             problem(503, "store-unavailable", "this is asked of Redis, which does not answer: connection refused"),
             ("Retry-After",),
         ),
+        Error("The answer took too long.", problem(504, "took-too-long", "the answer did not begin within 10 s")),
     )
     return {error.example.status: error for error in listed}
 
 
 ERRORS = _errors()
-ALWAYS = (413, 414, 431, 500)
+ALWAYS = (413, 414, 431, 500, 504)
 """What any request may be answered with."""
 
 

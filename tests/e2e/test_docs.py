@@ -1,0 +1,60 @@
+"""`/docs` in Chromium: it shows every operation, asks the api, and asks nobody else."""
+
+import asyncio
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from support.api import Writing, served, task
+from support.servers import unavailable
+from support.waiting import eventually
+from taskscope_api import openapi
+from taskscope_api.app import create_app
+from taskscope_api.blueprints.documentation import BUNDLED
+from taskscope_shared.clock import SystemClock
+from taskscope_shared.settings import Settings
+from taskscope_shared.testing import MemoryStore
+
+WEB = Path(__file__).parents[2] / "services" / "web"
+SCRIPT = Path(__file__).with_name("test_docs_page.mjs")
+SECONDS = 90.0
+
+
+@pytest.fixture
+def _browser() -> None:
+    if shutil.which("node") is None or not (WEB / "node_modules" / "playwright-core").is_dir():
+        unavailable("the page cannot be opened: there is no node, or no playwright-core in services/web/node_modules")
+    if not Path(os.environ.get("CHROMIUM", "/usr/bin/chromium")).exists():
+        unavailable("the page cannot be opened: there is no /usr/bin/chromium")
+    if not BUNDLED.is_dir():
+        unavailable("the viewer is not there: `make viewer` brings it")
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.usefixtures("_browser")
+async def test_the_viewer_shows_all_asks_the_api_and_nobody_else() -> None:
+    clock = SystemClock()
+    store = MemoryStore(clock)
+    await (await Writing(store, clock).begin()).write(task("a"))
+    app = create_app(Settings(), store, clock)
+    operations = len(openapi.document(app)["paths"])
+    async with served(app) as port:
+        await eventually(lambda: app.extensions["taskscope"].fleet.ready)
+        seen = await _look(f"http://127.0.0.1:{port}")
+    for width, page in seen.items():
+        assert (width, page["outside"], page["errors"]) == (width, [], [])
+        assert (width, page["operations"], page["status"], page["fits"]) == (width, operations, "200", True)
+    assert seen["wide"]["background"] != seen["narrow"]["background"]
+
+
+async def _look(url: str) -> dict[str, dict[str, object]]:
+    process = await asyncio.create_subprocess_exec(
+        "node", SCRIPT, WEB, url, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    async with asyncio.timeout(SECONDS):
+        output, errors = await process.communicate()
+    assert process.returncode == 0, errors.decode()
+    seen: dict[str, dict[str, object]] = json.loads(output)
+    return seen

@@ -1,0 +1,36 @@
+// Opens /docs in Chromium, sends one request from it, and prints what was seen as JSON: node test_docs_page.mjs <folder of playwright-core> <url>
+import { createRequire } from 'node:module';
+
+const [folder, url] = process.argv.slice(2);
+const { chromium } = createRequire(`${folder}/`)('playwright-core');
+const arguments_ = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: arguments_ });
+
+async function look(width, colorScheme) {
+  const page = await browser.newPage({ viewport: { width, height: 900 }, colorScheme });
+  const requests = [];
+  const errors = [];
+  page.on('request', (request) => requests.push(request.url()));
+  page.on('pageerror', (error) => errors.push(String(error)));
+  page.on('console', (message) => message.type() === 'error' && errors.push(message.text()));
+  await page.goto(`${url}/docs`);
+  const operation = page.locator('[id="operations-tasks-get_tasks"]');
+  await operation.locator('.opblock-summary-control').click();
+  await operation.locator('.try-out__btn').click();
+  await operation.locator('.execute').click();
+  await operation.locator('.live-responses-table .response-col_status').first().waitFor({ timeout: 20_000 });
+  const seen = await page.evaluate(() => ({
+    operations: document.querySelectorAll('.opblock').length,
+    background: getComputedStyle(document.body).backgroundColor,
+    fits: document.documentElement.scrollWidth <= innerWidth,
+  }));
+  const status = (await operation.locator('.live-responses-table tbody .response-col_status').first().innerText()).trim();
+  await page.close();
+  return { ...seen, status, errors, outside: requests.filter((one) => !one.startsWith(url) && !one.startsWith('data:')) };
+}
+
+try {
+  console.log(JSON.stringify({ wide: await look(1440, 'light'), narrow: await look(390, 'dark') }));
+} finally {
+  await browser.close();
+}
