@@ -1,5 +1,6 @@
 """Analytics over the in-memory store: what is asked, what is answered, and for whom."""
 
+import csv
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -193,7 +194,8 @@ async def test_filters_that_a_marginal_can_answer(site: Site, query: str, expect
         ("window=1h&bucket=2h", "bucket", "longer than the window"),
         ("bucket=0m", "bucket", "no duration"),
         ("until=yesterday", "until", "RFC 3339"),
-        ("until=2026-01-01T00:00:00", "until", "RFC 3339"),
+        ("until=nan", "until", "RFC 3339"),
+        ("until=2026-01-01T00:00:00", "until", "90d"),
         ("compare=perhaps", "compare", "true nor false"),
         ("series=51", "series", "between 0 and 50"),
         ("groups=0", "groups", "between 1 and 500"),
@@ -320,3 +322,17 @@ async def test_a_long_window_is_answered_in_buckets_that_fit(site: Site) -> None
     assert (found["series"]["bucket_seconds"], found["totals"]["succeeded"]) == (86_400, 2)
     assert sum(each or 0 for each in found["series"]["total"]["succeeded"]) == 2
     assert (await site.get("window=90d&bucket=3h"))["totals"]["succeeded"] == 2
+
+
+async def test_groups_and_points_as_files(site: Site) -> None:
+    await site.s.write(ended("1"))
+    response = await site.client.get("/api/tasks/analytics?window=1h&bucket=5m&format=csv")
+    rows = list(csv.DictReader((await response.get_data(as_text=True)).splitlines()))
+    assert response.content_type.startswith("text/csv")
+    assert [(row["group"], row["attempts"], row["runtime.mean"]) for row in rows] == [("archive.encode", "1", "2.0")]
+    points = await site.client.get(
+        "/api/tasks/analytics?window=1h&bucket=5m&table=series", headers={"Accept": "application/x-ndjson"}
+    )
+    assert len((await points.get_data(as_text=True)).splitlines()) == 36
+    assert await site.problem("format=xml") == ("format", "'xml' is no format; use one of json, csv, ndjson")
+    assert (await site.problem("table=legs"))[0] == "table"

@@ -117,7 +117,7 @@ class FailureIndex:
     async def grouped(self, asked: Failing, wanted: Filter, scope: frozenset[str] | None, now: float) -> Failures:
         """The failures in the window among the tasks that `wanted` lets in, within `scope`."""
         end = now if asked.until is None else asked.until
-        start = end - asked.window
+        start = max(0.0, end - asked.window)
         chosen = msgspec.structs.replace(wanted, state=(State.FAILED,), group=(), finished_from=start, finished_to=end)
         matcher = Matcher(chosen, scope)
         groups: dict[tuple[str | None, str | None], _Group] = {}

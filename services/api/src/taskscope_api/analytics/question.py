@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
+from math import isfinite
 
 import msgspec
 from taskscope_shared.keys import ROLLUP_SECONDS
@@ -88,6 +89,8 @@ def question(given: Parameters, now: float) -> Question:
     if window < MINUTE:
         raise ApiError.of_field("window", "a window is at least 1m")
     age = now - until + window if until is not None else window
+    if until is not None and now - until > LONGEST:
+        raise ApiError.of_field("until", f"that is {_text(now - until)} ago; rollups are kept for {_text(LONGEST)}")
     if age > LONGEST:
         raise ApiError.of_field("window", f"the window begins {_text(age)} ago; rollups are kept for {_text(LONGEST)}")
     compare = _flag("compare", single(given, "compare"))
@@ -120,9 +123,9 @@ class Failing(msgspec.Struct, frozen=True):
 def failing(given: Parameters, now: float) -> Failing:
     """The window of a query string for failures. Raises `ApiError` that names the parameter."""
     window = _seconds("window", single(given, "window"), DEFAULT_WINDOW)
-    if window > LONGEST:
-        raise ApiError.of_field("window", f"a window is at most {_text(LONGEST)}")
-    return Failing(window, _until(single(given, "until"), now), _number(given, "groups", DEFAULT_FAILURES, 1, MAX_GROUPS))
+    return Failing(
+        min(window, LONGEST), _until(single(given, "until"), now), _number(given, "groups", DEFAULT_FAILURES, 1, MAX_GROUPS)
+    )
 
 
 def _grouping(asked: str | None, filters: Mapping[str, Sequence[str]]) -> tuple[str, str]:
@@ -189,27 +192,27 @@ def _seconds(field: str, text: str | None, default: int) -> int:
 
 
 def _until(text: str | None, now: float) -> float | None:
+    """The end of the window; None for now, and for what is still to come."""
     if text is None:
         return None
     at = _time(text)
     if at is None:
-        raise ApiError.of_field(
-            "until", f"{text[:40]!r} is no time: RFC 3339 with its offset, as 2026-03-01T09:30:00Z, or epoch seconds"
-        )
-    if at < now - LONGEST:
-        raise ApiError.of_field("until", f"that is {_text(now - at)} ago; rollups are kept for {_text(LONGEST)}")
-    return None if at >= now else at
+        example = "2026-03-01T09:30:00Z"
+        raise ApiError.of_field("until", f"{text[:40]!r} is no time: RFC 3339, as {example}, or epoch seconds")
+    return None if at >= now else max(0.0, at)
 
 
 def _time(text: str) -> float | None:
+    """Epoch seconds; a time without an offset is UTC, as in the filters of tasks."""
     try:
-        if re.fullmatch(r"[0-9]{1,11}(\.[0-9]{1,9})?", text):
-            return float(text)
-        # A `+` in a query string is a space.
-        at = datetime.fromisoformat(text[:40].strip().replace(" ", "+") if "T" in text else "")
-    except (ValueError, OverflowError):
-        return None
-    return None if at.tzinfo is None else at.timestamp()
+        at = float(text)
+    except ValueError:
+        try:
+            found = datetime.fromisoformat(text[:40])
+            return (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).timestamp()
+        except (ValueError, OverflowError):
+            return None
+    return at if isfinite(at) else None
 
 
 def _flag(field: str, text: str | None) -> bool:

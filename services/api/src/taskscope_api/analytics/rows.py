@@ -6,7 +6,7 @@ import msgspec
 
 from taskscope_api.analytics.tally import RELATIVE_ERROR
 from taskscope_api.described import Count, Flag, Seconds, Time, says
-from taskscope_api.queries import Values
+from taskscope_api.queries import Moment, Values
 
 Rate = Annotated[float, msgspec.Meta(ge=0, le=1, examples=[0.98])]
 Ratio = Annotated[float, msgspec.Meta(examples=[1.12])]
@@ -212,7 +212,7 @@ class AnalyticsQuery(msgspec.Struct):
     worker: Annotated[Values | None, says("Workers; not together with kind, name or queue", ["celery@encoder-1"])] = None
     source: Annotated[Values | None, says("Sources", ["archivist"])] = None
     until: Annotated[
-        str | None, says("When the window ends, rounded down to a bucket; without it now", "2026-03-01T09:30:00Z")
+        Moment | None, says("When the window ends, rounded down to a bucket; without it now", "2026-03-01T09:30:00Z")
     ] = None
     compare: Annotated[Flag, says("Whether to sum up the window before, too")] = False
     series: Annotated[int, msgspec.Meta(ge=0, le=50), says("How many of the largest groups get a series; 0: no series", 20)] = (
@@ -230,7 +230,7 @@ class FailuresQuery(msgspec.Struct):
     """Of `/api/tasks/analytics/failures`. Filters repeat, or hold several values between commas; all go together."""
 
     window: Annotated[str, says("How much time, up to 90d", "24h", pattern="^[1-9][0-9]{0,6}[smhdw]$")] = "24h"
-    until: Annotated[str | None, says("When the window ends; without it now", "2026-03-01T09:30:00Z")] = None
+    until: Annotated[Moment | None, says("When the window ends; without it now", "2026-03-01T09:30:00Z")] = None
     kind: Annotated[Values | None, says("Kinds, any of which", ["vod"])] = None
     name: Annotated[Values | None, says("Names, any of which; `*` stands for any text", ["archive.*"])] = None
     queue: Annotated[Values | None, says("Queues, any of which", ["vod"])] = None
