@@ -42,6 +42,7 @@ TASKS = st.builds(
     exception=st.sampled_from([None, "no such film"]),
     root_id=st.sampled_from([None, "r1", "r2"]),
     parent_id=st.sampled_from([None, "r1"]),
+    group_id=st.sampled_from([None, "g1", "g2"]),
 )
 STEPS = st.lists(st.one_of(TASKS, st.tuples(st.sampled_from(SOURCES), IDS)), max_size=120)
 
@@ -64,6 +65,7 @@ FILTERS = st.builds(
     exception_type=some(["ValueError", "KeyError"]),
     root=some(["r1", "r2", "r3"]),
     parent=some(["r1", "r9"]),
+    group_id=some(["g1", "g9"]),
     q=st.sampled_from([None, None, "film", "FILM-ä", "one", "w1", "error such", "shared-id", "a", "nowhere"]),
     started_from=BOUND,
     started_to=BOUND,
@@ -80,7 +82,7 @@ def matches(one: Task, wanted: Filter, without: str = "") -> bool:
     fields = {
         "state": one.state, "group": GROUP_OF[one.state], "kind": one.kind, "queue": one.queue, "worker": one.worker,
         "source": one.source, "engine": one.engine, "exception_type": one.exception_type, "root": one.root_id,
-        "parent": one.parent_id,
+        "parent": one.parent_id, "group_id": one.group_id,
     }  # fmt: skip
     named = not wanted.name or without == "name" or any(fnmatchcase(one.name or "", name) for name in wanted.name if one.name)
     listed = all(

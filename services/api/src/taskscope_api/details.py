@@ -8,6 +8,7 @@ from taskscope_shared.reasons import unknown_attempt_fields
 
 from taskscope_api.asking import PlaceRow
 from taskscope_api.described import Count, Seconds, Time, says
+from taskscope_api.relatives import Relatives
 from taskscope_api.wire import TaskRow, row_fields, with_times
 
 
@@ -36,9 +37,10 @@ class TaskDetail(TaskRow, kw_only=True):
     history_left_out: Annotated[Count, says("Attempts that came before those in `history`", 0)]
     attempt: Annotated[AttemptRow | None, says("The current or last attempt; null while no worker has the task")]
     place: Annotated[PlaceRow | None, says("Its place in its queue, asked for now; null for a task that does not wait")]
+    relatives: Annotated[Relatives, says("Who sent it, whom it sent, and its group, as far as they are known")]
 
 
-def task_detail(task: Task, place: PlaceRow | None) -> TaskDetail:
+def task_detail(task: Task, place: PlaceRow | None, relatives: Relatives) -> TaskDetail:
     """TASK whole."""
     return TaskDetail(
         *row_fields(task, None),
@@ -47,6 +49,7 @@ def task_detail(task: Task, place: PlaceRow | None) -> TaskDetail:
         history_left_out=max(task.history[0].number - 1, 0) if task.history else 0,
         attempt=_current(task),
         place=place,
+        relatives=relatives,
     )
 
 

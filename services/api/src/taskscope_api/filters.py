@@ -29,7 +29,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "group": tuple(Group),
     "engine": tuple(Engine),
 }
-HASHED = {"root": "root_id", "parent": "parent_id"}
+HASHED = {"root": "root_id", "parent": "parent_id", "group_id": "group_id"}
 TIMES = ("sent", "received", "started", "finished", "eta", "updated")
 EXAMPLE = "2026-01-31T12:00:00Z or 1769860800"
 
@@ -56,6 +56,7 @@ class Filter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     exception_type: tuple[str, ...] = ()
     root: tuple[str, ...] = ()
     parent: tuple[str, ...] = ()
+    group_id: tuple[str, ...] = ()
     q: str | None = None
     sent_from: Time = None
     sent_to: Time = None

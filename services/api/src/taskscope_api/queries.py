@@ -46,6 +46,7 @@ class FilterQuery(msgspec.Struct):
     exception_type: Annotated[Values | None, says("Types of exceptions, any of which", ["ValueError"])] = None
     root: Annotated[Values | None, says("Ids of the tasks that all began with, any of which", ["6f1d2c"])] = None
     parent: Annotated[Values | None, says("Ids of the tasks that sent them, any of which", ["6f1d2c"])] = None
+    group_id: Annotated[Values | None, says("Ids of the Celery groups they are in, any of which", ["b77d90"])] = None
     q: Annotated[
         Annotated[str, msgspec.Meta(max_length=MAX_TEXT)] | None,
         says("At most 8 words that all occur, whatever the case, in id, name, args, exception or worker", "film.mp4"),

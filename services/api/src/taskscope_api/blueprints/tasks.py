@@ -27,6 +27,7 @@ from taskscope_api.queries import (
     single,
 )
 from taskscope_api.realtime import Realtime, realtime_body
+from taskscope_api.relatives import relatives_of
 from taskscope_api.services import Services
 from taskscope_api.wire import TaskList
 
@@ -90,7 +91,7 @@ def tasks_blueprint(services: Services) -> Blueprint:
         source = single(parameters(TaskQuery), "source")
         found = [one for one in live.find(task_id, principal().may_see) if source in (None, one.source)]
         one = _only(found, task_id)
-        return answer(task_detail(one, await services.asking.place(one)))
+        return answer(task_detail(one, await services.asking.place(one), relatives_of(live, one)))
 
     @blueprint.get("/api/tasks/<string:source>/<path:task_id>")
     @requires(Role.VIEWER, services.access)
@@ -102,7 +103,7 @@ def tasks_blueprint(services: Services) -> Blueprint:
         parameters(NoQuery)
         found = [one for one in live.find(task_id, principal().may_see) if one.source == source]
         one = _only(found, task_id)
-        return answer(task_detail(one, await services.asking.place(one)))
+        return answer(task_detail(one, await services.asking.place(one), relatives_of(live, one)))
 
     return blueprint
 
