@@ -11,7 +11,9 @@ from typing import Any
 
 import psutil
 import redis
+from analytics_load import analytics_load
 from export_load import export_load
+from lists import lists
 from rig import HERE, Rig, Service, free_port, median, report, rig
 
 Row = tuple[str, str, str]  # figure, to reach, measured
@@ -313,4 +315,6 @@ FIGURES: dict[str, Callable[[], list[Row]]] = {
     "memory": memory_and_restarts,
     "broker": broker_load,
     "export": export_load,
+    "lists": lists,
+    "analytics": analytics_load,
 }
