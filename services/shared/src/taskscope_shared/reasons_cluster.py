@@ -21,7 +21,7 @@ UNACKED_NOT_TOLD: Final = "AMQP does not tell a client how many messages were ta
 UNACKED_NONE: Final = "RQ takes a job out of its queue for good; `running` counts those"
 IN_WORKERS: Final = "Celery's workers hold tasks with an ETA; a queue does not know of them"
 NOT_IN_CELERY: Final = "Celery's queues know nothing of it"
-NO_CONSUMERS: Final = "a Redis broker does not know who reads a queue; `workers` counts the workers that say they do"
+NO_CONSUMERS: Final = "a Redis broker does not know who reads a queue; `/api/workers?queue=` lists the workers that say they do"
 NO_DEPTH: Final = "the broker did not tell how many messages are in it"
 NO_AGE: Final = "messages do not say when they were put into their queue"
 NO_OLDEST: Final = "its first job does not say when it was put there"
