@@ -283,6 +283,19 @@ def test_a_text_is_found_as_it_is_now() -> None:
     assert live.page(matcher, sort_named("live"), 5).total == 0
 
 
+def test_a_task_that_left_and_came_again_is_found_though_others_were_signed_meanwhile() -> None:
+    live = filled(1000, args="('nothing',)")
+    replica, matcher = live.replicas["s"], Matcher(filter_of({"q": ["needle"]}), None)
+    assert live.page(matcher, sort_named("live"), 5).total == 0
+    replica.put(task("000007", seq=2, args="('a needle',)"))
+    replica.remove("000007", Position(9, 9))
+    for number in range(500, 900):
+        replica.put(task(f"{number:06}", seq=2, args="('other',)"))
+    replica.put(task("000007", seq=2, args="('a needle',)"))
+    other = Matcher(filter_of({"q": ["a needle"]}), None)
+    assert [one.id for one in live.page(other, sort_named("live"), 5).tasks] == ["000007"]
+
+
 def test_a_removal_does_not_take_a_task_that_was_written_after_it() -> None:
     replica = Replica("s")
     replica.put(task("a", epoch=1, seq=5))

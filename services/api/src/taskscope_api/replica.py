@@ -65,6 +65,7 @@ class Replica:
             return False
         del self.tasks[id_]
         self.held[old.row] = None
+        self._text_hashes[old.row] = 0  # whatever comes into the row is a new text
         self.columns.leave(old.row)
         self.changes += 1
         return True
