@@ -4,6 +4,7 @@ import http.client
 import json
 import random
 import time
+from typing import Any
 
 import redis
 from rig import Rig, median, quantile, report, rig
@@ -83,7 +84,7 @@ def _seed(own: "redis.Redis", now: float) -> None:
             own.expire(key, ROLLUP_SECONDS[resolution])
 
 
-def _cells(resolution: int, now: float) -> dict[str, bytes]:
+def _cells(resolution: int, now: float) -> dict[Any, Any]:
     draw = random.Random(7)
     weights = [1 / (index + 5) for index in range(NAMES)]
     tasks = TASKS_PER_SECOND * resolution
