@@ -47,7 +47,7 @@ async def port() -> AsyncIterator[int]:
     ]
     attempt = Attempt(1, State.RETRYING, worker="w", finished_at=now)
     tasks.append(task("6f1d2c", history=(attempt,), attempts=2, progress=Progress(1, 4, 25.0, "one", now), updated_at=now))
-    worker = Worker("w", "archivist", Engine.CELERY, WorkerState.ONLINE, heartbeat_at=now)
+    worker = Worker("celery@encoder-1", "archivist", Engine.CELERY, WorkerState.ONLINE, heartbeat_at=now)
     queues = [Queue("vod", "archivist", Engine.CELERY, depth=3)]
     await (await Writing(store, clock, "archivist").begin()).write(*tasks, workers=[worker], queues=queues)
     app = create_app(Settings(), store, clock)

@@ -28,7 +28,7 @@ has an `X-Request-Id`: the one that was sent, or a new one.
 `WS /api/ws` pushes the same tasks as they change.
 """
 TAGS = {
-    "tasks": "Tasks: what goes on now, lists with filters, single ones.",
+    "tasks": "What goes on now, lists with filters, single tasks.",
     "analytics": "What ended in a window of time, summed up.",
     "cluster": "Workers, queues, sources and kinds.",
     "engines": "The tasks and workers of one engine.",
@@ -104,6 +104,7 @@ class Provider(OpenAPIProvider):
         return paths, components
 
     def _complete(self, operation: Json, view: Callable[..., Any], rule: Rule) -> None:
+        operation["summary"] = operation["summary"].replace("`", "")  # it is plain text, a description is not
         operation["tags"] = [rule.endpoint.partition(".")[0]]
         if not operation.get("description"):
             operation.pop("description", None)
