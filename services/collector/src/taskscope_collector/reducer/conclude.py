@@ -140,7 +140,7 @@ def _updated(folding: Folding, draft: Draft) -> float:
         draft.started_at,
         draft.finished_at,
         draft.progress.at if draft.progress else None,
-        folding.requeued,
+        folding.requeued if draft.state in (State.QUEUED, State.RETRYING) else None,  # else it came to nothing
         folding.runs[-2].ended_at if len(folding.runs) > 1 else None,
         folding.last.ended_at if folding.last else None,
     )
