@@ -27,7 +27,7 @@ class Scripted:
         self.asked: list[tuple[str, str]] = []
 
     async def ask(self, source: str, kind: str, arguments: msgspec.Struct, seconds: float) -> bytes:
-        assert arguments
+        assert isinstance(arguments, msgspec.Struct)
         self.asked.append((source, kind))
         if self.answer is None:
             await asyncio.sleep(2 * seconds)

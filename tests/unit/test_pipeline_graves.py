@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from support.reducing import T0, event, reducer
 from taskscope_collector.contributions import Contributions, contributions
 from taskscope_collector.health import UNCORRECTED
+from taskscope_collector.observations import Observation
 from taskscope_collector.outbox import Outbox, Prepared
 from taskscope_collector.reduced import UNKNOWN
 from taskscope_collector.reducer.record import Record
@@ -189,7 +190,7 @@ async def test_the_cells_are_those_of_a_ledger_whatever_is_evicted_corrected_or_
 
 
 async def _take(writer: Writing, ledger: SourceState, step: str, id_: str, end: str, number: int) -> None:
-    facts = {
+    facts: list[Observation] = {
         "run": [event("received", number, id_=id_, name="app.f"), event("started", number + 0.1, id_=id_)],
         "start": [event("started", number + 0.1, id_=id_)],
     }.get(step, [])

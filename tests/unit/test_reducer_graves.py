@@ -1,5 +1,7 @@
 """Evicted tasks: what they contributed to the rollups is corrected while they are in their graves, and never guessed after."""
 
+from typing import Any
+
 from msgspec.structs import asdict
 from support.reducing import T0, event, held, job, reducer, result
 from taskscope_collector.reducer import retention
@@ -30,7 +32,7 @@ def evicted(state: SourceState) -> str:
     return id_
 
 
-def restarted(before: SourceState, **budgets: int) -> SourceState:
+def restarted(before: SourceState, **budgets: Any) -> SourceState:
     """Another reducer that loaded what `before` retains."""
     after = reducer(**budgets)
     after.load([Task(**asdict(record.draft)) for record in before._books.records.values()], [], [])

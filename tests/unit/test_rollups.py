@@ -195,9 +195,9 @@ async def test_what_is_written_again_of_closed_periods_is_told_to_readers() -> N
         rollup, [task("late", finished_at=start + 320.0), task("now", finished_at=start + 3699.0)], start + 3700.0
     )
     after = Corrected.parse(stored.meta["corrected"])
-    assert after.since(before.count) == {start + 300}
+    assert after.since(before.count) == frozenset({start + 300})
     await stored.write(begun(start + 3700, stored), [task("later", finished_at=start + 10.0)], start + 3700.0)
-    assert Corrected.parse(stored.meta["corrected"]).since(before.count) == {start, start + 300}
+    assert Corrected.parse(stored.meta["corrected"]).since(before.count) == frozenset({start, start + 300})
 
 
 def test_of_more_corrections_than_are_remembered_nothing_is_known() -> None:
@@ -206,7 +206,7 @@ def test_of_more_corrections_than_are_remembered_nothing_is_known() -> None:
         corrected.add([300 * number])
     again = Corrected.parse(corrected.text)
     assert again == corrected
-    assert again.since(5) == {300 * (number + 5) for number in range(REMEMBERED)}
+    assert again.since(5) == frozenset(300 * (number + 5) for number in range(REMEMBERED))
     assert again.since(4) is None
     assert again.since(REMEMBERED + 6) is None
     assert Corrected.parse("no number") == Corrected()
