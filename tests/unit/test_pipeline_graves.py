@@ -190,11 +190,13 @@ async def test_the_cells_are_those_of_a_ledger_whatever_is_evicted_corrected_or_
 
 
 async def _take(writer: Writing, ledger: SourceState, step: str, id_: str, end: str, number: int) -> None:
-    facts: list[Observation] = {
-        "run": [event("received", number, id_=id_, name="app.f"), event("started", number + 0.1, id_=id_)],
-        "start": [event("started", number + 0.1, id_=id_)],
-    }.get(step, [])
-    facts += [event(end, number + 0.2, id_=id_)] if end else []
+    facts: list[Observation] = []
+    if step == "run":
+        facts.append(event("received", number, id_=id_, name="app.f"))
+    if step in ("run", "start"):
+        facts.append(event("started", number + 0.1, id_=id_))
+    if end:
+        facts.append(event(end, number + 0.2, id_=id_))
     for state in (writer.state, ledger):
         state.apply_batch(deepcopy(facts))
     if step in ("tick", "settle"):
