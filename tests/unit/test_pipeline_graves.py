@@ -189,7 +189,7 @@ async def test_the_cells_are_those_of_a_ledger_whatever_is_evicted_corrected_or_
     assert writer.counted() == await _summed_up(ledger)
 
 
-async def _take(writer: Writing, ledger: SourceState, step: str, id_: str, end: str, number: int) -> None:
+def _facts(step: str, id_: str, end: str, number: int) -> list[Observation]:
     facts: list[Observation] = []
     if step == "run":
         facts.append(event("received", number, id_=id_, name="app.f"))
@@ -197,6 +197,11 @@ async def _take(writer: Writing, ledger: SourceState, step: str, id_: str, end: 
         facts.append(event("started", number + 0.1, id_=id_))
     if end:
         facts.append(event(end, number + 0.2, id_=id_))
+    return facts
+
+
+async def _take(writer: Writing, ledger: SourceState, step: str, id_: str, end: str, number: int) -> None:
+    facts = _facts(step, id_, end, number)
     for state in (writer.state, ledger):
         state.apply_batch(deepcopy(facts))
     if step in ("tick", "settle"):
