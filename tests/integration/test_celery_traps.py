@@ -67,6 +67,10 @@ NAMES: dict[str, tuple[int, dict[str, Any], dict[str, Any]]] = {
 }
 
 
+def _depths(recorder: Recorder) -> dict[str, int | None]:
+    return {queue.name: queue.depth for queue in recorder.of(QueuesSeen)[-1].queues}
+
+
 @pytest.mark.parametrize("named", NAMES)
 async def test_everything_is_found_under_the_names_that_an_application_gives_it(
     valkey_url: str, tmp_path: Path, named: str
@@ -90,8 +94,7 @@ async def test_everything_is_found_under_the_names_that_an_application_gives_it(
             extended = ("support.celery_source_app.progress", "w1@host", "(2,)", "celery")
             told = (results[0].name, results[0].worker, results[0].args, results[0].queue)
             assert told == (extended if conf.get("result_extended") else (None, None, None, None))
-            depths = {queue.name: queue.depth for queue in recorder.of(QueuesSeen)[-1].queues}
-            assert depths == {"celery": 0, "video": 2}
+            await eventually(lambda: _depths(recorder) == {"celery": 0, "video": 2}, what="both queues, counted")
             await eventually(lambda: {task.id for task in recorder.of(TaskQueued)} >= set(waiting))
             assert runner.counts.malformed == 0
         connection = await RespConnection.open(broker)

@@ -3,13 +3,14 @@
 import asyncio
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import redis
 from support.permute import assert_same_state_in_any_order
 from support.rq_compare import differences, expected_fields
 from support.rq_scenarios import DONE, Case, Drive
 from support.rq_site import RqSite
-from support.rq_source import CREATED, expire_run, put_job, watching
+from support.rq_source import expire_run, put_job, watching
 from support.servers import free_port
 from support.watch import Watched
 from taskscope_collector.observations import JobSeen, Reconnected
@@ -105,7 +106,8 @@ async def test_a_server_that_is_away_is_down_with_a_reason_and_is_found_again() 
             await watched.until("the first job", lambda: watched.state_of("before") is State.QUEUED)
         await watched.until("down again", lambda: watched.health().status is SourceStatus.DOWN)
         with ValkeyServer(port=port, config={"save": ""}) as server, redis.Redis.from_url(server.connection_url) as client:
-            put_job(client, "meanwhile", "finished", ended_at=CREATED, started_at=CREATED)
+            ended = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")  # longer ago than tasks are kept, it would be left out
+            put_job(client, "meanwhile", "finished", ended_at=ended, started_at=ended)
             client.zadd("rq:finished:main", {"meanwhile": time.time() + 500})
             await watched.until("up again", lambda: watched.health().status is SourceStatus.UP)
             await watched.until("what came meanwhile", lambda: watched.state_of("meanwhile") is State.SUCCEEDED)
