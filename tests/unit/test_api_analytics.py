@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 from quart.typing import TestClientProtocol as Requests
-from quart.wrappers.base import BaseRequestWebsocket
+from support.access import Seeing
 from support.api import task
 from support.ledger import Ledger
 from support.waiting import eventually
 from taskscope_api.app import create_app
-from taskscope_api.principals import Access, Principal, Role
+from taskscope_api.principals import Access
 from taskscope_shared.clock import ManualClock
 from taskscope_shared.model import Attempt, Engine, Queue, State, Task
 from taskscope_shared.settings import Settings
@@ -41,11 +41,6 @@ class Site:
         return found["field"], found["detail"]
 
 
-class OnlyS(Access):
-    def principal(self, request: BaseRequestWebsocket) -> Principal | None:  # noqa: ARG002 - the protocol's
-        return Principal("narrow", Role.VIEWER, frozenset({"s"}))
-
-
 async def serving(site: Site, access: Access | None = None) -> AsyncIterator[Site]:
     await site.s.begin()
     await site.t.begin()
@@ -65,7 +60,7 @@ async def site() -> AsyncIterator[Site]:
 
 @pytest.fixture
 async def narrow() -> AsyncIterator[Site]:
-    async for made in serving(Site(), OnlyS()):
+    async for made in serving(Site(), Seeing("s")):
         yield made
 
 

@@ -6,11 +6,10 @@ from typing import Any
 import pytest
 from quart import Quart
 from quart.typing import TestClientProtocol as Requests
-from quart.wrappers.base import BaseRequestWebsocket
+from support.access import Seeing
 from support.api import START, Writing, task
 from support.waiting import eventually
 from taskscope_api.app import create_app
-from taskscope_api.principals import Access, Principal, Role
 from taskscope_shared.clock import ManualClock
 from taskscope_shared.model import Engine, Queue, State, Worker, WorkerState
 from taskscope_shared.settings import Settings
@@ -233,13 +232,8 @@ async def test_a_cursor_of_another_list_is_refused(client: Requests, of: str, to
     assert problem["field"] == "cursor"
 
 
-class OnlyT(Access):
-    def principal(self, request: BaseRequestWebsocket) -> Principal | None:  # noqa: ARG002 - everybody is the same
-        return Principal("somebody", Role.VIEWER, frozenset({"t"}))
-
-
 async def test_a_principal_of_one_source_sees_nothing_of_another_in_any_list(writing: Writing) -> None:
-    async for client in serving(create_app(Settings(), writing.store, CLOCK, access=OnlyT())):
+    async for client in serving(create_app(Settings(), writing.store, CLOCK, access=Seeing("t"))):
         workers = await get(client, "/api/workers")
         assert ([item["key"] for item in workers["items"]], workers["total"]) == (["t/celery@a"], 1)
         assert (await get(client, "/api/workers?source=s"))["total"] == 0

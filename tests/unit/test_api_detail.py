@@ -6,11 +6,10 @@ from typing import Any
 import pytest
 from quart import Quart
 from quart.typing import TestClientProtocol as Requests
-from quart.wrappers.base import BaseRequestWebsocket
+from support.access import Seeing
 from support.api import START, Writing, task
 from support.waiting import eventually
 from taskscope_api.app import create_app
-from taskscope_api.principals import Access, Principal, Role
 from taskscope_shared.clock import ManualClock
 from taskscope_shared.model import Attempt, State
 from taskscope_shared.settings import Settings
@@ -146,13 +145,8 @@ async def test_what_is_not_one_task_is_a_problem(client: Requests, path: str, st
     assert (problem["status"], problem.get("field")) == (status, field)
 
 
-class OnlyT(Access):
-    def principal(self, request: BaseRequestWebsocket) -> Principal | None:  # noqa: ARG002 - everybody is the same
-        return Principal("somebody", Role.VIEWER, frozenset({"t"}))
-
-
 async def test_relatives_of_another_source_are_neither_shown_nor_counted(store: MemoryStore) -> None:
-    async for client in serving(create_app(Settings(), store, CLOCK, access=OnlyT())):
+    async for client in serving(create_app(Settings(), store, CLOCK, access=Seeing("t"))):
         await get(client, "/api/tasks/leaf", 404)
         await get(client, "/api/tasks/s/leaf", 404)
         stranger = (await get(client, "/api/tasks/stranger"))["relatives"]

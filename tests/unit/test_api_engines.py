@@ -6,11 +6,10 @@ from typing import Any
 import pytest
 from quart import Quart
 from quart.typing import TestClientProtocol as Requests
-from quart.wrappers.base import BaseRequestWebsocket
+from support.access import Seeing
 from support.api import START, TTL_SECONDS, Writing, task
 from support.waiting import eventually
 from taskscope_api.app import create_app
-from taskscope_api.principals import Access, Principal, Role
 from taskscope_shared import codec
 from taskscope_shared.clock import ManualClock
 from taskscope_shared.model import Engine, Position, Progress, Source, SourceStatus, State, Worker, WorkerState
@@ -146,13 +145,8 @@ async def test_wrong_parameters_are_named(client: Requests, path: str, query: st
     assert (problem["field"], problem["status"]) == (field, 400)
 
 
-class OnlyS(Access):
-    def principal(self, request: BaseRequestWebsocket) -> Principal | None:
-        return Principal("somebody", Role.VIEWER, frozenset({"s"})) if request.headers.get("Authorization") else None
-
-
 async def test_a_principal_of_one_source_sees_nothing_of_another_engine_there(store: MemoryStore) -> None:
-    async for client in serving(create_app(Settings(), store, CLOCK, access=OnlyS())):
+    async for client in serving(create_app(Settings(), store, CLOCK, access=Seeing("s", named=True))):
         paths = ("/api/celery/tasks", "/api/rq/jobs", "/api/celery/workers", "/api/rq/workers")
         assert {(await client.get(path)).status_code for path in paths} == {401}
         headers = {"Authorization": "somebody"}

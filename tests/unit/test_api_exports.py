@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from quart import Quart
 from quart.typing import TestClientProtocol as Requests
-from quart.wrappers.base import BaseRequestWebsocket
+from support.access import Seeing
 from support.api import START, Writing, task
 from support.waiting import eventually
 from taskscope_api.app import create_app
@@ -34,7 +34,6 @@ from taskscope_api.export_tasks import COLUMNS, _batches
 from taskscope_api.exports import TURN_ROWS, Exports
 from taskscope_api.filters import Filter, Matcher
 from taskscope_api.live_view import LiveView
-from taskscope_api.principals import Access, Principal, Role
 from taskscope_api.replica import Replica
 from taskscope_api.sorting import sort_named
 from taskscope_api.wire import TaskRow, task_row
@@ -322,13 +321,8 @@ async def test_the_lists_of_one_engine_are_exported_too(client: Requests, path: 
     assert len(read_back(await response.get_data(as_text=False))) == rows
 
 
-class OnlyT(Access):
-    def principal(self, request: BaseRequestWebsocket) -> Principal | None:  # noqa: ARG002 - the protocol's
-        return Principal("somebody", Role.VIEWER, frozenset({"t"}))
-
-
 async def test_an_export_has_the_sources_of_its_principal_alone(store: MemoryStore) -> None:
-    async for app in running(create_app(Settings(), store, CLOCK, access=OnlyT())):
+    async for app in running(create_app(Settings(), store, CLOCK, access=Seeing("t"))):
         assert [line["key"] for line in await exported(app.test_client(), "")] == ["t/other"]
         assert await exported(app.test_client(), "&source=s") == []
 

@@ -9,12 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from quart.typing import TestClientProtocol as Requests
-from quart.wrappers.base import BaseRequestWebsocket
+from support.access import Seeing
 from support.api import Writing, task
 from support.waiting import eventually
 from taskscope_api.analytics.failures import shape
 from taskscope_api.app import create_app
-from taskscope_api.principals import Access, Principal, Role
 from taskscope_shared.clock import ManualClock
 from taskscope_shared.model import State, Task
 from taskscope_shared.settings import Settings
@@ -23,17 +22,12 @@ from taskscope_shared.testing import MemoryStore
 NOW = 1_800_000_000.0
 
 
-class OnlyS(Access):
-    def principal(self, request: BaseRequestWebsocket) -> Principal | None:  # noqa: ARG002 - the protocol's
-        return Principal("narrow", Role.VIEWER, frozenset({"s"}))
-
-
 def failed(id_: str, message: str | None, kind_of: str | None = "KeyError", ago: float = 60.0, **fields: Any) -> Task:
     known = {"exception": message, "exception_type": kind_of, "finished_at": NOW - ago, "kind": "vod", "queue": "q"}
     return task(id_, state=State.FAILED, **{**known, **fields})
 
 
-@pytest.fixture(params=[None, OnlyS()], ids=["all", "narrow"])
+@pytest.fixture(params=[None, Seeing("s")], ids=["all", "narrow"])
 async def client(request: pytest.FixtureRequest) -> AsyncIterator[Requests]:
     clock = ManualClock(NOW)
     store = MemoryStore(clock)

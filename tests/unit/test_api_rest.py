@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 from quart import Quart
 from quart.typing import TestClientProtocol as Requests
-from quart.wrappers.base import BaseRequestWebsocket
+from support.access import Seeing
 from support.api import START, Writing, task
 from support.waiting import eventually
 from taskscope_api.app import create_app
-from taskscope_api.principals import Access, Principal, Role
 from taskscope_api.queries import TasksQuery
 from taskscope_shared.clock import ManualClock
 from taskscope_shared.model import Attempt, Engine, Position, Progress, Queue, State, Worker, WorkerState
@@ -248,14 +247,8 @@ async def test_the_openapi_document_describes_every_route_and_lacks_no_component
     assert names == set(TasksQuery.__struct_fields__)
 
 
-class OnlyT(Access):
-    def principal(self, request: BaseRequestWebsocket) -> Principal | None:
-        name = request.headers.get("Authorization")
-        return Principal(name, Role.VIEWER, frozenset({"t"})) if name else None
-
-
 async def test_a_principal_sees_the_sources_of_its_scope_alone(store: MemoryStore) -> None:
-    app = create_app(Settings(), store, CLOCK, access=OnlyT())
+    app = create_app(Settings(), store, CLOCK, access=Seeing("t", named=True))
     async for client in serving(app):
         assert (await get(client, "/api/tasks", 401))["status"] == 401
         await get(client, "/livez")

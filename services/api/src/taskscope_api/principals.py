@@ -1,7 +1,7 @@
 """Who asks: the one place where a request or a subscription gets its principal, with its roles and sources."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from enum import StrEnum
 from functools import wraps
 from http import HTTPStatus
@@ -9,10 +9,11 @@ from typing import Any, Protocol
 
 import msgspec
 from quart import g, has_websocket_context, request, websocket
-from quart.wrappers.base import BaseRequestWebsocket
 
 from taskscope_api.errors import ApiError
 
+Scope = Mapping[str, Any]
+"""Of an ASGI request or WebSocket: `headers` (pairs of bytes), `client`, `path`, `method` and so on."""
 ROLE_ATTRIBUTE = "_taskscope_role"
 ANSWER_SECONDS = 10.0
 """Until an answer has to begin. What is in memory takes milliseconds; what is asked of Redis may meet a server that hangs."""
@@ -28,11 +29,17 @@ class Role(StrEnum):
 
 
 class Principal(msgspec.Struct, frozen=True):
-    """Somebody with what they may do, and the sources they may see (None: all of them)."""
+    """Somebody with what they may do, and the sources they may see (None: all of them).
+
+    `expires_at` (epoch seconds) is when their rights end by themselves, `credential` what they were known by: an id, never a
+    secret.
+    """
 
     name: str
     role: Role
     sources: frozenset[str] | None = None
+    expires_at: float | None = None
+    credential: str | None = None
 
     def may_see(self, source: str) -> bool:
         """Whether the source is within the principal's scope."""
@@ -42,17 +49,28 @@ class Principal(msgspec.Struct, frozen=True):
 class Access(Protocol):
     """Tells who asks."""
 
-    def principal(self, request: BaseRequestWebsocket) -> Principal | None:
-        """Who sent the request or opened the socket; None when nobody known did."""
+    async def principal(self, scope: Scope) -> Principal | None:
+        """Who sent the request or opened the socket, by its ASGI scope; None when nobody known did.
+
+        Raises `ApiError` for what was said of who asks and is wrong.
+        """
+        ...
+
+    def holds(self, principal: Principal) -> bool:
+        """Whether the principal still has these rights. Asked each second for each open socket: nothing is waited for."""
         ...
 
 
 class OpenAccess:
     """Mode `none`: everybody views everything."""
 
-    def principal(self, request: BaseRequestWebsocket) -> Principal | None:  # noqa: ARG002 - it does not matter who asks
+    async def principal(self, scope: Scope) -> Principal | None:  # noqa: ARG002 - it does not matter who asks
         """A viewer of all sources."""
         return Principal("anonymous", Role.VIEWER)
+
+    def holds(self, principal: Principal) -> bool:  # noqa: ARG002 - as above
+        """Always."""
+        return True
 
 
 View = Callable[..., Awaitable[Any]]
@@ -65,7 +83,7 @@ def requires(role: Role, access: Access) -> Callable[[View], View]:
         @wraps(view)
         async def checked(*args: object, **kwargs: object) -> object:
             if role is not Role.PUBLIC:
-                g.principal = _admit(role, access)
+                g.principal = await admitted((websocket if has_websocket_context() else request).scope, role, access)
             return await (view(*args, **kwargs) if has_websocket_context() else _in_time(view(*args, **kwargs)))
 
         setattr(checked, ROLE_ATTRIBUTE, role)
@@ -93,8 +111,9 @@ def principal() -> Principal:
     return found
 
 
-def _admit(role: Role, access: Access) -> Principal:
-    asking = access.principal(websocket if has_websocket_context() else request)
+async def admitted(scope: Scope, role: Role, access: Access) -> Principal:
+    """Who asks, with the role at least. Raises `ApiError`: 401 for nobody known, 403 for too little."""
+    asking = await access.principal(scope)
     if asking is None:
         raise ApiError(HTTPStatus.UNAUTHORIZED, "unauthenticated", "say who you are")
     order = list(Role)
