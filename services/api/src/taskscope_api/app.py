@@ -22,10 +22,12 @@ from taskscope_api.blueprints.web import web_blueprint
 from taskscope_api.fleet import Fleet
 from taskscope_api.front import Front
 from taskscope_api.hub import Hub
+from taskscope_api.kept import KeptAnswers
 from taskscope_api.limits import MAX_BODY
 from taskscope_api.live_view import LiveView
 from taskscope_api.principals import Access, OpenAccess
 from taskscope_api.services import Services
+from taskscope_api.shelf import Shelf
 
 HEADERS = {"X-Content-Type-Options": "nosniff"}
 PAGE_HEADERS = {
@@ -58,6 +60,7 @@ def create_app(
         clock=clock,
         access=access or OpenAccess(),
         asking=Asking(asker, clock, live.stale.get),
+        kept=KeptAnswers(live),
     )
     app = Quart("taskscope_api", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
@@ -70,7 +73,8 @@ def create_app(
     app.register_blueprint(analytics_blueprint(services, reader))
     _run_while_serving(app, services)
     app.extensions["taskscope"] = services
-    app.asgi_app = Front(app.asgi_app, clock, HEADERS, PAGE_HEADERS)  # type: ignore[assignment, method-assign]  # messages are mappings
+    shelf = Shelf(app.asgi_app, services.kept, services.access, live)
+    app.asgi_app = Front(shelf, clock, HEADERS, PAGE_HEADERS)  # type: ignore[assignment, method-assign]  # messages are mappings
     return app
 
 

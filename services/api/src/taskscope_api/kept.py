@@ -16,7 +16,7 @@ from quart.wrappers.response import DataBody
 from taskscope_api import conditional
 from taskscope_api.compression import KeptBody
 from taskscope_api.live_view import LiveView
-from taskscope_api.principals import principal
+from taskscope_api.principals import Principal, Role, Scope, principal
 
 FRESH_SECONDS = 0.05
 """As old an answer may be though something changed: what a window of the WebSocket waits for, too."""
@@ -24,8 +24,8 @@ MAX_ANSWERS = 64
 MAX_BYTES = 16 * 1024 * 1024
 """Of all bodies; each is kept once as it is and once compressed."""
 
-Key = tuple[str, bytes, frozenset[str] | None, bool, tuple[tuple[str, str], ...]]
-"""Path, query and scope, and what is said of staleness: that is never told late."""
+Key = tuple[str, bytes, Role, frozenset[str] | None, bool, tuple[tuple[str, str], ...]]
+"""Path, query, who may ask it, and what is said of staleness: that is never told late."""
 View = Callable[..., Awaitable[Response]]
 
 
@@ -33,6 +33,7 @@ class Kept(NamedTuple):
     """A body, its tag, which version of the live view it shows, and when it was made (the loop's time)."""
 
     body: KeptBody
+    route: str
     tag: str
     cache_control: str
     version: int
@@ -45,6 +46,7 @@ class KeptAnswers:
     def __init__(self, live: LiveView) -> None:
         self._kept: OrderedDict[Key, Kept] = OrderedDict()
         self._live = live
+        self._paths = frozenset[str]()
         self._version = 0
         self.made = 0
         live.listen(self._notice)
@@ -57,8 +59,7 @@ class KeptAnswers:
 
         @wraps(view)
         async def answered(*args: object, **kwargs: object) -> Response:
-            stale = tuple(self._live.stale.items())
-            key = (request.path, request.query_string, principal().sources, self._live.store_lost, stale)
+            key = self._key(request.scope, principal())
             found = self._find(key)
             if found is None:
                 version = self._version
@@ -70,6 +71,18 @@ class KeptAnswers:
 
         return answered
 
+    def keeps(self, path: str) -> bool:
+        """Whether anything is kept of that path."""
+        return path in self._paths
+
+    def find(self, scope: Scope, asking: Principal) -> Kept | None:
+        """What the same route answered to somebody with the same rights, if that still holds."""
+        return self._find(self._key(scope, asking))
+
+    def _key(self, scope: Scope, asking: Principal) -> Key:
+        stale = tuple(self._live.stale.items())
+        return (scope["path"], scope["query_string"], asking.role, asking.sources, self._live.store_lost, stale)
+
     def _find(self, key: Key) -> Kept | None:
         found = self._kept.get(key)
         if found is None or found.version == self._version or _now() - found.made_at <= FRESH_SECONDS:
@@ -79,11 +92,13 @@ class KeptAnswers:
 
     def _keep(self, key: Key, version: int, data: bytes, cache_control: str) -> Kept:
         self.made += 1
-        made = self._kept[key] = Kept(KeptBody(data), conditional.tag(data), cache_control, version, _now())
+        route = str(request.url_rule)
+        made = self._kept[key] = Kept(KeptBody(data), route, conditional.tag(data), cache_control, version, _now())
         held = sum(one.body.size for one in self._kept.values())
         while len(self._kept) > MAX_ANSWERS or (held > MAX_BYTES and len(self._kept) > 1):
             _, oldest = self._kept.popitem(last=False)
             held -= oldest.body.size
+        self._paths = frozenset(one[0] for one in self._kept)
         return made
 
 

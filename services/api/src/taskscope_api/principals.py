@@ -1,7 +1,7 @@
 """Who asks: the one place where a request or a subscription gets its principal, with its roles and sources."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from enum import StrEnum
 from functools import wraps
 from http import HTTPStatus
@@ -14,6 +14,8 @@ from taskscope_api.errors import ApiError
 
 Scope = Mapping[str, Any]
 """Of an ASGI request or WebSocket: `headers` (pairs of bytes), `client`, `path`, `method` and so on."""
+IDENTIFIED = "taskscope.identified"
+"""Where a scope holds its principal, None, or the `ApiError` that looking for it ended with."""
 ROLE_ATTRIBUTE = "_taskscope_role"
 ANSWER_SECONDS = 10.0
 """Until an answer has to begin. What is in memory takes milliseconds; what is asked of Redis may meet a server that hangs."""
@@ -83,7 +85,8 @@ def requires(role: Role, access: Access) -> Callable[[View], View]:
         @wraps(view)
         async def checked(*args: object, **kwargs: object) -> object:
             if role is not Role.PUBLIC:
-                g.principal = await admitted((websocket if has_websocket_context() else request).scope, role, access)
+                scope: MutableMapping[str, Any] = (websocket if has_websocket_context() else request).scope  # type: ignore[assignment]  # TypedDicts without our key
+                g.principal = await admitted(scope, role, access)
             return await (view(*args, **kwargs) if has_websocket_context() else _in_time(view(*args, **kwargs)))
 
         setattr(checked, ROLE_ATTRIBUTE, role)
@@ -111,12 +114,25 @@ def principal() -> Principal:
     return found
 
 
-async def admitted(scope: Scope, role: Role, access: Access) -> Principal:
+async def admitted(scope: MutableMapping[str, Any], role: Role, access: Access) -> Principal:
     """Who asks, with the role at least. Raises `ApiError`: 401 for nobody known, 403 for too little."""
-    asking = await access.principal(scope)
+    asking = await identified(scope, access)
     if asking is None:
         raise ApiError(HTTPStatus.UNAUTHORIZED, "unauthenticated", "say who you are")
     order = list(Role)
     if order.index(asking.role) < order.index(role):
         raise ApiError(HTTPStatus.FORBIDDEN, "forbidden", f"this takes the role {role}; {asking.name} has {asking.role}")
     return asking
+
+
+async def identified(scope: MutableMapping[str, Any], access: Access) -> Principal | None:
+    """Who asks, looked up once for each request: a failure counts once, too. Raises `ApiError`."""
+    if IDENTIFIED not in scope:
+        try:
+            scope[IDENTIFIED] = await access.principal(scope)
+        except ApiError as error:
+            scope[IDENTIFIED] = error
+    found: Principal | ApiError | None = scope[IDENTIFIED]
+    if isinstance(found, ApiError):
+        raise found
+    return found

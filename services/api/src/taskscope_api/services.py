@@ -7,6 +7,7 @@ from taskscope_api.asking import Asking
 from taskscope_api.exports import Exports
 from taskscope_api.fleet import Fleet
 from taskscope_api.hub import Hub
+from taskscope_api.kept import KeptAnswers
 from taskscope_api.live_view import LiveView
 from taskscope_api.principals import Access
 
@@ -20,4 +21,5 @@ class Services(msgspec.Struct, frozen=True):
     clock: Clock
     access: Access
     asking: Asking
+    kept: KeptAnswers
     exports: Exports = msgspec.field(default_factory=Exports)

@@ -11,7 +11,6 @@ from taskscope_api.details import TaskDetail, task_detail
 from taskscope_api.errors import ApiError, Problem
 from taskscope_api.facets import LEFT_OUT, Facets
 from taskscope_api.filters import Matcher, filter_of
-from taskscope_api.kept import KeptAnswers
 from taskscope_api.listing import tasks_answer
 from taskscope_api.openapi import also_as
 from taskscope_api.principals import Role, principal, requires
@@ -39,7 +38,7 @@ def tasks_blueprint(services: Services) -> Blueprint:
 
     @blueprint.get("/api/tasks/realtime")
     @requires(Role.VIEWER, services.access)
-    @KeptAnswers(live)
+    @services.kept
     @document_querystring(RealtimeQuery)
     @document_response(Realtime)
     @document_response(Problem, 400)
