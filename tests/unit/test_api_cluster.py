@@ -223,6 +223,7 @@ async def test_wrong_parameters_are_named_with_what_is_right(client: Requests, p
         ("workers?limit=1", "workers?sort=name&"),
         ("tasks?limit=1&sort=name", "workers?sort=name&"),
         ("workers?limit=1&sort=name", "tasks?sort=name&"),
+        ("workers?limit=1", "workers?state=online&"),
     ],
 )
 async def test_a_cursor_of_another_list_is_refused(client: Requests, of: str, to: str) -> None:

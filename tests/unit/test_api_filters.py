@@ -136,17 +136,17 @@ def test_no_data_is_the_default_subscription() -> None:
 
 def test_a_cursor_comes_back_as_it_was() -> None:
     place = Place((1, "x"), float("inf"), "s/a")
-    assert place_of(cursor("-name", place), "-name") == place
+    assert place_of(cursor("-name", "l", place), "-name", "l") == place
 
 
-@pytest.mark.parametrize("text", ["", "x", "!!!", "a" * 10_000, cursor("name", Place((0, ""), 0.0, "k"))])
+@pytest.mark.parametrize("text", ["", "x", "!!!", "a" * 10_000, cursor("name", "l", Place((0, ""), 0.0, "k"))])
 def test_a_foreign_cursor_is_refused_by_name(text: str) -> None:
     with pytest.raises(ApiError) as caught:
-        place_of(text, "-updated_at")
+        place_of(text, "-updated_at", "l")
     assert caught.value.problem.field == "cursor"
 
 
-@pytest.mark.parametrize("text", ["", "x", "!!!", "ä", "a" * 10_000, cursor("name", Place((0, ""), 0.0, "k"))])
+@pytest.mark.parametrize("text", ["", "x", "!!!", "ä", "a" * 10_000, cursor("name", "l", Place((0, ""), 0.0, "k"))])
 def test_a_foreign_token_is_told_from_ours(text: str) -> None:
     with pytest.raises(BadTokenError):
         check_token(text)

@@ -57,6 +57,13 @@ async def get(client: Requests, path: str, status: int = 200) -> Any:
     return await response.get_json(force=True)
 
 
+async def test_a_cursor_of_another_filter_is_refused_and_one_of_the_same_filter_said_otherwise_is_not(client: Requests) -> None:
+    cursor = (await get(client, "/api/tasks?kind=vod&kind=other&limit=3"))["next_cursor"]
+    assert (await get(client, f"/api/tasks?kind=other,vod&limit=1&cursor={cursor}"))["items"]
+    problem = await get(client, f"/api/tasks?kind=vod&limit=3&cursor={cursor}", 400)
+    assert (problem["field"], problem["type"]) == ("cursor", "urn:taskscope:problem:invalid-cursor")
+
+
 async def test_a_list_is_newest_first_with_its_total_and_pages_by_cursor(client: Requests) -> None:
     first = await get(client, "/api/tasks?kind=vod&limit=3")
     assert ([one["id"] for one in first["items"]], first["total"]) == (["4", "3", "2"], 5)

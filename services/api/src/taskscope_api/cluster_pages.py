@@ -11,6 +11,8 @@ from taskscope_api.sorting import Place
 from taskscope_api.subscriptions import MAX_LIMIT
 
 Item = TypeVar("Item")
+OF_A_PAGE = ("cursor", "limit", "sort")
+"""Parameters that do not choose what is in a list."""
 Order = tuple[int, tuple[int, ...], float, str]
 
 
@@ -26,11 +28,12 @@ def page_of(
     name = _sort_of(given, sorts)
     field, descending = name.removeprefix("-"), name.startswith("-")
     limit, cursor = limit_of(given, MAX_LIMIT), single(given, "cursor")
-    behind = None if cursor is None else _order(cursors.place_of(cursor, f"{listed}:{name}"), descending)
+    of_list = cursors.of_list(listed, {field: given[field] for field in given if field not in OF_A_PAGE})
+    behind = None if cursor is None else _order(cursors.place_of(cursor, name, of_list), descending)
     places = ((place := _place(item, key, field), _order(place, descending)) for key, item in items.items())
     found = ((order, place) for place, order in places if behind is None or order > behind)
     shown = nsmallest(limit + 1, found)
-    following = cursors.cursor(f"{listed}:{name}", shown[limit - 1][1]) if len(shown) > limit else None
+    following = cursors.cursor(name, of_list, shown[limit - 1][1]) if len(shown) > limit else None
     return [items[place.key] for _, place in shown[:limit]], following, len(items)
 
 

@@ -2,6 +2,7 @@
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
+from hashlib import blake2b
 from typing import TypeVar
 
 import msgspec
@@ -10,8 +11,10 @@ from taskscope_shared.model import Position
 from taskscope_api.errors import ApiError
 from taskscope_api.sorting import Place
 
-FORMAT = 1
+FORMAT = 2
 """Of cursors and tokens; others are refused."""
+LIST_BYTES = 8
+"""Of the digest by which a cursor knows its list."""
 MAX_LENGTH = 8192
 """Characters of a cursor or token that is looked at."""
 
@@ -26,6 +29,7 @@ class BadTokenError(Exception):
 class _Cursor(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
     format: int
     sort: str
+    list: str
     rank: tuple[int, str]
     value: float
     key: str
@@ -40,19 +44,27 @@ class _Token(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields
 Decoded = TypeVar("Decoded", _Cursor, _Token)
 
 
-def cursor(sort: str, place: Place) -> str:
-    """The cursor of the page behind `place`."""
-    return _encode(_Cursor(FORMAT, sort, place.rank, place.value, place.key))
+def of_list(*told: object) -> str:
+    """What tells a list from others: a digest of its filter, and whatever else chooses what is in it."""
+    return blake2b(msgspec.json.encode(told, order="sorted"), digest_size=LIST_BYTES).hexdigest()
 
 
-def place_of(text: str, sort: str) -> Place:
-    """Where a cursor stands. Raises `ApiError` for one that is not of this sort or not of this api."""
+def cursor(sort: str, listed: str, place: Place) -> str:
+    """The cursor of the page behind `place` of that list (`of_list`)."""
+    return _encode(_Cursor(FORMAT, sort, listed, place.rank, place.value, place.key))
+
+
+def place_of(text: str, sort: str, listed: str) -> Place:
+    """Where a cursor stands. Raises `ApiError` for one that is not of this sort, this list or this api."""
     try:
         found = _decode(text, _Cursor)
     except BadTokenError as error:
         raise ApiError.of_field("cursor", "this is no cursor: take next_cursor of the page before", "invalid-cursor") from error
     if found.sort != sort:
         raise ApiError.of_field("cursor", f"this cursor belongs to sort={found.sort}, not {sort}", "invalid-cursor")
+    if found.list != listed:
+        detail = "this cursor belongs to another list: give it with the parameters of the page that it came from"
+        raise ApiError.of_field("cursor", detail, "invalid-cursor")
     return Place(found.rank, found.value, found.key)
 
 

@@ -41,10 +41,12 @@ async def task_page(live: LiveView, given: Parameters, scope: frozenset[str] | N
     """
     sort = sort_named(single(given, "sort") or DEFAULT_SORT)
     cursor = single(given, "cursor")
-    after = None if cursor is None else cursors.place_of(cursor, sort.name)
-    matcher = Matcher(filter_of(given) if wanted is None else wanted, scope)
+    wanted = filter_of(given) if wanted is None else wanted
+    listed = cursors.of_list(wanted)
+    after = None if cursor is None else cursors.place_of(cursor, sort.name, listed)
+    matcher = Matcher(wanted, scope)
     limit = limit_of(given, DEFAULT_PAGE)
     await live.prepare(matcher)
     page = live.page(matcher, sort, limit, after)
-    following = None if page.next is None else cursors.cursor(sort.name, page.next)
+    following = None if page.next is None else cursors.cursor(sort.name, listed, page.next)
     return TaskList([task_row(task.task()) for task in page.tasks], following, page.total)
