@@ -4,7 +4,7 @@ Values that many tasks share (states, names, ..) are held as codes, times and du
 written through memoryviews, which cost a third of what assigning to an array element does.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import nan
 from operator import attrgetter
 from typing import Any
@@ -43,22 +43,33 @@ KEPT_BYTES = 8 * 1024 * 1024
 
 
 class Codes:
-    """One column of values that repeat. `values[code]` is the value of `array`'s rows with that code; code 0 is None."""
+    """One column of values that repeat. `values[code]` is the value of `array`'s rows with that code; code 0 is None.
+
+    `codes` are those of the values: where a value has one, whoever writes many rows puts it into `array` itself.
+    """
 
     def __init__(self) -> None:
         self.array = np.zeros(FIRST_CAPACITY, np.int32)
         self.values: list[str | None] = [None]
-        self._codes: dict[str | None, int] = {None: 0}
+        self.codes: dict[str | None, int] = {None: 0}
         self._cells = self.array.data
         self._unused: list[int] = []
         self._bound = FIRST_CAPACITY
 
     def write(self, row: int, value: str | None) -> None:
         """Put a value into a row."""
-        code = self._codes.get(value)
+        code = self.codes.get(value)
         if code is None:
             code = self._begin(value)
         self._cells[row] = code
+
+    def fill(self, first: int, values: Sequence[str | None]) -> None:
+        """Put values into the rows from `first` on."""
+        if new := {*values} - self.codes.keys():
+            for row, value in enumerate(values, first):
+                if value in new:
+                    self.write(row, value)  # at once: codes that no row has are used again
+        self.array[first : first + len(values)] = [self.codes[value] for value in values]
 
     def grow(self, capacity: int) -> None:
         """Make room for so many rows."""
@@ -67,7 +78,7 @@ class Codes:
 
     def among(self, wanted: Iterable[str], size: int) -> Mask:
         """Rows that have one of these values."""
-        codes = [self._codes[value] for value in wanted if value in self._codes]
+        codes = [self.codes[value] for value in wanted if value in self.codes]
         rows = self.array[:size]
         if not codes:
             return np.zeros(size, np.bool_)
@@ -104,7 +115,7 @@ class Codes:
         else:
             code = len(self.values)
             self.values.append(value)
-        self._codes[value] = code
+        self.codes[value] = code
         return code
 
     def _recycle(self) -> None:
@@ -112,7 +123,7 @@ class Codes:
         counted = np.bincount(self.array, minlength=len(self.values))
         self._unused = [code for code in np.flatnonzero(counted == 0).tolist() if code]
         for code in self._unused:
-            del self._codes[self.values[code]]
+            del self.codes[self.values[code]]
             self.values[code] = None
         self._bound = max(FIRST_CAPACITY, 2 * (len(self.values) - len(self._unused)))
 
@@ -166,6 +177,24 @@ class Columns:
         self.serials[row] = self._serial
         return row
 
+    def fill(self, tasks: Sequence[Task]) -> int:
+        """Rows for tasks that are new, with all that they are: a seventh of what it takes one by one. The first of the rows."""
+        first, end = self.size, self.size + len(tasks)
+        if end > self.capacity:
+            self._grow(max(2 * self.capacity, end))
+        self.size = end
+        self.alive[first:end] = True
+        self.keys[first:end] = np.array([task.id.encode() for task in tasks], f"S{KEY_BYTES}").view(">u8")
+        self.serials[first:end] = np.arange(self._serial + 1, self._serial + 1 + len(tasks))
+        self._serial += len(tasks)
+        for codes, values in zip(self._coded, zip(*map(_coded_of, tasks), strict=True), strict=True):
+            codes.fill(first, values)
+        for numbers, found in zip(self.numbers.values(), zip(*map(_numbers_of, tasks), strict=True), strict=True):
+            numbers[first:end] = np.array(found, np.float64)  # None becomes NaN
+        for hashes, ids in zip(self.hashes.values(), zip(*map(_hashed_of, tasks), strict=True), strict=True):
+            hashes[first:end] = list(map(hash_of, ids))
+        return first
+
     def leave(self, row: int) -> None:
         """The row's task is gone."""
         self.alive[row] = False
@@ -175,12 +204,16 @@ class Columns:
 
     def write(self, row: int, task: Task) -> None:
         """What the task is now."""
-        for codes, value in zip(self._coded, _coded_of(task), strict=True):
-            codes.write(row, value)
+        for (codes, known, coded), value in zip(self._writers, _coded_of(task), strict=True):
+            code = known.get(value)
+            if code is None:
+                codes.write(row, value)
+            else:
+                coded[row] = code
         for cells, number in zip(self._cells, _numbers_of(task), strict=True):
             cells[row] = nan if number is None else number
         for hashes, id_ in zip(self._hashes, _hashed_of(task), strict=True):
-            hashes[row] = hash_of(id_)
+            hashes[row] = 0 if id_ is None else hash(id_)
 
     def _grow(self, capacity: int) -> None:
         self.alive, self.keys = grown(self.alive, capacity), grown(self.keys, capacity)
@@ -192,6 +225,7 @@ class Columns:
         self._view()
 
     def _view(self) -> None:
+        self._writers = [(codes, codes.codes, codes.array.data) for codes in self._coded]
         self._cells: list[Any] = [array.data for array in self.numbers.values()]  # memoryview's type knows whole numbers alone
         self._hashes = [array.data for array in self.hashes.values()]
 

@@ -50,6 +50,11 @@ class _Searched(Leading, array_like=True, gc=False, frozen=True):
     exception: str | None = None
 
 
+def text_of(task: Task | _Searched) -> bytes:
+    """What is searched of a task beside its name and worker, in lower case."""
+    return f"{task.id}\n{task.args or ''}\n{task.exception_type or ''}\n{task.exception or ''}".lower().encode()
+
+
 _decode_leading = msgspec.msgpack.Decoder(Leading).decode
 _decode_searched = msgspec.msgpack.Decoder(_Searched).decode
 
@@ -75,7 +80,7 @@ class Held(msgspec.Struct, gc=False, eq=False):
             task = _decode_searched(self.packed)
         except msgspec.DecodeError:
             return self.id.lower().encode()
-        return f"{self.id}\n{task.args or ''}\n{task.exception_type or ''}\n{task.exception or ''}".lower().encode()
+        return text_of(task)
 
     def task(self) -> Task:
         """The task whole. What cannot be decoded behind the leading fields is left out, and said to be."""
@@ -92,6 +97,14 @@ def decoded(packed: bytes | msgspec.Raw) -> Task:
     except msgspec.DecodeError:
         leading = asdict(_decode_leading(packed))
         return Task(**leading, uncertain="what is stored of it beyond this cannot be decoded")
+
+
+def decoded_or_none(packed: bytes) -> Task | None:
+    """`decoded`, or None for what cannot be."""
+    try:
+        return decoded(packed)
+    except msgspec.DecodeError:
+        return None
 
 
 class Tracebacks:

@@ -1,11 +1,13 @@
 """One source's state in memory: its tasks, the columns that lists are made by, and the texts that are searched."""
 
+from collections.abc import Mapping, Sequence
+
 from msgspec import Raw
 from taskscope_shared import codec
 from taskscope_shared.model import Position, Queue, Source, State, Task, Worker
 
 from taskscope_api.columns import Columns
-from taskscope_api.held import Held, Tracebacks, decoded
+from taskscope_api.held import Held, Tracebacks, decoded, decoded_or_none, text_of
 from taskscope_api.texts import Texts
 
 
@@ -33,20 +35,36 @@ class Replica:
 
     # --------------------------------------------------------------------------------------------------------- changes
 
-    def put(self, task: Task, known: Held | None = None) -> bool:
-        """Take a task if it is newer than what is held; whether it was.
-
-        `known` is what another replica holds of it: the same version costs no memory again.
-        """
+    def put(self, task: Task) -> bool:
+        """Take a task if it is newer than what is held; whether it was."""
         position = self._version(task.epoch, task.seq)
         if self._is_old(task.id, position):
             return False
+        self._take(task, position, *self._tracebacks.part(task, codec.encode(task)))
+        return True
+
+    def fill(self, packed: Sequence[bytes], known: Mapping[str, Held]) -> int:
+        """Take encoded tasks of which none is held, of different ids; how many could not be decoded.
+
+        `known` is what another replica holds of them: the same version costs no memory again.
+        """
+        taken = [(task, data) for data in packed if (task := decoded_or_none(data)) is not None]
+        if taken:
+            first = self.columns.fill([task for task, _ in taken])
+            held = [self._hold(task, data, known.get(task.id), row) for row, (task, data) in enumerate(taken, first)]
+            self.held += held
+            self.tasks.update((each.id, each) for each in held)
+            self._text_hashes += [_text_hash(task) for task, _ in taken]
+            self.changes += 1
+        return len(packed) - len(taken)
+
+    def _hold(self, task: Task, data: bytes, known: Held | None, row: int) -> Held:
+        position = self._version(task.epoch, task.seq)
         if known is not None and known.position == position:
             packed, traceback = known.packed, known.traceback
         else:
-            packed, traceback = self._tracebacks.part(task, codec.encode(task))
-        self._take(task, position, packed, traceback)
-        return True
+            packed, traceback = self._tracebacks.part(task, data)
+        return Held(task.id, self.source, row, position, packed, traceback)
 
     def put_packed(self, raw: Raw) -> bool:
         """Take an encoded task if it is newer than what is held; whether it was. Raises `msgspec.DecodeError`."""
@@ -86,10 +104,10 @@ class Replica:
         row, id_ = (self._enter(task.id), task.id) if old is None else (old.row, old.id)
         self.held[row] = self.tasks[id_] = Held(id_, self.source, row, position, packed, traceback)
         self.columns.write(row, task)
-        text = hash((id_, task.args, task.exception_type, task.exception))
+        text = _text_hash(task)
         if self._text_hashes[row] != text:
             self._text_hashes[row] = text
-            self.texts.changed(row)
+            self.texts.changed(row, lambda: text_of(task))
         self.changes += 1
 
     def _enter(self, id_: str) -> int:
@@ -120,3 +138,8 @@ class Replica:
             if kind is not None and state is not None:  # both None: a row without a task
                 counts.setdefault(kind, {})[State(state)] = count
         return counts
+
+
+def _text_hash(task: Task) -> int:
+    """Of what is searched in a task."""
+    return hash((task.id, task.args, task.exception_type, task.exception))

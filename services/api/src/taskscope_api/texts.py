@@ -34,19 +34,19 @@ class Texts:
         self._signed = np.zeros(0, np.bool_)
         self._signatures = np.zeros((SIGNATURE_BITS // 8, 0), np.uint8)  # a byte of all signatures lies together
         self._verdicts: dict[bytes, NDArray[np.int8]] = {}
-        self._waiting = 0
+        self._waiting: dict[int, bytes] = {}
 
-    def changed(self, row: int) -> None:
-        """The row has another text. Costs nothing before the first search."""
+    def changed(self, row: int, text: Callable[[], bytes]) -> None:
+        """The row has another text, which is asked for at once. Costs nothing before the first search."""
         if row >= len(self._signed):
             return
         self._signed[row] = False
         for verdicts in self._verdicts.values():
             if row < len(verdicts):
                 verdicts[row] = UNKNOWN
-        self._waiting += 1
-        if self._waiting >= SIGN_AT:
-            self._sign(np.flatnonzero(~self._signed)[: 2 * SIGN_AT])
+        self._waiting[row] = text()
+        if len(self._waiting) >= SIGN_AT:
+            self._sign(list(self._waiting), list(self._waiting.values()))
 
     def words(self) -> list[bytes]:
         """The words that were searched for lately."""
@@ -89,14 +89,14 @@ class Texts:
     def _sign_all(self, within: Rows) -> Iterator[None]:
         rows = within[~self._signed[within]]
         for first in range(0, len(rows), SLICE):
-            self._sign(rows[first : first + SLICE])
+            slice_ = [row for row in rows[first : first + SLICE].tolist() if not self._signed[row]]
+            if slice_:
+                self._sign(slice_, list(map(self._text_of, slice_)))
             yield
 
-    def _sign(self, rows: Rows) -> None:
-        self._waiting = 0
-        if not len(rows):
-            return
-        texts = [self._text_of(row) for row in rows.tolist()]
+    def _sign(self, rows: list[int], texts: list[bytes]) -> None:
+        for row in rows:
+            self._waiting.pop(row, None)
         joined = np.frombuffer(b"".join(texts), np.uint8)
         owners = np.repeat(np.arange(len(rows)), [len(text) for text in texts])
         bits = np.zeros((len(rows), SIGNATURE_BITS), np.bool_)

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import msgspec
 
-from taskscope_shared.codec import CODEC, Entry, Message
+from taskscope_shared.codec import CODEC, Entry, Message, decode_task
 from taskscope_shared.model import Position, Queue, Source, Task, Worker
 
 
@@ -93,16 +93,24 @@ class Flush(msgspec.Struct):
 
 
 class Snapshot(msgspec.Struct):
-    """A source's whole state, at least as new as `position`; single tasks may be newer (their version says so)."""
+    """A source's whole state, at least as new as `position`; single tasks may be newer (their version says so).
+
+    `packed` holds each task once, encoded: the api keeps those bytes.
+    """
 
     source: str
     incarnation: str
     position: Position
     complete: bool
-    tasks: list[Task]
+    packed: list[bytes]
     workers: list[Worker]
     queues: list[Queue]
     health: Source | None
+
+    @property
+    def tasks(self) -> list[Task]:
+        """All of them, decoded at each call. Raises `msgspec.DecodeError`."""
+        return list(map(decode_task, self.packed))
 
 
 class Writer(Protocol):

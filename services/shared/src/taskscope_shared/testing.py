@@ -204,7 +204,7 @@ class MemoryStore:
             incarnation=state.meta["incarnation"],
             position=_head(state),
             complete=state.meta["complete"] == "1",
-            tasks=[codec.decode_task(value) for value in state.tasks.values()],
+            packed=list(state.tasks.values()),
             workers=list(state.workers.values()),
             queues=list(state.queues.values()),
             health=state.health,
