@@ -9,15 +9,15 @@ from taskscope_shared.clock import rfc3339
 from taskscope_shared.model import Queue
 
 from taskscope_api.analytics.cellar import Cellar
-from taskscope_api.analytics.periods import HOUR, MINUTE, Marks
+from taskscope_api.analytics.periods import DAY, HOUR, MINUTE, Marks
 from taskscope_api.analytics.question import Question
+from taskscope_api.analytics.rests import Rests
 from taskscope_api.analytics.rows import Analytics, DrainRow, Gap, GroupRow, KindShare, LastDay, SeriesRow, StretchRow
 from taskscope_api.analytics.series import Line, Series, Steps
 from taskscope_api.analytics.stretch import Chosen, Group, Stretch, chosen, stretch
-from taskscope_api.analytics.tally import RETRIED, Point, Tally, durations, success_rate
-from taskscope_api.analytics.totals import change, columns, durations_row, examples, group_series, rest, totals
+from taskscope_api.analytics.tally import RETRIED, Tally, durations, success_rate
+from taskscope_api.analytics.totals import change, columns, durations_row, examples, group_series, totals
 
-DAY = 24 * HOUR
 DRAIN_SECONDS = 900
 """Rates of queues are those of so many seconds, to the minute."""
 TURN_ROWS = 16
@@ -44,6 +44,7 @@ class Analyst:
     def __init__(self, cellar: Cellar) -> None:
         self._cellar = cellar
         self._series = Series(cellar)
+        self._rests = Rests()
 
     async def answer(self, asked: Question, sources: list[str], now: float, around: Surroundings) -> Analytics:
         """The answer, over `sources` alone. Raises `StoreError`, `BusyError`."""
@@ -100,7 +101,17 @@ class Analyst:
         else:
             whole, *lines = await self._series.points([total, *map(found.line, top)], steps, marks, now)
         await asyncio.sleep(0)
-        return _series_row(steps, whole, dict(zip(top, lines, strict=True)), asked)
+        measured = asked.marginal != "worker"
+        key = (tuple(marks), found.all_fields, asked.group_by, tuple(top), steps.seconds)
+        left = self._rests.rest(key, steps.starts, whole, lines, measured=measured)
+        await asyncio.sleep(0)
+        return SeriesRow(
+            bucket_seconds=steps.seconds,
+            starts=list(map(rfc3339, steps.starts)),
+            total=columns(whole, measured=measured or not asked.filters),
+            groups=[group_series(group, points, measured=measured) for group, points in zip(top, lines, strict=True)],
+            rest=left,
+        )
 
     async def _kinds(self, asked: Question, whole: Stretch, marks: dict[str, Marks], now: float) -> list[KindShare] | None:
         if asked.filters and asked.marginal != "name":
@@ -191,17 +202,6 @@ def _group_row(found: Chosen, group: Group, seconds: float, asked: Question, aro
 
 def _share(part: int, whole: int) -> float | None:
     return round(part / whole, 6) if whole else None
-
-
-def _series_row(steps: Steps, whole: list[Point | None], lines: dict[Group, list[Point | None]], asked: Question) -> SeriesRow:
-    measured = asked.marginal != "worker"
-    return SeriesRow(
-        bucket_seconds=steps.seconds,
-        starts=list(map(rfc3339, steps.starts)),
-        total=columns(whole, measured=measured or not asked.filters),
-        groups=[group_series(group, points, measured=measured) for group, points in lines.items()],
-        rest=rest(whole, list(lines.values()), measured=measured),
-    )
 
 
 def _kind_share(kind: Group, tally: Tally, attempts: int) -> KindShare:

@@ -5,24 +5,24 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping, Sequence
 
 import msgspec
-from taskscope_shared.cells import Cell
 from taskscope_shared.clock import Clock
 from taskscope_shared.corrected import PERIOD_SECONDS
 from taskscope_shared.store import Reader
 
-from taskscope_api.analytics.periods import Bucket, Marks
-from taskscope_api.analytics.tally import Tally, read_cell
+from taskscope_api.analytics.periods import Bucket, Marks, runs
+from taskscope_api.analytics.sums import Groups, Joints, Summing
+from taskscope_api.analytics.tally import Tally
 
-OVERFLOW = "other"
-"""The label under which the collector counts what exceeds a bucket's bound of labels."""
 LIVE_SECONDS = 1.0
 """What still changes is read again after so long."""
 CORRECTED_SECONDS = 10.0
 """A sum over what was corrected is made anew at most so often."""
-KEPT_TALLIES = 2_000
+CORRECTED_SHARE = 4
+"""And not before so many times as long as it took passed since it began: else a long window would be read for ever."""
+KEPT_TALLIES = 3_000
 """Sums of groups that are kept: 5 to 20 KB each."""
-LABELS = 2_000
-"""Groups told apart in one stretch of time."""
+OPENED = 64
+"""Buckets that still change whose sums are kept, each with its cells: some 500 KB with 200 task names."""
 WHOLE_BUCKETS = 8
 """Whole buckets asked for at once: 200 KB each with 200 task names."""
 PART_BUCKETS = 64
@@ -39,20 +39,15 @@ class BusyError(Exception):
     """Too much is being read already."""
 
 
-class Groups(msgspec.Struct):
-    """Sums of a stretch of time: of all attempts, and of each label of one marginal. `unreadable` cells are left out."""
-
-    total: Tally
-    by_label: dict[str, Tally]
-    unreadable: int = 0
-
-
 class _Kept(msgspec.Struct):
-    """A reading, under way or done. `count`: corrections that were known when it began; `at`: when that was, monotonic."""
+    """A reading, under way or done. `count`: corrections that were known when it began; `at`, `read_at`: when it began and was
+    done, monotonic.
+    """
 
     task: "asyncio.Task[Groups]"
     at: float
     count: int
+    read_at: float = 0.0
 
 
 class Cellar:
@@ -64,6 +59,8 @@ class Cellar:
         self._marks: dict[str, tuple[float, Marks]] = {}
         self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()
         self._raw: dict[tuple[str, Bucket], tuple[float, dict[str, bytes]]] = {}
+        self._opened: OrderedDict[tuple[str, str, Bucket], tuple[dict[str, bytes], Groups]] = OrderedDict()
+        self._joints = Joints()
 
     def moment(self) -> float:
         """Monotonic seconds."""
@@ -79,13 +76,12 @@ class Cellar:
 
     async def groups(self, source: str, marginal: str, buckets: Sequence[Bucket], marks: Marks) -> Groups:
         """Sums over `buckets`, not to be changed; `marginal` `source`: the total alone. Raises `StoreError`, `BusyError`."""
-        closed = tuple(bucket for bucket in buckets if marks.closed(bucket))
-        opened = tuple(bucket for bucket in buckets if not marks.closed(bucket))
-        parts = [await self._sum(source, marginal, part, marks, is_closed=part is closed) for part in (closed, opened) if part]
-        if len(parts) == 1:
-            return parts[0]
-        await asyncio.sleep(0)
-        return joined(parts)
+        closed = [bucket for bucket in buckets if marks.closed(bucket)]
+        parts = [await self._sum(source, marginal, run, marks) for run in runs(closed)]
+        parts += [await self._opened_sum(source, marginal, bucket) for bucket in buckets if not marks.closed(bucket)]
+        if not parts:
+            return Groups(Tally(), {})
+        return await self._joints.of((source, marginal, marks.incarnation, buckets[0]), parts)
 
     async def cells(self, source: str, wanted: Wanted, marks: Marks) -> AsyncIterator[tuple[Bucket, dict[str, bytes]]]:
         """The cells of each bucket with the fields asked for (none: all), as they are stored."""
@@ -117,35 +113,54 @@ class Cellar:
         self._raw[source, bucket] = (now, found)
         return found
 
-    async def _sum(self, source: str, marginal: str, buckets: tuple[Bucket, ...], marks: Marks, *, is_closed: bool) -> Groups:
+    async def _opened_sum(self, source: str, marginal: str, bucket: Bucket) -> Groups:
+        """The sum of a bucket that may change: the same object while its cells are the same bytes."""
+        key = source, marginal, bucket
+        found = await self._live(source, bucket)
+        known = self._opened.get(key)
+        if known is not None and known[0] == found:
+            return known[1]
+        summing = Summing(marginal)
+        await self._add(summing, found)
+        self._opened[key] = found, summing.groups
+        self._opened.move_to_end(key)
+        if len(self._opened) > OPENED:
+            self._opened.popitem(last=False)
+        return summing.groups
+
+    async def _sum(self, source: str, marginal: str, buckets: tuple[Bucket, ...], marks: Marks) -> Groups:
         key = (source, marks.incarnation, marginal, buckets)
         kept = self._kept.get(key)
-        if kept is None or not self._holds(kept, buckets, marks, is_closed=is_closed):
+        if kept is None or not self._holds(kept, buckets, marks):
             kept = self._begin(key, lambda: self._read(source, marginal, buckets, marks), marks)
         self._kept.move_to_end(key)
         return await asyncio.shield(kept.task)
 
-    def _holds(self, kept: _Kept, buckets: tuple[Bucket, ...], marks: Marks, *, is_closed: bool) -> bool:
+    def _holds(self, kept: _Kept, buckets: tuple[Bucket, ...], marks: Marks) -> bool:
         if not kept.task.done():
             return True
         if kept.task.cancelled() or kept.task.exception() is not None:
             return False
-        age = self._clock.monotonic() - kept.at
-        if not is_closed:
-            return age < LIVE_SECONDS
         if not reaches(marks.corrected.since(kept.count), buckets[0][1], sum(buckets[-1])):
             kept.count = marks.corrected.count
             return True
-        return age < CORRECTED_SECONDS
+        took = kept.read_at - kept.at
+        return self._clock.monotonic() - kept.at < max(CORRECTED_SECONDS, CORRECTED_SHARE * took)
 
     def _begin(self, key: Hashable, read: Callable[[], Awaitable[Groups]], marks: Marks) -> _Kept:
         if sum(not kept.task.done() for kept in self._kept.values()) >= RUNNING:
             raise BusyError
         task = asyncio.ensure_future(read())
-        task.add_done_callback(_settled)
         kept = self._kept[key] = _Kept(task, self._clock.monotonic(), marks.corrected.count)
+        task.add_done_callback(lambda done: self._settled(kept, done))
         self._evict()
         return kept
+
+    def _settled(self, kept: _Kept, task: "asyncio.Future[Groups]") -> None:
+        """A failure is told to whoever waits; when nobody does any more, it is nobody's."""
+        kept.read_at = self._clock.monotonic()
+        if not task.cancelled():
+            task.exception()
 
     def _evict(self) -> None:
         sizes = {key: _size(kept.task) for key, kept in self._kept.items()}
@@ -159,14 +174,21 @@ class Cellar:
 
     async def _read(self, source: str, marginal: str, buckets: tuple[Bucket, ...], marks: Marks) -> Groups:
         fields: tuple[str, ...] = ("source:",) if marginal == "source" else ()
-        summing = _Summing(marginal)
+        summing = Summing(marginal)
         async for _, found in self.cells(source, dict.fromkeys(buckets, fields), marks):
-            for number, (field, data) in enumerate(found.items()):
-                summing.add(field, data)
-                if number % TURN_CELLS == TURN_CELLS - 1:
-                    await asyncio.sleep(0)
+            await self._add(summing, found)
             await asyncio.sleep(0)
+        for number, tally in enumerate(summing.groups.by_label.values(), 1):
+            tally.sort()
+            if number % TURN_CELLS == 0:
+                await asyncio.sleep(0)
         return summing.groups
+
+    async def _add(self, summing: Summing, found: Mapping[str, bytes]) -> None:
+        for number, (field, data) in enumerate(found.items(), 1):
+            summing.add(field, data)
+            if number % TURN_CELLS == 0:
+                await asyncio.sleep(0)
 
     async def close(self) -> None:
         """End what is being read."""
@@ -177,55 +199,6 @@ class Cellar:
         self._kept.clear()
 
 
-class _Summing:
-    """Adds cells by label."""
-
-    def __init__(self, marginal: str) -> None:
-        self._prefix = marginal + ":"
-        self.groups = Groups(Tally(), {})
-
-    def add(self, field: str, data: bytes) -> None:
-        """Add a cell, if it is the source's or one of the marginal's."""
-        is_total = field == "source:"
-        if not is_total and not field.startswith(self._prefix):
-            return
-        cell = read_cell(data)
-        if cell is None:
-            self.groups.unreadable += 1
-        elif is_total:
-            self.groups.total.add(cell)
-        else:
-            self._tally(field.removeprefix(self._prefix), cell).add(cell)
-
-    def _tally(self, label: str, cell: Cell) -> Tally:
-        known = self.groups.by_label
-        if label == OVERFLOW or (label not in known and len(known) >= LABELS):
-            cell.kind = None  # of several names, so it says nothing
-            label = OVERFLOW
-        if label not in known:
-            known[label] = Tally()
-        return known[label]
-
-
-def joined(parts: Sequence[Groups]) -> Groups:
-    """All of them added up; the sums of a label that one part alone has are the same objects."""
-    total, by_label = Tally(), dict[str, Tally]()
-    shared: set[str] = set()
-    for part in parts:
-        total.add(part.total)
-        for label, tally in part.by_label.items():
-            if label not in by_label:
-                by_label[label] = tally
-                continue
-            if label not in shared:
-                shared.add(label)
-                own = Tally()
-                own.add(by_label[label])
-                by_label[label] = own
-            by_label[label].add(tally)
-    return Groups(total, by_label, sum(part.unreadable for part in parts))
-
-
 def reaches(corrected: frozenset[int] | None, start: int, end: int) -> bool:
     """Whether what was corrected (None: it is not known) lies between `start` and `end`."""
     return corrected is None or any(at < end and at + PERIOD_SECONDS > start for at in corrected)
@@ -234,9 +207,3 @@ def reaches(corrected: frozenset[int] | None, start: int, end: int) -> bool:
 def _size(task: "asyncio.Task[Groups]") -> int:
     done = task.done() and not task.cancelled() and task.exception() is None
     return 1 + len(task.result().by_label) if done else 1
-
-
-def _settled(task: "asyncio.Future[Groups]") -> None:
-    """A failure is told to whoever waits; when nobody does any more, it is nobody's."""
-    if not task.cancelled():
-        task.exception()

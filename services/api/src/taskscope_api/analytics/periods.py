@@ -1,12 +1,15 @@
 """Which buckets of the rollups hold a stretch of time, as coarse as can be, and what none holds. Times are epoch seconds."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from itertools import groupby
 
 import msgspec
 from taskscope_shared.corrected import FIELD, Corrected
 from taskscope_shared.keys import ROLLUP_SECONDS
 
 MINUTE, FIVE, HOUR = sorted(ROLLUP_SECONDS)
+DAY = 24 * HOUR
 MARGIN_SECONDS = 300.0
 """A bucket is not read so long before it expires: the collector does not correct it any more."""
 
@@ -92,3 +95,17 @@ def _gap(gaps: list[tuple[int, int]], start: int, end: int) -> None:
         gaps[-1] = (gaps[-1][0], end)
     else:
         gaps.append((start, end))
+
+
+def runs(buckets: Iterable[Bucket]) -> list[tuple[Bucket, ...]]:
+    """Buckets that follow each other, in runs of one resolution, whole days by themselves.
+
+    While a window moves on, its ends change each five minutes or each hour, and what is between them once a day.
+    """
+    days = _whole_days(buckets := list(buckets))
+    return [tuple(run) for _, run in groupby(buckets, lambda bucket: (bucket[0], bucket[1] // DAY in days))]
+
+
+def _whole_days(buckets: Iterable[Bucket]) -> frozenset[int]:
+    hours = Counter(start // DAY for resolution, start in buckets if resolution == HOUR)
+    return frozenset(day for day, number in hours.items() if number == DAY // HOUR)

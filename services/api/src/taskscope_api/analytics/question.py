@@ -8,8 +8,8 @@ from math import isfinite
 import msgspec
 from taskscope_shared.keys import ROLLUP_SECONDS
 
-from taskscope_api.analytics.cellar import OVERFLOW
 from taskscope_api.analytics.periods import HOUR, MINUTE
+from taskscope_api.analytics.sums import OVERFLOW
 from taskscope_api.errors import ApiError
 from taskscope_api.queries import Parameters, single
 

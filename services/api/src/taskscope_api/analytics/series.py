@@ -63,7 +63,7 @@ class Series:
         fresh = await self._read(lines, missing, steps, marks, now)
         found = [
             [
-                fresh[index, start] if (index, start) in fresh else each.points.get(start, each.live.get(start))
+                each.points[start] if start in each.points else fresh.get((index, start), each.live.get(start))
                 for start in steps.starts
             ]
             for index, each in enumerate(kept)

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 
 import msgspec
 
-from taskscope_api.analytics.cellar import OVERFLOW, Cellar, Groups, joined
+from taskscope_api.analytics.cellar import Cellar
 from taskscope_api.analytics.periods import Cover, Marks, cover
 from taskscope_api.analytics.question import Question
 from taskscope_api.analytics.series import Line
+from taskscope_api.analytics.sums import OVERFLOW, Groups, KindSums, by_kind, joined
 from taskscope_api.analytics.tally import Tally, tally_of
 
 Group = str | None
@@ -65,7 +66,8 @@ class Chosen(msgspec.Struct):
 
 def chosen(found: Stretch, asked: Question) -> Chosen:
     """The groups of the question, and the sum of all that its filters let in."""
-    whole = joined(list(found.by_source.values()))
+    parts = list(found.by_source.values())
+    whole = parts[0] if len(parts) == 1 else joined(parts)
     labels = {label: tally for label, tally in whole.by_label.items() if asked.wants(label, tally.kind)}
     fields = tuple(sorted(f"{asked.marginal}:{label}" for label in labels)) if asked.filters else ("source:",)
     total = tally_of(labels.values()) if asked.filters else whole.total
@@ -85,10 +87,12 @@ def _groups(found: Stretch, labels: dict[str, Tally], asked: Question) -> dict[G
         return {source: _of_source(groups, asked) for source, groups in found.by_source.items()}
     if asked.group_by != "kind":
         return {label: tally for label, tally in labels.items()}  # noqa: C416 - a dict of labels is none of groups
-    kinds: dict[Group, Tally] = {}
-    for tally in labels.values():
-        kinds.setdefault(tally.kind, Tally()).add(tally)
-    return kinds
+    kinds = {label: tally.kind for label, tally in labels.items()}
+    found_kinds: KindSums = {}
+    for groups in found.by_source.values():
+        for kind, tally in by_kind(groups, kinds).items():
+            found_kinds.setdefault(kind, Tally()).add(tally)
+    return found_kinds
 
 
 def _of_source(groups: Groups, asked: Question) -> Tally:

@@ -77,6 +77,19 @@ class Tally:
             self.failed = keep_latest([*self.failed, *other.failed])
         self.kind = self.kind or other.kind
 
+    def copy(self) -> "Tally":
+        """Another sum of the same cells."""
+        made = Tally()
+        made.counts, made.kind = self.counts, self.kind
+        made.runtime, made.runtime_us = self.runtime.copy(), self.runtime_us
+        made.wait, made.wait_us = self.wait.copy(), self.wait_us
+        made.slowest, made.failed = self.slowest, self.failed
+        return made
+
+    def sort(self) -> None:
+        """Put the buckets into their order, in which copies have them, too: what is nearly sorted is sorted soon."""
+        self.runtime, self.wait = dict(sorted(self.runtime.items())), dict(sorted(self.wait.items()))
+
     def _sum(self, counts: list[int], runtime: dict[int, int], runtime_us: int, wait: dict[int, int], wait_us: int) -> None:
         self.counts = [one + more for one, more in zip(self.counts, counts, strict=True)]
         _merge(self.runtime, runtime)
@@ -132,11 +145,19 @@ class Point(NamedTuple):
     counts: tuple[int, ...]
     runtime: Durations
     wait: Durations
+    row: tuple[int | float | None, ...]
+    """The members of `rows.Columns`."""
 
 
 def point(tally: Tally) -> Point:
     """What is said of the sum."""
-    return Point(tuple(tally.counts), durations(tally.runtime, tally.runtime_us), durations(tally.wait, tally.wait_us))
+    return point_of(tally.counts, durations(tally.runtime, tally.runtime_us), durations(tally.wait, tally.wait_us))
+
+
+def point_of(counts: Iterable[int], runtime: Durations, wait: Durations) -> Point:
+    """The point with these durations."""
+    kept = tuple(counts)
+    return Point(kept, runtime, wait, (*kept, *runtime[1:5], *wait[1:5]))
 
 
 def success_rate(counts: Sequence[int]) -> float | None:

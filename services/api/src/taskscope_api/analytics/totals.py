@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import msgspec
 from taskscope_shared.cells import Example
 from taskscope_shared.clock import rfc3339
 
@@ -23,7 +22,8 @@ from taskscope_api.analytics.tally import (
     success_rate,
 )
 
-NO_COUNTS = (None,) * 6
+NO_POINT = (None,) * 14
+"""The row of a point that is not known."""
 Origin = Mapping[tuple[str, float], str]
 """(task id, end) of an example -> its source."""
 
@@ -107,47 +107,9 @@ def group_series(group: str | None, points: Sequence[Point | None], *, measured:
 
 def _columns(points: Sequence[Point | None], *, measured: bool) -> tuple[Any, ...]:
     """The members of `Columns`, in their order."""
-    counts = zip(*(NO_COUNTS if point is None else point.counts for point in points), strict=True) if points else [()] * 6
-    order = dict(enumerate(map(list, counts)))
-    columns = [order[index] for index in (SUCCEEDED, FAILED, RETRIED, REVOKED, REJECTED, LOST)]
-    if not measured:
-        nothing = [None] * len(points)
-        return (*columns, nothing, None, None, None, nothing, None, None, None)
-    runtime = _of_durations([None if point is None else point.runtime for point in points])
-    return (*columns, *runtime, *_of_durations([None if point is None else point.wait for point in points]))
-
-
-def _of_durations(found: Sequence[Durations | None]) -> tuple[list[float | None], ...]:
-    return (
-        [None if each is None else each.mean for each in found],
-        [None if each is None else each.p50 for each in found],
-        [None if each is None else each.p95 for each in found],
-        [None if each is None else each.p99 for each in found],
-    )
-
-
-def rest(total: Sequence[Point | None], lines: Sequence[Sequence[Point | None]], *, measured: bool = True) -> Columns:
-    """What is in `total` and in none of the lines. Counts and sums can be subtracted; quantiles of it are not made."""
-    others = zip(*lines, strict=True) if lines else [()] * len(total)
-    points = [_without(point, parts) for point, parts in zip(total, others, strict=True)]
-    found = columns(points, measured=measured)
-    return msgspec.structs.replace(
-        found, runtime_p50=None, runtime_p95=None, runtime_p99=None, wait_p50=None, wait_p95=None, wait_p99=None
-    )
-
-
-def _without(point: Point | None, others: Sequence[Point | None]) -> Point | None:
-    known = [each for each in others if each is not None]
-    if point is None or len(known) < len(others):
-        return None
-    counts = tuple(whole - sum(parts) for whole, *parts in zip(point.counts, *(each.counts for each in known), strict=True))
-    return Point(
-        counts, _less(point.runtime, [each.runtime for each in known]), _less(point.wait, [each.wait for each in known])
-    )
-
-
-def _less(whole: Durations, parts: Sequence[Durations]) -> Durations:
-    number = whole.known - sum([part.known for part in parts])
-    sum_us = whole.sum_us - sum([part.sum_us for part in parts])
-    mean = round(sum_us / 1e6 / number, 6) if number > 0 else None
-    return Durations(number, mean, None, None, None, sum_us)
+    rows = [NO_POINT if point is None else point.row for point in points]
+    columns = list(map(list, zip(*rows, strict=True))) if rows else [[] for _ in NO_POINT]
+    if measured:
+        return tuple(columns)
+    nothing = [None] * len(points)
+    return (*columns[:6], nothing, None, None, None, nothing, None, None, None)
