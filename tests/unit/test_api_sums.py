@@ -93,6 +93,14 @@ def test_whole_days_are_runs_by_themselves() -> None:
     assert [bucket for run in found for bucket in run] == [*hours, *fives]
 
 
+def test_many_whole_days_are_runs_of_the_same_days_while_the_window_moves() -> None:
+    def days(first: int) -> set[tuple[Bucket, ...]]:
+        return set(runs([(HOUR, first * DAY + number * HOUR) for number in range(90 * 24)]))
+
+    assert len(days(160)) == 6
+    assert len(days(160) & days(161)) == 4  # days 161 to 175 and 240 to 250 are summed up anew, those between are not
+
+
 def points(draw: random.Random, count: int) -> list[Point | None]:
     found: list[Point | None] = []
     for _ in range(count):

@@ -13,6 +13,9 @@ DAY = 24 * HOUR
 MARGIN_SECONDS = 300.0
 """A bucket is not read so long before it expires: the collector does not correct it any more."""
 
+RUN_DAYS = 16
+"""Whole days summed up together: of 90 days six parts are kept, and a correction has one of them read again."""
+
 Bucket = tuple[int, int]
 """(resolution, start), both seconds."""
 
@@ -98,12 +101,17 @@ def _gap(gaps: list[tuple[int, int]], start: int, end: int) -> None:
 
 
 def runs(buckets: Iterable[Bucket]) -> list[tuple[Bucket, ...]]:
-    """Buckets that follow each other, in runs of one resolution, whole days by themselves.
+    """Buckets that follow each other, in runs of one resolution, whole days by themselves, at most `RUN_DAYS` of them.
 
-    While a window moves on, its ends change each five minutes or each hour, and what is between them once a day.
+    While a window moves on, its ends change each five minutes or each hour, the first and last of its whole days once a day.
     """
     days = _whole_days(buckets := list(buckets))
-    return [tuple(run) for _, run in groupby(buckets, lambda bucket: (bucket[0], bucket[1] // DAY in days))]
+
+    def block(bucket: Bucket) -> tuple[int, int | None]:
+        resolution, day = bucket[0], bucket[1] // DAY
+        return resolution, day // RUN_DAYS if day in days else None
+
+    return [tuple(run) for _, run in groupby(buckets, block)]
 
 
 def _whole_days(buckets: Iterable[Bucket]) -> frozenset[int]:
