@@ -14,10 +14,10 @@ NOT_STORED: Final = "RQ's workers do not store it"
 ONE_AT_A_TIME: Final = "an RQ worker takes one job at a time and reserves none"
 NO_EVENTS: Final = "RQ has no worker events that could be on or off"
 
-UNACKED_TOGETHER: Final = (
-    "a Redis broker keeps what was taken from all queues in one place; of a single queue alone it is known which it was"
+UNACKED_NOT_TOLD: Final = (
+    "a Redis broker keeps what was taken from all its queues in one place, so that it is not known of one alone; "
+    "AMQP tells no client what was taken and not acknowledged"
 )
-UNACKED_NOT_TOLD: Final = "AMQP does not tell a client how many messages were taken and not acknowledged"
 UNACKED_NONE: Final = "RQ takes a job out of its queue for good; `running` counts those"
 IN_WORKERS: Final = "Celery's workers hold tasks with an ETA; a queue does not know of them"
 NOT_IN_CELERY: Final = "Celery's queues know nothing of it"
@@ -77,7 +77,7 @@ def unknown_queue_fields(queue: Queue) -> dict[str, str]:
     if queue.engine is Engine.RQ:
         reasons = dict.fromkeys(_CELERY_QUEUE, NO_DEPTH) | {"oldest_at": NO_OLDEST, "unacked": UNACKED_NONE}
     else:
-        reasons = _CELERY_QUEUE | {"unacked": UNACKED_TOGETHER if queue.consumers is None else UNACKED_NOT_TOLD}
+        reasons = _CELERY_QUEUE | {"unacked": UNACKED_NOT_TOLD}
     found = _of(queue, reasons)
     if queue.depth == 0:
         found.pop("oldest_at", None)
