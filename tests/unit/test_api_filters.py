@@ -4,10 +4,11 @@ import pytest
 from support.api import task
 from taskscope_api.cursors import BadTokenError, check_token, cursor, place_of, token
 from taskscope_api.errors import ApiError
-from taskscope_api.filters import Filter, Matcher, filter_of
+from taskscope_api.filters import TIMES, Filter, Matcher, filter_of
 from taskscope_api.replica import Replica
 from taskscope_api.sorting import Place, sort_named
 from taskscope_api.subscriptions import read_join, read_message, subscription
+from taskscope_api.wire import TaskRow, time_text
 from taskscope_shared.model import Position, State
 
 
@@ -65,6 +66,8 @@ def test_a_time_is_rfc_3339_or_epoch_seconds(text: str) -> None:
         ("updated_from", "1e999"),
         ("runtime_min", "long"),
         ("runtime_max", "nan"),
+        ("runtime_max", "-1"),
+        ("expires_to", "later"),
         ("q", "x" * 201),
     ],
 )
@@ -72,6 +75,27 @@ def test_what_is_no_time_number_or_text_is_refused_by_name(field: str, text: str
     with pytest.raises(ApiError) as caught:
         filter_of({field: [text]})
     assert caught.value.problem.field == field
+
+
+@pytest.mark.parametrize("at", [1_700_000_000.1236, 1_700_000_000.1234, 1_700_000_000.123, 1_700_000_000.9999])
+def test_a_time_in_a_filter_is_the_time_that_an_item_shows(at: float) -> None:
+    shown = time_text(at) or ""
+    assert lets_in(filter_of({"sent_from": [shown]}), sent_at=at)
+    assert not lets_in(filter_of({"sent_to": [shown]}), sent_at=at)
+    assert lets_in(filter_of({"sent_to": [time_text(at + 0.001) or ""]}), sent_at=at)
+
+
+@pytest.mark.parametrize("name", TIMES)
+def test_each_time_of_a_task_has_a_range(name: str) -> None:
+    for low, high, found in ((5.0, None, True), (5.5, None, False), (None, 5.0, False), (None, 5.5, True)):
+        wanted = Filter(**{f"{name}_from": low, f"{name}_to": high})
+        assert lets_in(wanted, **{f"{name}_at": 5.0}) is found
+    if name != "updated":  # which is always known
+        assert not lets_in(Filter(**{f"{name}_from": 0.0}), **{f"{name}_at": None})
+
+
+def test_no_time_of_a_task_is_without_a_range() -> None:
+    assert {f"{name}_at" for name in TIMES} == {name for name in TaskRow.__struct_fields__ if name.endswith("_at")}
 
 
 def test_what_can_be_said_once_is_not_said_twice() -> None:

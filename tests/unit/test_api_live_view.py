@@ -7,10 +7,11 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from support.api import task
 from taskscope_api.columns import NUMBERS
 from taskscope_api.facets import FIELDS
-from taskscope_api.filters import TIMES, Filter, Matcher, filter_of
+from taskscope_api.filters import BOUNDS, TIMES, Filter, Matcher, filter_of
 from taskscope_api.held import Held
 from taskscope_api.live_view import LiveView
 from taskscope_api.replica import Replica
@@ -34,8 +35,7 @@ TASKS = st.builds(
     worker=st.sampled_from(["w1", "w2", None]),
     engine=st.sampled_from(list(Engine)),
     updated_at=st.integers(0, 6).map(float),
-    started_at=NUMBER,
-    finished_at=NUMBER,
+    **{f"{name}_at": NUMBER for name in TIMES if name != "updated"},
     runtime_seconds=NUMBER,
     args=st.sampled_from([None, "('FILM-Ä.mp4',)", "('film.mp4', 'One')"]),
     exception_type=st.sampled_from([None, "ValueError", "KeyError"]),
@@ -52,7 +52,7 @@ def some(values: list[Any], most: int = 2) -> st.SearchStrategy[tuple[Any, ...]]
 
 
 BOUND = st.one_of(st.none(), st.none(), st.integers(0, 6).map(float))
-FILTERS = st.builds(
+BASE = st.builds(
     Filter,
     state=some(STATES),
     group=some(list(Group), 1),
@@ -67,13 +67,11 @@ FILTERS = st.builds(
     parent=some(["r1", "r9"]),
     group_id=some(["g1", "g9"]),
     q=st.sampled_from([None, None, "film", "FILM-ä", "one", "w1", "error such", "shared-id", "a", "nowhere"]),
-    started_from=BOUND,
-    started_to=BOUND,
-    finished_from=BOUND,
-    updated_to=BOUND,
     runtime_min=BOUND,
     runtime_max=BOUND,
-).map(lambda wanted: wanted.checked())
+)
+RANGES = st.dictionaries(st.sampled_from(BOUNDS), st.integers(0, 6).map(float), max_size=3)
+FILTERS = st.builds(lambda wanted, ranges: replace(wanted, **ranges).checked(), BASE, RANGES)
 SORTS = st.sampled_from(["live", *(sign + field for sign in ("", "-") for field in (*NUMBERS, *NAMED))])
 
 

@@ -30,7 +30,9 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "engine": tuple(Engine),
 }
 HASHED = {"root": "root_id", "parent": "parent_id", "group_id": "group_id"}
-TIMES = ("sent", "received", "started", "finished", "eta", "updated")
+TIMES = ("sent", "received", "started", "finished", "eta", "expires", "updated")
+SHOWN_SECONDS = 0.001
+"""What times are shown to, and therefore compared to: the time that an item shows is the same time in a filter."""
 EXAMPLE = "2026-01-31T12:00:00Z or 1769860800"
 
 Time = float | str | None
@@ -68,6 +70,8 @@ class Filter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     finished_to: Time = None
     eta_from: Time = None
     eta_to: Time = None
+    expires_from: Time = None
+    expires_to: Time = None
     updated_from: Time = None
     updated_to: Time = None
     runtime_min: float | str | None = None
@@ -142,9 +146,12 @@ def _time(field: str, value: Time) -> float | None:
 
 def _seconds(field: str, value: float | str | None) -> float | None:
     try:
-        return _number(field, None if value is None else float(value), "2.5")
+        found = _number(field, None if value is None else float(value), "2.5")
     except ValueError as error:
         raise ApiError.of_field(field, f"{str(value)[:40]!r} is no number of seconds; one is 2.5") from error
+    if found is not None and found < 0:
+        raise ApiError.of_field(field, f"{found:g} is below zero; a runtime is 0 or more seconds")
+    return found
 
 
 def _number(field: str, value: float | None, example: str) -> float | None:
@@ -212,10 +219,12 @@ class Matcher:
             numbers = columns.numbers[column][: columns.size]
             if field == "runtime_max":
                 yield field, numbers <= bound
-            elif field.endswith("_to"):
-                yield field, numbers < bound
-            else:
+            elif field == "runtime_min":
                 yield field, numbers >= bound
+            elif field.endswith("_to"):
+                yield field, numbers < bound - SHOWN_SECONDS / 2
+            else:
+                yield field, numbers >= bound - SHOWN_SECONDS / 2
 
     # ------------------------------------------------------------------------------------------------------------ text
 

@@ -20,6 +20,7 @@ Values = Annotated[list[str], msgspec.Meta(max_length=MAX_VALUES)]
 """Each at most `filters.MAX_LENGTH` long; an item of the list may be several of them, between commas."""
 Fields = list[Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(TaskRow.__struct_fields__)})]]
 Moment = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})] | float
+Runtime = Annotated[float, msgspec.Meta(ge=0)]
 PageSize = Annotated[int, msgspec.Meta(ge=1, le=MAX_LIMIT, examples=[DEFAULT_PAGE])]
 Cursor = Annotated[str, msgspec.Meta(examples=["lQGrLXVwZGF0ZWRfYXQ"], extra_json_schema={"format": "cursor"})]
 
@@ -61,10 +62,12 @@ class FilterQuery(msgspec.Struct):
     finished_to: Annotated[Moment | None, says("Finished before this time", "2026-03-02T09:00:00Z")] = None
     eta_from: Annotated[Moment | None, says("To be run at this time or later", "2026-03-01T09:00:00Z")] = None
     eta_to: Annotated[Moment | None, says("To be run before this time", "2026-03-02T09:00:00Z")] = None
+    expires_from: Annotated[Moment | None, says("Not run any more from this time or later", "2026-03-01T09:00:00Z")] = None
+    expires_to: Annotated[Moment | None, says("Not run any more from a time before this one", "2026-03-02T09:00:00Z")] = None
     updated_from: Annotated[Moment | None, says("Changed last at this time or later", "2026-03-01T09:00:00Z")] = None
     updated_to: Annotated[Moment | None, says("Changed last before this time", "2026-03-02T09:00:00Z")] = None
-    runtime_min: Annotated[float | None, says("Seconds that it ran at least", 2.5)] = None
-    runtime_max: Annotated[float | None, says("Seconds that it ran at most", 60)] = None
+    runtime_min: Annotated[Runtime | None, says("Seconds that it ran at least", 2.5)] = None
+    runtime_max: Annotated[Runtime | None, says("Seconds that it ran at most", 60)] = None
 
 
 class FacetsQuery(FilterQuery):
