@@ -20,7 +20,10 @@ from taskscope_shared.model import State
 from taskscope_shared.settings import Settings
 from taskscope_shared.testing import MemoryStore
 
-LISTS = ["/api/tasks?limit=500", "/api/tasks/realtime", "/api/workers", "/api/kinds", "/api/tasks/7", "/openapi.json"]
+LISTS = [
+    "/api/tasks?limit=500", "/api/tasks/realtime", "/api/tasks/facets", "/api/tasks/analytics/failures", "/api/tasks/7",
+    "/api/celery/tasks", "/api/rq/jobs", "/api/celery/workers", "/api/workers", "/api/queues", "/api/kinds", "/openapi.json",
+]  # fmt: skip
 MOMENTS = ["/api/health", "/livez", "/readyz"]
 
 

@@ -80,7 +80,11 @@ async def test_filters_and_the_window_choose_the_tasks(client: Requests) -> None
     assert (await get(client, "window=30s"))["failed"] == 1
     assert (await get(client, f"window=1d&until={NOW - 80_000}"))["failed"] == 1
     assert len((await get(client, "groups=1"))["items"]) == 1
-    assert (await get(client, "window=never", 400))["field"] == "window"
+    for window in ("never", "100y", "-1h", "91d", "9999999w"):
+        assert (await get(client, f"window={window}", 400))["field"] == "window"
+    for until in ("0", "-5", "2099-01-01", "1e300", "inf"):
+        assert (await get(client, f"until={until}", 400))["field"] == "until"
+    assert (await get(client, f"window=30s&until={NOW + 60}"))["failed"] == 1  # clocks differ
     assert (await get(client, "state=failed", 400))["field"] == "state"
 
 

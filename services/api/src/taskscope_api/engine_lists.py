@@ -10,7 +10,7 @@ from taskscope_shared.model import FINISHED, GROUP_OF, Engine, State
 
 from taskscope_api.answers import answer
 from taskscope_api.cluster_queries import WorkersQuery
-from taskscope_api.described import Flag, Time, says
+from taskscope_api.described import Count, Stale, Time, Token, says
 from taskscope_api.export_rows import Format
 from taskscope_api.export_tasks import export_tasks
 from taskscope_api.exports import columns_asked, format_asked
@@ -21,7 +21,7 @@ from taskscope_api.queries import Parameters, TasksQuery
 from taskscope_api.realtime import LIVE_STATES
 from taskscope_api.services import Services
 from taskscope_api.sorting import DEFAULT_SORT, LIVE, Sort, sort_named
-from taskscope_api.wire import TaskList, TaskRow, task_row, time_text
+from taskscope_api.wire import TaskRow, task_row, time_text
 
 LIVE_ROWS = 50
 HISTORY_ROWS = 50
@@ -39,11 +39,17 @@ EngineTasksQuery = query_without(TasksQuery, "EngineTasksQuery", "Of `/api/celer
 EngineWorkersQuery = query_without(WorkersQuery, "EngineWorkersQuery", "Of `/api/celery/workers` and `/api/rq/workers`.")
 
 
-class EngineTasks(TaskList, kw_only=True):
-    """A page of an engine's tasks, as `/api/tasks` gives it, with what goes on now and what ended last."""
+class EngineTasks(msgspec.Struct):
+    """A page of an engine's tasks, as `/api/tasks` gives it, with what goes on now and what ended last.
+
+    `at` comes first: a tag leaves it out there (`conditional.py`).
+    """
 
     at: Annotated[Time, says("The api's clock")]
-    stale: Annotated[Flag, says("Whether anything shown may be behind")]
+    items: Annotated[list[TaskRow], says("The page")]
+    next_cursor: Annotated[Token | None, says("Give it as `cursor` for the page behind this one; null: there is none")]
+    total: Annotated[Count, says("All that match the filter")]
+    stale: Stale
     summary: Annotated[Summary, says("Counts over all retained tasks of the kinds asked for")]
     live: Annotated[list[TaskRow], says("Tasks that match and did not finish, running ones first, with progress; at most 50")]
     history: Annotated[list[TaskRow], says("The newest 50 that match and finished")]
@@ -71,11 +77,11 @@ async def _body(services: Services, given: Parameters, within: frozenset[str], w
     page = await task_page(live, given, within, wanted)
     matcher = Matcher(wanted, within)
     return EngineTasks(
-        page.items,
-        page.next_cursor,
-        page.total,
         at=time_text(services.clock.now()) or "",
-        stale=live.is_stale(matcher),
+        items=page.items,
+        next_cursor=page.next_cursor,
+        total=page.total,
+        stale=page.stale,
         summary=live.summary(matcher),
         live=_first(live, wanted, within, LIVE_STATES, sort_named(LIVE), LIVE_ROWS),
         history=_first(live, wanted, within, tuple(FINISHED), sort_named(DEFAULT_SORT), HISTORY_ROWS),

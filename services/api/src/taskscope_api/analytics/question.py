@@ -17,6 +17,8 @@ UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 SPANS = ROLLUP_SECONDS
 """How far back, in seconds, each resolution answers; the last minutes before it expires are not read, and told as a gap."""
 LONGEST = SPANS[HOUR]
+AHEAD = HOUR
+"""Seconds that `until` may be ahead of now."""
 MAX_POINTS = 750
 AUTOMATIC = (60, 300, 900, 3600, 3 * 3600, 6 * 3600, 86_400)
 AUTOMATIC_POINTS = 300
@@ -89,8 +91,6 @@ def question(given: Parameters, now: float) -> Question:
     if window < MINUTE:
         raise ApiError.of_field("window", "a window is at least 1m")
     age = now - until + window if until is not None else window
-    if until is not None and now - until > LONGEST:
-        raise ApiError.of_field("until", f"that is {_text(now - until)} ago; rollups are kept for {_text(LONGEST)}")
     if age > LONGEST:
         raise ApiError.of_field("window", f"the window begins {_text(age)} ago; rollups are kept for {_text(LONGEST)}")
     compare = _flag("compare", single(given, "compare"))
@@ -123,9 +123,9 @@ class Failing(msgspec.Struct, frozen=True):
 def failing(given: Parameters, now: float) -> Failing:
     """The window of a query string for failures. Raises `ApiError` that names the parameter."""
     window = _seconds("window", single(given, "window"), DEFAULT_WINDOW)
-    return Failing(
-        min(window, LONGEST), _until(single(given, "until"), now), _number(given, "groups", DEFAULT_FAILURES, 1, MAX_GROUPS)
-    )
+    if window > LONGEST:
+        raise ApiError.of_field("window", f"a window is at most {_text(LONGEST)}")
+    return Failing(window, _until(single(given, "until"), now), _number(given, "groups", DEFAULT_FAILURES, 1, MAX_GROUPS))
 
 
 def _grouping(asked: str | None, filters: Mapping[str, Sequence[str]]) -> tuple[str, str]:
@@ -192,14 +192,18 @@ def _seconds(field: str, text: str | None, default: int) -> int:
 
 
 def _until(text: str | None, now: float) -> float | None:
-    """The end of the window; None for now, and for what is still to come."""
+    """The end of the window; None for now, and for what comes so soon that clocks or rounding up explain it."""
     if text is None:
         return None
     at = _time(text)
     if at is None:
         example = "2026-03-01T09:30:00Z"
         raise ApiError.of_field("until", f"{text[:40]!r} is no time: RFC 3339, as {example}, or epoch seconds")
-    return None if at >= now else max(0.0, at)
+    if at > now + AHEAD:
+        raise ApiError.of_field("until", f"{text[:40]!r} is still to come; without until the window ends now")
+    if now - at > LONGEST:
+        raise ApiError.of_field("until", f"{text[:40]!r} is too long ago; what ended is kept for {_text(LONGEST)}")
+    return None if at >= now else at
 
 
 def _time(text: str) -> float | None:

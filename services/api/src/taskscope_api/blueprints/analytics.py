@@ -67,6 +67,8 @@ def analytics_blueprint(services: Services, reader: Reader) -> Blueprint:
         given = parameters(FailuresQuery)
         now = services.clock.now()
         wanted = filter_of({name: values for name, values in given.items() if name in FILTERS})
-        return answer(await index.grouped(failing(given, now), wanted, principal().sources, now))
+        asked = failing(given, now)
+        found = await index.grouped(asked, wanted, principal().sources, now)
+        return answer(found, moments=("start", "end") if asked.until is None else ())
 
     return blueprint
