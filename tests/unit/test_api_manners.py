@@ -185,7 +185,9 @@ async def test_answers_say_what_may_be_behind(app: Quart) -> None:
     live.mark("s", "its collector is silent")
     for path in ("/api/tasks", "/api/tasks/none", "/api/tasks/realtime", "/api/health"):
         assert (await client.get(path)).headers["X-Taskscope-Stale"] == "sources=media%20%C3%A9,s"
-    assert (await (await client.get("/api/tasks/realtime")).get_json())["stale"] is True
+    for path in ("/api/tasks", "/api/tasks/realtime", "/api/tasks/facets", "/api/workers", "/api/queues", "/api/kinds"):
+        assert (await (await client.get(path)).get_json())["stale"] is True, path
+    assert (await (await client.get("/api/tasks?source=up")).get_json())["stale"] is False  # only of what was asked for
     live.mark_store(lost=True)
     assert (await client.get("/api/tasks")).headers["X-Taskscope-Stale"] == "redis"
     assert "X-Taskscope-Stale" not in (await client.get("/livez")).headers

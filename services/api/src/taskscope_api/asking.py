@@ -23,7 +23,7 @@ from taskscope_shared.requests import (
     WorkerOf,
 )
 
-from taskscope_api.described import says
+from taskscope_api.described import Stale, says
 from taskscope_api.wire import WorkerRow, worker_row
 
 PLACE_SECONDS = 1.5
@@ -51,6 +51,7 @@ class PlaceRow(msgspec.Struct):
 class WorkerDetail(WorkerRow, kw_only=True):
     """WORKER with what it says itself when it is asked; `unknown` says why a field is null, or cannot be had now."""
 
+    stale: Stale
     registered: Annotated[list[str] | None, says("Names of the tasks that it knows", ["archive.encode"])]
     configuration: Annotated[
         dict[str, Setting] | None,
@@ -81,13 +82,13 @@ class Asking:
             return PlaceRow(None, None, None, str(error))
         return PlaceRow(found.position, found.ahead_at_least, found.depth, found.reason)
 
-    async def worker(self, worker: Worker) -> WorkerDetail:
+    async def worker(self, worker: Worker, *, stale: bool) -> WorkerDetail:
         """The worker's row, with what it says itself."""
         row = worker_row(worker)
         fields = {name: getattr(row, name) for name in WorkerRow.__struct_fields__}
         facts = await self._facts(worker)
         fields["unknown"] = {**row.unknown, **facts.unknown}
-        return WorkerDetail(**fields, registered=facts.registered, configuration=facts.configuration)
+        return WorkerDetail(**fields, stale=stale, registered=facts.registered, configuration=facts.configuration)
 
     async def _facts(self, worker: Worker) -> WorkerFacts:
         reason = f"the worker is {worker.state}"

@@ -19,3 +19,5 @@ Count = Annotated[int, msgspec.Meta(ge=0, examples=[1204])]
 Token = Annotated[str, msgspec.Meta(examples=["lQGrLXVwZGF0ZWRfYXQ"])]
 """What clients hand back without looking inside."""
 Flag = Annotated[bool, msgspec.Meta(examples=[True])]
+Stale = Annotated[Flag, says("Whether anything shown may be behind; the header X-Taskscope-Stale says what is away")]
+"""As every body has it that is read from memory."""

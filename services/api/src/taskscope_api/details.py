@@ -7,7 +7,7 @@ from taskscope_shared.model import Attempt, State, Task
 from taskscope_shared.reasons import unknown_attempt_fields
 
 from taskscope_api.asking import PlaceRow
-from taskscope_api.described import Count, Seconds, Time, says
+from taskscope_api.described import Count, Seconds, Stale, Time, says
 from taskscope_api.relatives import Relatives
 from taskscope_api.wire import TaskRow, row_fields, with_times
 
@@ -32,6 +32,7 @@ class AttemptRow(msgspec.Struct):
 class TaskDetail(TaskRow, kw_only=True):
     """TASK with everything that is kept."""
 
+    stale: Stale
     traceback: Annotated[str | None, says("Of the exception", "Traceback (most recent call last): ...")]
     history: Annotated[list[AttemptRow], says("The attempts before the current one, oldest first; of many, the latest 20")]
     history_left_out: Annotated[Count, says("Attempts that came before those in `history`", 0)]
@@ -40,10 +41,11 @@ class TaskDetail(TaskRow, kw_only=True):
     relatives: Annotated[Relatives, says("Who sent it, whom it sent, and its group, as far as they are known")]
 
 
-def task_detail(task: Task, place: PlaceRow | None, relatives: Relatives) -> TaskDetail:
+def task_detail(task: Task, place: PlaceRow | None, relatives: Relatives, *, stale: bool) -> TaskDetail:
     """TASK whole."""
     return TaskDetail(
         *row_fields(task, None),
+        stale=stale,
         traceback=task.traceback,
         history=[_row(attempt, task) for attempt in task.history],
         history_left_out=max(task.history[0].number - 1, 0) if task.history else 0,

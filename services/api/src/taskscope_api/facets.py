@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 import numpy as np
 
-from taskscope_api.described import Count, says
+from taskscope_api.described import Count, Stale, says
 from taskscope_api.filters import Matcher
 from taskscope_api.replica import Replica
 
@@ -48,10 +48,11 @@ class Facets(msgspec.Struct):
     """`total` counts what matches the whole filter."""
 
     total: Annotated[Count, says("Tasks that match the whole filter")]
+    stale: Stale
     facets: Annotated[FacetCounts, says("Field: its values", dict.fromkeys((*FIELDS, "source"), EXAMPLE))]
 
 
-def facets(matcher: Matcher, replicas: Iterable[Replica], limit: int) -> Facets:
+def facets(matcher: Matcher, replicas: Iterable[Replica], limit: int, *, stale: bool) -> Facets:
     """Counts over the replicas (those in scope, wanted or not), at most `limit` values a field."""
     total, counts = 0, {field: Counter[str | None]() for field in (*FIELDS, "source")}
     for replica in replicas:
@@ -62,7 +63,7 @@ def facets(matcher: Matcher, replicas: Iterable[Replica], limit: int) -> Facets:
             total += matching.total()
             for field, counted in of_replica.items():
                 counts[field].update(counted)
-    return Facets(total, FacetCounts(**{field: _facet(counted, limit) for field, counted in counts.items()}))
+    return Facets(total, stale, FacetCounts(**{field: _facet(counted, limit) for field, counted in counts.items()}))
 
 
 def _of_replica(matcher: Matcher, replica: Replica) -> dict[str, Counter[str | None]]:

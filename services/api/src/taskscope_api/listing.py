@@ -49,4 +49,4 @@ async def task_page(live: LiveView, given: Parameters, scope: frozenset[str] | N
     await live.prepare(matcher)
     page = live.page(matcher, sort, limit, after)
     following = None if page.next is None else cursors.cursor(sort.name, listed, page.next)
-    return TaskList([task_row(task.task()) for task in page.tasks], following, page.total)
+    return TaskList([task_row(task.task()) for task in page.tasks], following, page.total, live.is_stale(matcher))

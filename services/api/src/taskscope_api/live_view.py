@@ -170,6 +170,10 @@ class LiveView:
         """Whether any wanted source may be behind, or there may be sources that are not known."""
         return self.store_lost or any(matcher.source(name) for name in self.stale)
 
+    def is_behind(self, source: str) -> bool:
+        """Whether what is known of one source may be behind."""
+        return self.store_lost or source in self.stale
+
     def position(self, scope: Callable[[str], bool]) -> dict[str, tuple[str, Position]]:
         """Incarnation and position of each source in scope: what a token holds."""
         return {name: (replica.incarnation, replica.position) for name, replica in self.replicas.items() if scope(name)}
@@ -213,7 +217,8 @@ class LiveView:
 
     def facets(self, matcher: Matcher, limit: int) -> Facets:
         """How many tasks have which values, at most `limit` values of each field."""
-        return facets(matcher, [replica for name, replica in sorted(self.replicas.items()) if matcher.scoped(name)], limit)
+        replicas = [replica for name, replica in sorted(self.replicas.items()) if matcher.scoped(name)]
+        return facets(matcher, replicas, limit, stale=self.is_stale(matcher))
 
     def find(self, id_: str, scope: Callable[[str], bool]) -> list[Task]:
         """The tasks of that id, one for each source that has it."""

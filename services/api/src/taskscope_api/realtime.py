@@ -6,7 +6,7 @@ import msgspec
 from taskscope_shared.model import GROUP_OF, Group
 
 from taskscope_api import cursors
-from taskscope_api.described import Flag, Time, says
+from taskscope_api.described import Stale, Time, says
 from taskscope_api.filters import Filter, Matcher
 from taskscope_api.live_view import Summary
 from taskscope_api.services import Services
@@ -26,7 +26,7 @@ class Realtime(msgspec.Struct):
     """
 
     at: Annotated[Time, says("The api's clock")]
-    stale: Annotated[Flag, says("Whether anything shown may be behind")]
+    stale: Stale
     position: Annotated[str, says("Where this stands: hand it to the WebSocket as `since`", "kwGQwA")]
     summary: Annotated[Summary, says("Counts over all tasks of the kind and source")]
     tasks: Annotated[list[TaskRow], says("Tasks that did not finish, running ones first; at most 200")]

@@ -21,7 +21,7 @@ from taskscope_shared.model import (
 from taskscope_shared.reasons import unknown_fields
 from taskscope_shared.reasons_cluster import unknown_queue_fields, unknown_worker_fields
 
-from taskscope_api.described import Count, Flag, Seconds, Time, Token, says
+from taskscope_api.described import Count, Flag, Seconds, Stale, Time, Token, says
 from taskscope_api.live_view import GroupCounts
 
 PREVIEW = 200
@@ -189,6 +189,7 @@ class TaskList(msgspec.Struct):
     items: Annotated[list[TaskRow], says("The page")]
     next_cursor: Annotated[Token | None, says("Give it as `cursor` for the page behind this one; null: there is none")]
     total: Annotated[Count, says("All that match the filter")]
+    stale: Stale
 
 
 class WorkerList(msgspec.Struct):
@@ -197,6 +198,7 @@ class WorkerList(msgspec.Struct):
     items: Annotated[list[WorkerRow], says("The page")]
     next_cursor: Annotated[Token | None, says("Give it as `cursor` for the page behind this one; null: there is none")]
     total: Annotated[Count, says("All that match the filter")]
+    stale: Stale
 
 
 class QueueList(msgspec.Struct):
@@ -205,6 +207,7 @@ class QueueList(msgspec.Struct):
     items: Annotated[list[QueueRow], says("The page")]
     next_cursor: Annotated[Token | None, says("Give it as `cursor` for the page behind this one; null: there is none")]
     total: Annotated[Count, says("All that match the filter")]
+    stale: Stale
 
 
 class SourceList(msgspec.Struct):
@@ -213,6 +216,7 @@ class SourceList(msgspec.Struct):
     items: Annotated[list[SourceRow], says("The page")]
     next_cursor: Annotated[Token | None, says("Give it as `cursor` for the page behind this one; null: there is none")]
     total: Annotated[Count, says("All that match the filter")]
+    stale: Stale
 
 
 class KindList(msgspec.Struct):
@@ -221,6 +225,7 @@ class KindList(msgspec.Struct):
     items: Annotated[list[KindRow], says("All of them")]
     next_cursor: Annotated[Token | None, says("Null: there is one page")]
     total: Annotated[Count, says("All that match the filter")]
+    stale: Stale
 
 
 def task_row(task: Task) -> TaskRow:

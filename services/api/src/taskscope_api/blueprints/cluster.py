@@ -63,7 +63,7 @@ def cluster_blueprint(services: Services) -> Blueprint:
         found = live.workers(lambda each: each == source and principal().may_see(each)).get(f"{source}/{name}")
         if found is None:
             raise ApiError(HTTPStatus.NOT_FOUND, "unknown-worker", f"no worker {name[:200]!r} is known of this source")
-        return answer(await services.asking.worker(found))
+        return answer(await services.asking.worker(found, stale=live.is_behind(source)))
 
     @blueprint.get("/api/queues")
     @requires(Role.VIEWER, services.access)
@@ -97,27 +97,28 @@ def cluster_blueprint(services: Services) -> Blueprint:
 
 def worker_list(live: LiveView, given: Parameters, scope: Scope, engine: Engine | None = None) -> WorkerList:
     """The page of workers that `given` asks for. Raises `ApiError`."""
-    wanted = wanted_workers(given)
-    there = live.workers(sources_of(given, scope).source).items()
+    wanted, within = wanted_workers(given), sources_of(given, scope)
+    there = live.workers(within.source).items()
     items = {key: worker for key, worker in there if wanted(worker) and engine in (None, worker.engine)}
     page, following, total = page_of("workers", items, given, WORKER_SORTS)
-    return WorkerList([worker_row(worker) for worker in page], following, total)
+    return WorkerList([worker_row(worker) for worker in page], following, total, live.is_stale(within))
 
 
 def queue_list(live: LiveView, given: Parameters, scope: Scope) -> QueueList:
     """The page of queues that `given` asks for. Raises `ApiError`."""
-    wanted = wanted_queues(given)
-    items = {key: queue for key, queue in live.queues(sources_of(given, scope).source).items() if wanted(queue)}
+    wanted, within = wanted_queues(given), sources_of(given, scope)
+    items = {key: queue for key, queue in live.queues(within.source).items() if wanted(queue)}
     page, following, total = page_of("queues", items, given, QUEUE_SORTS)
-    return QueueList([queue_row(queue) for queue in page], following, total)
+    return QueueList([queue_row(queue) for queue in page], following, total, live.is_stale(within))
 
 
 def source_list(live: LiveView, given: Parameters, scope: Scope) -> SourceList:
     """The page of sources that `given` asks for. Raises `ApiError`."""
-    wanted = wanted_sources(given)
-    items = {name: source for name, source in live.sources(sources_of(given, scope).source).items() if wanted(source)}
+    wanted, within = wanted_sources(given), sources_of(given, scope)
+    items = {name: source for name, source in live.sources(within.source).items() if wanted(source)}
     page, following, total = page_of("sources", items, given, SOURCE_SORTS)
-    return SourceList([source_row(source, live.stale.get(source.name)) for source in page], following, total)
+    rows = [source_row(source, live.stale.get(source.name)) for source in page]
+    return SourceList(rows, following, total, live.is_stale(within))
 
 
 def kind_list(live: LiveView, given: Parameters, scope: Scope) -> KindList:
@@ -130,4 +131,4 @@ def kind_list(live: LiveView, given: Parameters, scope: Scope) -> KindList:
         if names is None or names.match(name)
     }
     page, following, total = page_of("kinds", items, given, KIND_SORTS)
-    return KindList(page, following, total)
+    return KindList(page, following, total, live.is_stale(within))

@@ -89,8 +89,7 @@ def tasks_blueprint(services: Services) -> Blueprint:
         """One task with all that is kept. 409 when several sources have that id: the problem names them, `source` picks one."""
         source = single(parameters(TaskQuery), "source")
         found = [one for one in live.find(task_id, principal().may_see) if source in (None, one.source)]
-        one = _only(found, task_id)
-        return answer(task_detail(one, await services.asking.place(one), relatives_of(live, one)))
+        return answer(await _detail(services, _only(found, task_id)))
 
     @blueprint.get("/api/tasks/<string:source>/<path:task_id>")
     @requires(Role.VIEWER, services.access)
@@ -101,10 +100,14 @@ def tasks_blueprint(services: Services) -> Blueprint:
         """One task of one source, with all that is kept."""
         parameters(NoQuery)
         found = [one for one in live.find(task_id, principal().may_see) if one.source == source]
-        one = _only(found, task_id)
-        return answer(task_detail(one, await services.asking.place(one), relatives_of(live, one)))
+        return answer(await _detail(services, _only(found, task_id)))
 
     return blueprint
+
+
+async def _detail(services: Services, task: Task) -> TaskDetail:
+    place = await services.asking.place(task)
+    return task_detail(task, place, relatives_of(services.live, task), stale=services.live.is_behind(task.source))
 
 
 def _only(found: list[Task], task_id: str) -> Task:
