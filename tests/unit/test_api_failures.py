@@ -1,8 +1,11 @@
 """Failures by exception type and shape of message."""
 
+import csv
+import json
 import re
 import time
 from collections.abc import AsyncIterator
+from io import StringIO
 from typing import Any
 
 import pytest
@@ -86,6 +89,29 @@ async def test_filters_and_the_window_choose_the_tasks(client: Requests) -> None
         assert (await get(client, f"until={until}", 400))["field"] == "until"
     assert (await get(client, f"window=30s&until={NOW + 60}"))["failed"] == 1  # clocks differ
     assert (await get(client, "state=failed", 400))["field"] == "state"
+
+
+async def test_the_groups_come_as_files_too(client: Requests) -> None:
+    groups = (await get(client))["items"]
+    response = await client.get("/api/tasks/analytics/failures?format=csv")
+    assert response.content_type.startswith("text/csv")
+    rows = list(csv.DictReader(StringIO(await response.get_data(as_text=True), newline="")))
+    told = [(row["exception_type"], row["shape"], row["count"], row["example.id"], row["example.message"]) for row in rows]
+    assert told == [
+        (
+            one["exception_type"] or "",
+            one["shape"] or "",
+            str(one["count"]),
+            one["example"]["id"],
+            one["example"]["message"] or "",
+        )
+        for one in groups
+    ]
+    assert {row["end"] for row in rows} == {"2027-01-15T08:00:00.000Z"}
+    lines = await client.get("/api/tasks/analytics/failures", headers={"Accept": "application/x-ndjson"})
+    assert [json.loads(line)["example"] for line in (await lines.get_data()).splitlines()] == [one["example"] for one in groups]
+    refused = await client.get("/api/tasks/analytics/failures", headers={"Accept": "image/png"})
+    assert (refused.status_code, (await refused.get_json(force=True))["field"]) == (406, "Accept")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Analytics as rows of an export: a line for each group, or for each point of the series."""
+"""Analytics as rows of an export: a line for each group, for each point of the series, or for each group of failures."""
 
 from collections.abc import AsyncGenerator, Sequence
 from enum import StrEnum
@@ -8,6 +8,7 @@ import msgspec
 from quart import Response
 from taskscope_shared.clock import Clock
 
+from taskscope_api.analytics.failures import Failures
 from taskscope_api.analytics.rows import Analytics, Columns, SeriesRow
 from taskscope_api.errors import ApiError
 from taskscope_api.export_rows import Format, Row
@@ -38,6 +39,12 @@ async def export_analytics(exports: Exports, clock: Clock, found: Analytics, for
     if table is Table.GROUPS:
         return await exports.rows("analytics", format_, _groups(found), clock)
     return exports.stream("analytics-series", format_, writer_of(format_, POINT), _points(found.series), clock)
+
+
+async def export_failures(exports: Exports, clock: Clock, found: Failures, format_: Format) -> Response:
+    """The groups of failures as a file."""
+    window = {"start": found.start, "end": found.end}
+    return await exports.rows("failures", format_, [{**window, **msgspec.structs.asdict(row)} for row in found.items], clock)
 
 
 def _groups(found: Analytics) -> list[dict[str, Any]]:

@@ -237,3 +237,7 @@ class FailuresQuery(msgspec.Struct):
     worker: Annotated[Values | None, says("Workers, any of which", ["celery@encoder-1"])] = None
     source: Annotated[Values | None, says("Sources, any of which", ["archivist"])] = None
     groups: Annotated[int, msgspec.Meta(ge=1, le=500), says("How many of the most frequent are listed", 50)] = 50
+    format: Annotated[
+        str | None,
+        says("How the answer is written; without it as the Accept header says", "csv", enum=["json", "csv", "ndjson"]),
+    ] = None

@@ -10,7 +10,7 @@ from taskscope_api.analytics.question import failing, question
 from taskscope_api.analytics.rows import Analytics, AnalyticsQuery, FailuresQuery
 from taskscope_api.answers import KEPT, answer
 from taskscope_api.errors import Problem
-from taskscope_api.export_analytics import export_analytics, table_asked
+from taskscope_api.export_analytics import export_analytics, export_failures, table_asked
 from taskscope_api.export_rows import Format
 from taskscope_api.exports import format_asked
 from taskscope_api.filters import filter_of
@@ -62,13 +62,26 @@ def analytics_blueprint(services: Services, reader: Reader) -> Blueprint:
     @requires(Role.VIEWER, services.access)
     @document_querystring(FailuresQuery)
     @document_response(Failures)
+    @also_as(
+        "text/csv", "start,end,exception_type,count\r\n2026-03-01T09:30:00.000Z,2026-03-02T09:30:00.000Z,ValueError,12\r\n"
+    )
+    @also_as("application/x-ndjson", '{"start":"2026-03-01T09:30:00.000Z","exception_type":"ValueError","count":12}\n')
+    @document_response(Problem, 406)
+    @document_response(Problem, 429)
     async def failures() -> Response:
-        """Why retained tasks failed: by type of exception and shape of message, with an example each."""
+        """Why retained tasks failed: by type of exception and shape of message, with an example each.
+
+        With `format` csv or ndjson, or such an Accept header: a line for each group.
+        """
         given = parameters(FailuresQuery)
-        now = services.clock.now()
+        format_, now = format_asked(given), services.clock.now()
         wanted = filter_of({name: values for name, values in given.items() if name in FILTERS})
         asked = failing(given, now)
         found = await index.grouped(asked, wanted, principal().sources, now)
-        return answer(found, moments=("start", "end") if asked.until is None else ())
+        if format_ is not Format.JSON:
+            return await export_failures(services.exports, services.clock, found, format_)
+        response = answer(found, moments=("start", "end") if asked.until is None else ())
+        response.vary.add("Accept")
+        return response
 
     return blueprint

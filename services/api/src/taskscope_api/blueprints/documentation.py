@@ -6,12 +6,13 @@ from typing import Annotated, Any
 
 import msgspec
 from quart import Blueprint, Response, current_app, request, send_from_directory
-from quart_schema import document_response, hide
+from quart_schema import document_querystring, document_response, hide
 
 from taskscope_api import openapi
 from taskscope_api.answers import answer
 from taskscope_api.described import says
 from taskscope_api.principals import Role, requires
+from taskscope_api.queries import NoQuery, parameters
 from taskscope_api.services import Services
 
 VIEWER = Path(__file__).parent.parent / "viewer"
@@ -43,9 +44,11 @@ def documentation_blueprint(services: Services) -> Blueprint:
 
     @blueprint.get("/openapi.json")
     @requires(Role.VIEWER, services.access)
+    @document_querystring(NoQuery)
     @document_response(OpenApi)
     async def describe() -> Response:
         """This document."""
+        parameters(NoQuery)
         document = described()
         return answer(msgspec.convert({**document, "servers": [{"url": request.root_path or "/"}]}, OpenApi))
 
