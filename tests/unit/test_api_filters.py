@@ -4,7 +4,8 @@ import pytest
 from support.api import task
 from taskscope_api.cursors import BadTokenError, check_token, cursor, place_of, token
 from taskscope_api.errors import ApiError
-from taskscope_api.filters import TIMES, Filter, Matcher, filter_of
+from taskscope_api.filters import TIMES, WILD, Filter, Matcher, filter_of
+from taskscope_api.live_view import LiveView
 from taskscope_api.replica import Replica
 from taskscope_api.sorting import Place, sort_named
 from taskscope_api.subscriptions import read_join, read_message, subscription
@@ -36,6 +37,24 @@ def lets_in(wanted: Filter, **fields: Any) -> bool:
 )
 def test_a_star_stands_for_any_text_and_nothing_else_is_special(pattern: str, name: str, *, matches: bool) -> None:
     assert lets_in(Filter(name=(pattern,)), name=name) is matches
+
+
+@pytest.mark.parametrize("field", WILD)
+def test_whatever_has_names_that_repeat_takes_a_star(field: str) -> None:
+    def asked(*values: str) -> Filter:
+        return filter_of({field: values})
+
+    assert lets_in(asked("w-*"), **{field: "w-1"})
+    assert not lets_in(asked("w-*", "x"), **{field: "v-1"})
+    assert not lets_in(asked("w*1"), **{field: "w*"})
+
+
+def test_a_kind_with_a_star_counts_in_the_summary() -> None:
+    live = LiveView()
+    live.replicas["s"] = Replica("s")
+    for number, kind in enumerate(("vod", "vod-hd", "cleanup")):
+        live.replicas["s"].put(task(str(number), kind=kind))
+    assert live.summary(Matcher(Filter(kind=("vod*",)), None)).total == 2
 
 
 def test_a_pattern_made_to_be_slow_is_not() -> None:
@@ -87,11 +106,10 @@ def test_a_time_in_a_filter_is_the_time_that_an_item_shows(at: float) -> None:
 
 @pytest.mark.parametrize("name", TIMES)
 def test_each_time_of_a_task_has_a_range(name: str) -> None:
-    for low, high, found in ((5.0, None, True), (5.5, None, False), (None, 5.0, False), (None, 5.5, True)):
-        wanted = Filter(**{f"{name}_from": low, f"{name}_to": high})
-        assert lets_in(wanted, **{f"{name}_at": 5.0}) is found
+    for bound, value, found in (("from", "5", True), ("from", "5.5", False), ("to", "5", False), ("to", "5.5", True)):
+        assert lets_in(filter_of({f"{name}_{bound}": [value]}), **{f"{name}_at": 5.0}) is found
     if name != "updated":  # which is always known
-        assert not lets_in(Filter(**{f"{name}_from": 0.0}), **{f"{name}_at": None})
+        assert not lets_in(filter_of({f"{name}_from": ["0"]}), **{f"{name}_at": None})
 
 
 def test_no_time_of_a_task_is_without_a_range() -> None:

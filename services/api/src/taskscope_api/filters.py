@@ -29,6 +29,8 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "group": tuple(Group),
     "engine": tuple(Engine),
 }
+WILD = ("kind", "name", "queue", "worker", "exception_type")
+"""Fields whose values may hold `*`."""
 HASHED = {"root": "root_id", "parent": "parent_id", "group_id": "group_id"}
 TIMES = ("sent", "received", "started", "finished", "eta", "expires", "updated")
 SHOWN_SECONDS = 0.001
@@ -42,9 +44,9 @@ Time = float | str | None
 class Filter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a task must have: one of the values of each field that has any, and whatever else is said.
 
-    `name` may hold `*`, which stands for any text. `q` holds words that must all occur, whatever the case, in id, name, args,
-    exception or worker. A time lies at or after `.._from` and before `.._to`; a runtime (seconds) between `runtime_min` and
-    `runtime_max`, each included.
+    What is in `WILD` may hold `*`, which stands for any text. `q` holds words that must all occur, whatever the case, in id,
+    name, args, exception or worker. A time lies at or after `.._from` and before `.._to`; a runtime (seconds) between
+    `runtime_min` and `runtime_max`, each included.
     """
 
     state: tuple[str, ...] = ()
@@ -168,8 +170,8 @@ class Matcher:
         self._wanted = wanted
         self._sources = frozenset(wanted.source)
         self._scope = scope
-        self._kinds = frozenset(wanted.kind)
-        self._names = Wildcards(wanted.name)
+        asked = {field: getattr(wanted, field) for field in WILD}
+        self._wild = {field: Wildcards(values) for field, values in asked.items() if any("*" in value for value in values)}
         bounds = ((field, getattr(wanted, field)) for field in (*BOUNDS, "runtime_min", "runtime_max"))
         self._bounds = [(field, _column(field), float(bound)) for field, bound in bounds if bound is not None]
         self._groups = [state for state, group in GROUP_OF.items() if group in wanted.group]
@@ -184,12 +186,12 @@ class Matcher:
 
     def kind(self, name: str) -> bool:
         """Whether tasks of this kind are wanted."""
-        return not self._kinds or name in self._kinds
+        return self.any_kind or (self._wild["kind"].match(name) if "kind" in self._wild else name in self._wanted.kind)
 
     @property
     def any_kind(self) -> bool:
         """Whether no kind was asked for."""
-        return not self._kinds
+        return not self._wanted.kind
 
     def rows(self, replica: Replica) -> Rows:
         """The rows of the tasks that match, but for the source."""
@@ -202,13 +204,13 @@ class Matcher:
     def masks(self, columns: Columns) -> Iterator[tuple[str, Mask]]:
         """Field -> rows that match in it, for each field that is asked for but `source` and `q`."""
         size = columns.size
-        for field in ("state", "kind", "queue", "worker", "engine", "exception_type"):
-            if values := getattr(self._wanted, field):
+        for field in ("state", "kind", "name", "queue", "worker", "engine", "exception_type"):
+            if (wild := self._wild.get(field)) is not None:
+                yield field, columns.codes[field].where(wild.match, size)
+            elif values := getattr(self._wanted, field):
                 yield field, columns.codes[field].among(values, size)
         if self._groups:
             yield "group", columns.codes["state"].among(self._groups, size)
-        if self._wanted.name:
-            yield "name", columns.codes["name"].where(self._names.match, size)
         for field, column in HASHED.items():
             if values := getattr(self._wanted, field):
                 yield field, np.isin(columns.hashes[column][:size], [hash_of(value) for value in values])

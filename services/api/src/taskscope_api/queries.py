@@ -38,13 +38,15 @@ class FilterQuery(msgspec.Struct):
 
     state: Annotated[list[State] | None, says("States, any of which", ["failed", "lost"])] = None
     group: Annotated[list[Group] | None, says("The dashboard's groups of states, any of which", ["active"])] = None
-    kind: Annotated[Values | None, says("Kinds, any of which", ["vod"])] = None
+    kind: Annotated[Values | None, says("Kinds, any of which; `*` stands for any text", ["vod"])] = None
     name: Annotated[Values | None, says("Names, any of which; `*` stands for any text", ["archive.*"])] = None
-    queue: Annotated[Values | None, says("Queues, any of which", ["vod"])] = None
-    worker: Annotated[Values | None, says("Workers, any of which", ["celery@encoder-1"])] = None
+    queue: Annotated[Values | None, says("Queues, any of which; `*` stands for any text", ["vod"])] = None
+    worker: Annotated[Values | None, says("Workers, any of which; `*` stands for any text", ["celery@encoder-*"])] = None
     source: Annotated[Values | None, says("Sources, any of which", ["archivist"])] = None
     engine: Annotated[list[Engine] | None, says("Engines, any of which", ["celery"])] = None
-    exception_type: Annotated[Values | None, says("Types of exceptions, any of which", ["ValueError"])] = None
+    exception_type: Annotated[
+        Values | None, says("Types of exceptions, any of which; `*` stands for any text", ["ValueError"])
+    ] = None
     root: Annotated[Values | None, says("Ids of the tasks that all began with, any of which", ["6f1d2c"])] = None
     parent: Annotated[Values | None, says("Ids of the tasks that sent them, any of which", ["6f1d2c"])] = None
     group_id: Annotated[Values | None, says("Ids of the Celery groups they are in, any of which", ["b77d90"])] = None
@@ -77,7 +79,7 @@ class FacetsQuery(FilterQuery):
 
 
 class TasksQuery(FilterQuery):
-    """Of `/api/tasks`. `name` may hold `*`; `sort` is a field, descending with `-`, or `live`; `limit` is at most 500.
+    """Of `/api/tasks`. `sort` is a field, descending with `-`, or `live`; `limit` is at most 500.
 
     `fields` chooses the members of the items. `format` csv or ndjson exports all that match: there, `limit` may be larger.
     """
@@ -98,7 +100,7 @@ class TasksQuery(FilterQuery):
 class RealtimeQuery(msgspec.Struct):
     """Of `/api/tasks/realtime`."""
 
-    kind: Annotated[Values | None, says("Kinds, any of which", ["vod"])] = None
+    kind: Annotated[Values | None, says("Kinds, any of which; `*` stands for any text", ["vod"])] = None
     source: Annotated[Values | None, says("Sources, any of which", ["archivist"])] = None
 
 

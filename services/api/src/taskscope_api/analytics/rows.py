@@ -231,10 +231,10 @@ class FailuresQuery(msgspec.Struct):
 
     window: Annotated[str, says("How much time, up to 90d", "24h", pattern="^[1-9][0-9]{0,6}[smhdw]$")] = "24h"
     until: Annotated[Moment | None, says("When the window ends; without it now", "2026-03-01T09:30:00Z")] = None
-    kind: Annotated[Values | None, says("Kinds, any of which", ["vod"])] = None
+    kind: Annotated[Values | None, says("Kinds, any of which; `*` stands for any text", ["vod"])] = None
     name: Annotated[Values | None, says("Names, any of which; `*` stands for any text", ["archive.*"])] = None
-    queue: Annotated[Values | None, says("Queues, any of which", ["vod"])] = None
-    worker: Annotated[Values | None, says("Workers, any of which", ["celery@encoder-1"])] = None
+    queue: Annotated[Values | None, says("Queues, any of which; `*` stands for any text", ["vod"])] = None
+    worker: Annotated[Values | None, says("Workers, any of which; `*` stands for any text", ["celery@encoder-1"])] = None
     source: Annotated[Values | None, says("Sources, any of which", ["archivist"])] = None
     groups: Annotated[int, msgspec.Meta(ge=1, le=500), says("How many of the most frequent are listed", 50)] = 50
     format: Annotated[
