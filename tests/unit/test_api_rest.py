@@ -205,6 +205,19 @@ async def test_the_realtime_body_has_what_the_page_shows(client: Requests) -> No
     assert (vod["summary"]["total"], vod["summary"]["by_kind"]["other"]["total"], len(vod["tasks"])) == (5, 3, 5)
 
 
+async def test_the_realtime_body_is_bounded_however_many_workers_and_queues_there_are(store: MemoryStore) -> None:
+    app = create_app(Settings(), store, CLOCK)
+    async for client in serving(app):
+        replica = app.extensions["taskscope"].live.replicas["t"]
+        names = [f"{number:04}" for number in range(1200)]
+        replica.workers.update({n: Worker(n, "t", Engine.CELERY, WorkerState(("online", "lost")[n < "0900"])) for n in names})
+        replica.queues.update({n: Queue(n, "t", Engine.CELERY, depth=int(n)) for n in names})
+        body = await get(client, "/api/tasks/realtime?source=t")
+        assert [row["name"] for row in body["workers"]] == [*names[:200], *names[900:]]
+        assert [row["name"] for row in body["queues"]] == names[700:]
+        assert (body["workers_total"], body["queues_total"]) == (1200, 1200)
+
+
 async def test_queues_and_workers_are_pages_by_key(client: Requests) -> None:
     first = await get(client, "/api/queues?limit=2")
     assert ([one["key"] for one in first["items"]], first["total"]) == (["s/q0", "s/q1"], 3)
