@@ -115,8 +115,10 @@ class RedisLink:
             raise explain(error) from error
 
     async def call(self, *commands: Command) -> list[Reply]:
-        """`run`, holding the link for just that."""
+        """`run`, holding the link for just that. What the server ended while nobody used it is opened anew first."""
         async with self._lock:
+            if await self._ended():
+                await self.drop()
             return await self.run(list(commands))
 
     async def drop(self) -> None:
@@ -124,6 +126,13 @@ class RedisLink:
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection.disconnect(nowait=True)
+
+    async def _ended(self) -> bool:
+        """Whether the server closed the connection; nothing is under way, so what can be read is an end, too."""
+        try:
+            return self._connection is not None and await self._connection.can_read()
+        except FAULTS:
+            return True
 
     async def _open(self) -> AbstractConnection:
         if self._connection is None:
