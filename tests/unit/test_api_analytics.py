@@ -11,6 +11,7 @@ from support.api import task
 from support.ledger import Ledger
 from support.waiting import eventually
 from taskscope_api.app import create_app
+from taskscope_api.live_view import LiveView
 from taskscope_api.principals import Access
 from taskscope_shared.clock import ManualClock
 from taskscope_shared.model import Attempt, Engine, Queue, State, Task
@@ -30,6 +31,7 @@ class Site:
         self.s = Ledger(self.store, self.clock, "s")
         self.t = Ledger(self.store, self.clock, "t")
         self.client: Requests
+        self.live: LiveView
 
     async def get(self, query: str = "", status: int = 200) -> Any:
         response = await self.client.get(f"/api/tasks/analytics?{query}")
@@ -49,6 +51,7 @@ async def serving(site: Site, access: Access | None = None) -> AsyncIterator[Sit
         services = app.extensions["taskscope"]
         await eventually(lambda: services.fleet.ready and len(services.live.replicas) == 2)
         site.client = running.test_client()
+        site.live = services.live
         yield site
 
 
@@ -290,6 +293,13 @@ async def test_the_time_to_drain_follows_from_depth_and_rate(site: Site) -> None
 
 async def _has_queues(site: Site) -> bool:
     return len((await site.get("window=1h"))["queues"]) == 4
+
+
+async def test_an_answer_that_was_just_made_is_not_given_again_as_live_when_its_source_became_stale(site: Site) -> None:
+    assert not (await site.get("window=1h"))["stale"]
+    site.live.mark("s", "its collector is silent")
+    body = await site.get("window=1h")
+    assert (body["stale"], body["stale_reasons"]) == (True, ["s: its collector is silent"])
 
 
 async def test_while_redis_is_away_the_last_answer_is_given_marked_stale_else_a_503(site: Site) -> None:

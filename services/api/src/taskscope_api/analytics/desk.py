@@ -56,7 +56,7 @@ class Desk:
         sources = self._sources(asked, scope)
         key = msgspec.msgpack.encode((sources, asked))
         last = self._answers.get(key)
-        if last is not None and self._clock.monotonic() - last.at < LIVE_SECONDS and not last.answer.stale:
+        if last is not None and self._clock.monotonic() - last.at < LIVE_SECONDS and self._as_stale(last, sources):
             return last
         try:
             async with asyncio.timeout(DEADLINE_SECONDS if self._fleet.store.up else AWAY_SECONDS):
@@ -111,6 +111,10 @@ class Desk:
     def _stale(self, sources: list[str]) -> list[str]:
         reasons = [f"{source}: {reason}" for source, reason in sorted(self._live.stale.items()) if source in sources]
         return [*reasons, "Redis does not answer"] if self._live.store_lost else reasons
+
+    def _as_stale(self, given: Given, sources: list[str]) -> bool:
+        """Whether nothing would have to be said of staleness now that the answer does not say."""
+        return not given.answer.stale and not self._stale(sources)
 
     def _last(self, key: bytes, error: Exception) -> Given:
         why = _why(error)
