@@ -90,6 +90,7 @@ def server_config(app: object, configured: Settings) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # uvicorn would believe every process of this machine; `addresses.py` believes who is configured
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
 

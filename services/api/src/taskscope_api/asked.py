@@ -2,12 +2,14 @@
 
 import re
 import secrets
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any
 
 import msgspec
 from quart import has_request_context, has_websocket_context, request, websocket
 
+Scope = Mapping[str, Any]
+"""Of an ASGI request or WebSocket: `headers` (pairs of bytes), `client`, `path`, `method` and so on."""
 SCOPE_KEY = "taskscope"
 ID_HEADER = "X-Request-Id"
 _ID_NAME = ID_HEADER.lower().encode()
@@ -30,6 +32,21 @@ def request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
         if name == _ID_NAME and _WELL_FORMED.fullmatch(value):
             return value.decode()
     return secrets.token_hex(8)
+
+
+def header(scope: Scope, name: bytes) -> str | None:
+    """The last header of that name (lower case); None where it is not there."""
+    found = None
+    for each, value in scope["headers"]:
+        if each == name:
+            found = value
+    return None if found is None else found.decode("latin-1")
+
+
+def bearer(scope: Scope) -> str | None:
+    """What follows `Authorization: Bearer`; None without it. Other schemes are for proxies, and none of ours."""
+    scheme, _, token = (header(scope, b"authorization") or "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
 
 
 def asked() -> Asked | None:

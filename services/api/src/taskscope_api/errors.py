@@ -21,6 +21,9 @@ PASSED_ON = ("Allow", "Location", "Retry-After", "WWW-Authenticate")
 RETRY_SECONDS = 2
 """When to ask again for what could not be had: Redis is tried again about so often."""
 
+CHALLENGE = 'Bearer realm="taskscope"'
+"""How services say who they are, in every mode that asks: with a token of ours, of the provider or of the cluster."""
+
 
 class Problem(msgspec.Struct, kw_only=True, omit_defaults=True):
     """RFC 9457 `application/problem+json`. `field` names the parameter or member that is wrong.
@@ -36,6 +39,7 @@ class Problem(msgspec.Struct, kw_only=True, omit_defaults=True):
     detail: Annotated[str, says("What is wrong, and what would be right", "'fail' is not one of queued, running, failed")]
     field: Annotated[str | None, says("The parameter or member that is wrong", "state")] = None
     sources: Annotated[list[str] | None, says("Those that have the id, where several do", ["archivist", "media"])] = None
+    modes: Annotated[list[str] | None, says("How one may say who one is, where nobody known asks", ["token", "session"])] = None
     request_id: Annotated[str | None, says("As in `X-Request-Id` and the api's log", "9f86d081884c7d65")] = None
 
 
@@ -52,10 +56,21 @@ class ApiError(Exception):
     """What a caller did wrong, or cannot have. `kind` ends the problem's `type`."""
 
     def __init__(
-        self, status: int, kind: str, detail: str, *, field: str | None = None, sources: list[str] | None = None
+        self,
+        status: int,
+        kind: str,
+        detail: str,
+        *,
+        field: str | None = None,
+        sources: list[str] | None = None,
+        modes: tuple[str, ...] = (),
+        retry_after_seconds: int | None = None,
     ) -> None:
         super().__init__(detail)
         self.problem = problem(status, kind, detail, field=field, sources=sources)
+        if modes:
+            self.problem.modes = list(modes)
+        self.retry_after_seconds = retry_after_seconds
 
     @classmethod
     def of_field(cls, field: str, detail: str, kind: str = "invalid-parameter") -> "ApiError":
@@ -75,6 +90,8 @@ def respond(problem: Problem) -> Response:
     response = Response(body, status=problem.status, content_type=MEDIA_TYPE, headers={"Cache-Control": "no-store"})
     if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
         response.headers["Retry-After"] = str(RETRY_SECONDS)
+    if problem.status == HTTPStatus.UNAUTHORIZED:
+        response.headers["WWW-Authenticate"] = CHALLENGE
     return response
 
 
@@ -83,7 +100,10 @@ def install(app: Quart) -> None:
 
     @app.errorhandler(ApiError)
     async def _known(error: ApiError) -> Response:
-        return respond(error.problem)
+        response = respond(error.problem)
+        if error.retry_after_seconds is not None:
+            response.headers["Retry-After"] = str(error.retry_after_seconds)
+        return response
 
     @app.errorhandler(StoreError)
     async def _store(error: StoreError) -> Response:

@@ -1,7 +1,7 @@
 """Who asks: the one place where a request or a subscription gets its principal, with its roles and sources."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from enum import StrEnum
 from functools import wraps
 from http import HTTPStatus
@@ -10,10 +10,9 @@ from typing import Any, Protocol
 import msgspec
 from quart import g, has_websocket_context, request, websocket
 
+from taskscope_api.asked import Scope
 from taskscope_api.errors import ApiError
 
-Scope = Mapping[str, Any]
-"""Of an ASGI request or WebSocket: `headers` (pairs of bytes), `client`, `path`, `method` and so on."""
 IDENTIFIED = "taskscope.identified"
 """Where a scope holds its principal, None, or the `ApiError` that looking for it ended with."""
 ROLE_ATTRIBUTE = "_taskscope_role"
@@ -51,6 +50,11 @@ class Principal(msgspec.Struct, frozen=True):
 class Access(Protocol):
     """Tells who asks."""
 
+    @property
+    def modes(self) -> tuple[str, ...]:
+        """How one may say who one is: `none`, `token`, `session`, `proxy`, `oidc`, `service_account`."""
+        ...
+
     async def principal(self, scope: Scope) -> Principal | None:
         """Who sent the request or opened the socket, by its ASGI scope; None when nobody known did.
 
@@ -65,6 +69,8 @@ class Access(Protocol):
 
 class OpenAccess:
     """Mode `none`: everybody views everything."""
+
+    modes = ("none",)
 
     async def principal(self, scope: Scope) -> Principal | None:  # noqa: ARG002 - it does not matter who asks
         """A viewer of all sources."""
@@ -114,11 +120,16 @@ def principal() -> Principal:
     return found
 
 
+def unauthenticated(modes: tuple[str, ...]) -> ApiError:
+    """The 401 for nobody known."""
+    return ApiError(HTTPStatus.UNAUTHORIZED, "unauthenticated", f"say who you are, by one of: {', '.join(modes)}", modes=modes)
+
+
 async def admitted(scope: MutableMapping[str, Any], role: Role, access: Access) -> Principal:
     """Who asks, with the role at least. Raises `ApiError`: 401 for nobody known, 403 for too little."""
     asking = await identified(scope, access)
     if asking is None:
-        raise ApiError(HTTPStatus.UNAUTHORIZED, "unauthenticated", "say who you are")
+        raise unauthenticated(access.modes)
     order = list(Role)
     if order.index(asking.role) < order.index(role):
         raise ApiError(HTTPStatus.FORBIDDEN, "forbidden", f"this takes the role {role}; {asking.name} has {asking.role}")

@@ -10,8 +10,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
+from taskscope_shared.settings_access import Access
+from taskscope_shared.settings_access_problems import check_access
+from taskscope_shared.settings_base import SecretFile, SecretUnavailableError, Strict, Url
+from taskscope_shared.settings_base import resolve_secret as resolve_url
 from taskscope_shared.settings_problems import Problem, SettingsError, check_raw, closest, dotted, explain, masked
 
 __all__ = [
@@ -39,20 +43,7 @@ __all__ = [
 ]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class SecretFile(_Strict):
-    """`{file: PATH}`: read anew at each connection: a rotated secret is taken, a missing one keeps one source down."""
-
-    file: str
-
-
-Url = str | SecretFile
-
-
-class CelerySource(_Strict):
+class CelerySource(Strict):
     """A Celery application, by its broker and (optional) result backend."""
 
     engine: Literal["celery"] = "celery"
@@ -73,7 +64,7 @@ class CelerySource(_Strict):
     priority_separator: str = "\x06\x16"
 
 
-class RqSource(_Strict):
+class RqSource(Strict):
     """The RQ jobs of one Redis database and key prefix."""
 
     engine: Literal["rq"] = "rq"
@@ -94,7 +85,7 @@ DEFAULT_KINDS: dict[str, tuple[str, ...]] = {
 }
 
 
-class Retention(_Strict):
+class Retention(Strict):
     """Budgets of the installation; they are divided among its sources."""
 
     finished: int = Field(default=100_000, ge=100)
@@ -105,7 +96,7 @@ class Retention(_Strict):
     log_seconds: float = Field(default=300.0, ge=10)
 
 
-class Redaction(_Strict):
+class Redaction(Strict):
     """What is hidden before anything is stored, and how much is kept of a value."""
 
     keys: tuple[str, ...] = (
@@ -127,27 +118,27 @@ class Redaction(_Strict):
     traceback_bytes: int = Field(default=16_384, ge=256, le=262_144)
 
 
-class Redis(_Strict):
+class Redis(Strict):
     """Taskscope's own Redis or Valkey."""
 
     url: Url = "redis://127.0.0.1:6379/0"
     prefix: str = "taskscope"
 
 
-class Access(_Strict):
-    """Who may see what. Only `none` exists so far."""
+class Api(Strict):
+    """Where the api listens, and whom it believes.
 
-    mode: Literal["none"] | None = None
-
-
-class Api(_Strict):
-    """Where the api listens."""
+    `trusted_proxies` are addresses and networks whose `X-Forwarded-For`, `-Proto` and `-Host` are believed, `allowed_origins`
+    the sites beside its own whose pages may open its WebSocket and send what changes something.
+    """
 
     host: str = "127.0.0.1"
     port: int = Field(default=5051, ge=0, le=65_535)
+    trusted_proxies: tuple[str, ...] = ()
+    allowed_origins: tuple[str, ...] = ()
 
 
-class Settings(_Strict):
+class Settings(Strict):
     """Everything that can be configured."""
 
     sources: tuple[SourceSettings, ...] = ()
@@ -162,24 +153,6 @@ class Settings(_Strict):
 
 
 # ------------------------------------------------------------------------------------------------------------- Secrets
-
-
-class SecretUnavailableError(Exception):
-    """A secret's file is not there, cannot be read or is empty: what needs it is down until it is there."""
-
-
-def resolve_url(url: Url) -> str:
-    """The URL itself; a `SecretFile` is read anew. Raises `SecretUnavailableError`; never says what a file holds."""
-    if isinstance(url, str):
-        return url
-    try:
-        text = Path(url.file).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise SecretUnavailableError(f"the secret file {url.file} cannot be read: {reason}") from None
-    if not text:
-        raise SecretUnavailableError(f"the secret file {url.file} is empty")
-    return text
 
 
 def shown_url(url: Url) -> str:
@@ -227,7 +200,7 @@ def load(
     if not with_brokers:
         _leave_out_brokers(data)
     data = _interpolate(data, (), environ, problems)
-    problems += check_raw(data)
+    problems += [*check_raw(data), *check_access(data)]
     settings = _validate(data, problems)
     if problems or settings is None:
         raise SettingsError(list(dict.fromkeys(problems)))

@@ -5,8 +5,8 @@ Nothing here reads the environment or a file, and nothing here ever repeats a UR
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, get_args
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails
 BROKER_SCHEMES = ("redis", "rediss", "unix", "amqp", "amqps")
 REDIS_SCHEMES = ("redis", "rediss", "unix")
 URL_FIELDS = ("broker_url", "result_backend", "redis_url", "url")
+SECRET_FIELDS = ("key", "client_secret")
 _SCHEMES = {"broker_url": BROKER_SCHEMES, "redis_url": REDIS_SCHEMES, "url": REDIS_SCHEMES}
 _OTHER_NAMES = {
     "pyamqp": "amqp",
@@ -35,7 +36,7 @@ _EXAMPLES = {
     "redis_url": "redis_url: redis://redis:6379/0, or {file: /secrets/redis-url}",
     "file": "{file: /secrets/broker-url}",
 }
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _KEY_PREFIX = re.compile(r"[A-Za-z0-9_.:{}-]+")
 """What RQ 3.0 itself takes as RQ_KEY_PREFIX."""
 _NEXT_URL = re.compile(r";(?=[a-z][a-z0-9+.-]*://)")
@@ -95,6 +96,8 @@ def explain(error: ErrorDetails, model: type[BaseModel], engines: Mapping[str, t
     inside = bool(error["loc"]) and error["loc"][-1] != last
     if last in URL_FIELDS and (inside or kind not in ("missing", "extra_forbidden")):
         return Problem(path, "is neither a URL nor {file: PATH}", _EXAMPLES.get(last, _EXAMPLES["redis_url"]))
+    if last in SECRET_FIELDS and (inside or kind not in ("missing", "extra_forbidden")):
+        return Problem(path, "is neither a text nor {file: PATH}", "{file: /secrets/session-key}")
     if kind == "extra_forbidden":
         return _unknown(path, last, owner)
     if kind == "missing":
@@ -108,17 +111,35 @@ def _place(
     loc: tuple[str | int, ...], model: type[BaseModel], engines: Mapping[str, type[BaseModel]]
 ) -> tuple[list[str | int], type[BaseModel] | None]:
     """The path in the file (without the names of union members), and the model that the last part belongs to."""
-    parts = list(loc)
+    parts: list[str | int] = []
     owner: type[BaseModel] | None = model
-    if len(parts) > 2 and parts[0] == "sources" and parts[2] in engines:
-        owner = engines[str(parts.pop(2))]
-    elif len(parts) > 1:
-        annotation = model.model_fields[str(parts[0])].annotation if str(parts[0]) in model.model_fields else None
-        owner = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
-    url_at = next((i for i, part in enumerate(parts) if part in URL_FIELDS), None)
-    if url_at is not None and owner is not None and parts[url_at] in owner.model_fields:
-        parts = parts[: url_at + 1]
+    last: type[BaseModel] | None = model
+    for part in loc:
+        if parts and parts[-1] in (*URL_FIELDS, *SECRET_FIELDS):
+            break  # the rest names members of a union
+        if last is None and len(parts) == 2 and parts[0] == "sources" and part in engines:
+            last = engines[str(part)]
+            continue
+        parts.append(part)
+        if isinstance(part, int):
+            continue  # the list's items are what its field says
+        owner, last = last, _model_of(last, part)
     return parts, owner
+
+
+def _model_of(owner: type[BaseModel] | None, field: str) -> type[BaseModel] | None:
+    """The one model that a field holds, be it in a list or beside None."""
+    if owner is None or field not in owner.model_fields:
+        return None
+    found = list(_models_in(owner.model_fields[field].annotation))
+    return found[0] if len(found) == 1 else None
+
+
+def _models_in(annotation: object) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models_in(argument)
 
 
 def _unknown(path: str, key: str, owner: type[BaseModel] | None) -> Problem:
@@ -185,7 +206,7 @@ def check_raw(data: Mapping[str, Any]) -> list[Problem]:
 def _check_source(path: str, source: Mapping[str, Any]) -> list[Problem]:
     problems: list[Problem] = []
     name = source.get("name")
-    if isinstance(name, str) and not _NAME.fullmatch(name):
+    if isinstance(name, str) and not NAME.fullmatch(name):
         rule = "letters, digits, '.', '_' and '-', at most 63, a letter or digit first"
         problems.append(Problem(f"{path}.name", f"{_shown(name)} cannot name a source", rule))
     prefix = source.get("key_prefix")

@@ -1,0 +1,1 @@
+"""Who asks: authenticators, grants, sessions, and the modes that put them together."""
