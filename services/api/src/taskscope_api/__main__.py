@@ -47,7 +47,10 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _end_in_peace)
     gc.set_threshold(*COLLECT_AFTER)
-    asyncio.run(_serve(configured))
+    try:
+        asyncio.run(_serve(configured))
+    except SettingsError as error:  # a secret that could not be read
+        _refuse(str(error))
 
 
 def _end_in_peace(*_: object) -> None:

@@ -10,6 +10,7 @@ from taskscope_shared.settings import Settings
 from taskscope_shared.store import Reader
 
 from taskscope_api import errors, finishing, openapi
+from taskscope_api.access.identity import identity_of
 from taskscope_api.asking import Asking
 from taskscope_api.blueprints.analytics import analytics_blueprint
 from taskscope_api.blueprints.cluster import cluster_blueprint
@@ -25,7 +26,7 @@ from taskscope_api.hub import Hub
 from taskscope_api.kept import KeptAnswers
 from taskscope_api.limits import MAX_BODY
 from taskscope_api.live_view import LiveView
-from taskscope_api.principals import Access, OpenAccess
+from taskscope_api.principals import Access
 from taskscope_api.services import Services
 from taskscope_api.shelf import Shelf
 
@@ -39,7 +40,7 @@ PAGE_HEADERS = {
 
 
 def create_app(
-    settings: Settings,  # noqa: ARG001 - the modes of access will be read from it
+    settings: Settings,
     reader: Reader,
     clock: Clock,
     *,
@@ -49,8 +50,8 @@ def create_app(
 ) -> Quart:
     """The api over `reader`. It follows the store from when it is served until it ends.
 
-    `web_root` holds the built dashboard (None: the api alone); `access` tells who asks (None: mode `none`);
-    `asker` asks the collectors (None: what only they know is null).
+    `web_root` holds the built dashboard (None: the api alone); `access` tells who asks (None: as the settings say);
+    `asker` asks the collectors (None: what only they know is null). Raises `SettingsError` for a secret that cannot be read.
     """
     live = LiveView()
     services = Services(
@@ -58,7 +59,7 @@ def create_app(
         fleet=Fleet(reader, live, clock),
         hub=Hub(live, clock),
         clock=clock,
-        access=access or OpenAccess(),
+        identity=identity_of(settings, clock, access),
         asking=Asking(asker, clock, live.stale.get),
         kept=KeptAnswers(live),
     )
@@ -99,6 +100,7 @@ def _run_while_serving(app: Quart, services: Services) -> None:
     async def _begin() -> None:
         running.append(asyncio.create_task(services.fleet.run(), name="fleet"))
         running.append(asyncio.create_task(services.hub.run(), name="hub"))
+        running.extend(asyncio.create_task(run(), name="identity") for run in services.identity.background)
 
     @app.after_serving
     async def _end() -> None:

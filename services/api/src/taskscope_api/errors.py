@@ -21,6 +21,7 @@ PASSED_ON = ("Allow", "Location", "Retry-After", "WWW-Authenticate")
 RETRY_SECONDS = 2
 """When to ask again for what could not be had: Redis is tried again about so often."""
 
+NOBODY = f"{PROBLEM_TYPE}unauthenticated"
 CHALLENGE = 'Bearer realm="taskscope"'
 """How services say who they are, in every mode that asks: with a token of ours, of the provider or of the cluster."""
 
@@ -91,7 +92,8 @@ def respond(problem: Problem) -> Response:
     if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
         response.headers["Retry-After"] = str(RETRY_SECONDS)
     if problem.status == HTTPStatus.UNAUTHORIZED:
-        response.headers["WWW-Authenticate"] = CHALLENGE
+        wrong = "" if problem.type == NOBODY else ', error="invalid_token"'
+        response.headers["WWW-Authenticate"] = CHALLENGE + wrong
     return response
 
 

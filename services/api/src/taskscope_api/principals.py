@@ -12,6 +12,7 @@ from quart import g, has_websocket_context, request, websocket
 
 from taskscope_api.asked import Scope
 from taskscope_api.errors import ApiError
+from taskscope_api.origins import Origins
 
 IDENTIFIED = "taskscope.identified"
 """Where a scope holds its principal, None, or the `ApiError` that looking for it ended with."""
@@ -27,6 +28,9 @@ class Role(StrEnum):
     VIEWER = "viewer"
     OPERATOR = "operator"
     ADMIN = "admin"
+
+
+RANKS = {role: rank for rank, role in enumerate(Role)}
 
 
 class Principal(msgspec.Struct, frozen=True):
@@ -46,6 +50,10 @@ class Principal(msgspec.Struct, frozen=True):
         """Whether the source is within the principal's scope."""
         return self.sources is None or source in self.sources
 
+    def may(self, role: Role) -> bool:
+        """Whether the principal has the role at least."""
+        return RANKS[self.role] >= RANKS[role]
+
 
 class Access(Protocol):
     """Tells who asks."""
@@ -62,6 +70,10 @@ class Access(Protocol):
         """
         ...
 
+    def turned_away(self, scope: Scope, error: ApiError, asking: Principal | None) -> None:
+        """Learn that somebody (None: nobody known) was not let in, for the audit log."""
+        ...
+
     def holds(self, principal: Principal) -> bool:
         """Whether the principal still has these rights. Asked each second for each open socket: nothing is waited for."""
         ...
@@ -72,9 +84,17 @@ class OpenAccess:
 
     modes = ("none",)
 
-    async def principal(self, scope: Scope) -> Principal | None:  # noqa: ARG002 - it does not matter who asks
-        """A viewer of all sources."""
+    def __init__(self, origins: Origins | None = None) -> None:
+        self._origins = origins
+
+    async def principal(self, scope: Scope) -> Principal | None:
+        """A viewer of all sources. Raises `ApiError` for a page of another site that may not ask in its visitor's name."""
+        if self._origins is not None:
+            self._origins.check(scope, borrowed=False)
         return Principal("anonymous", Role.VIEWER)
+
+    def turned_away(self, scope: Scope, error: ApiError, asking: Principal | None) -> None:
+        """Nobody is, but for a role that nobody has."""
 
     def holds(self, principal: Principal) -> bool:  # noqa: ARG002 - as above
         """Always."""
@@ -129,11 +149,13 @@ async def admitted(scope: MutableMapping[str, Any], role: Role, access: Access) 
     """Who asks, with the role at least. Raises `ApiError`: 401 for nobody known, 403 for too little."""
     asking = await identified(scope, access)
     if asking is None:
-        raise unauthenticated(access.modes)
-    order = list(Role)
-    if order.index(asking.role) < order.index(role):
-        raise ApiError(HTTPStatus.FORBIDDEN, "forbidden", f"this takes the role {role}; {asking.name} has {asking.role}")
-    return asking
+        error = unauthenticated(access.modes)
+    elif asking.may(role):
+        return asking
+    else:
+        error = ApiError(HTTPStatus.FORBIDDEN, "forbidden", f"this takes the role {role}; {asking.name} has {asking.role}")
+    access.turned_away(scope, error, asking)
+    raise error
 
 
 async def identified(scope: MutableMapping[str, Any], access: Access) -> Principal | None:

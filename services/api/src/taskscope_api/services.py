@@ -3,6 +3,7 @@
 import msgspec
 from taskscope_shared.clock import Clock
 
+from taskscope_api.access.identity import Identity
 from taskscope_api.asking import Asking
 from taskscope_api.exports import Exports
 from taskscope_api.fleet import Fleet
@@ -19,7 +20,12 @@ class Services(msgspec.Struct, frozen=True):
     fleet: Fleet
     hub: Hub
     clock: Clock
-    access: Access
+    identity: Identity
     asking: Asking
     kept: KeptAnswers
     exports: Exports = msgspec.field(default_factory=Exports)
+
+    @property
+    def access(self) -> Access:
+        """What tells who asks."""
+        return self.identity.access

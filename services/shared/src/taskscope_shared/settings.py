@@ -38,6 +38,7 @@ __all__ = [
     "config_path",
     "load",
     "masked",
+    "parse_yaml",
     "resolve_url",
     "shown_url",
 ]
@@ -237,11 +238,16 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+def parse_yaml(text: str) -> object:
+    """What the text says. Raises `yaml.YAMLError`, for a key given twice, too."""
+    return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
+
+
 def _read_file(path: Path | None, problems: list[Problem]) -> dict[str, Any]:
     if path is None:
         return {}
     try:
-        data = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader
+        data = parse_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         problems.append(Problem(str(path), f"cannot be read: {error.strerror}", "--config FILE or TASKSCOPE_CONFIG names it"))
     except UnicodeDecodeError:
@@ -249,8 +255,10 @@ def _read_file(path: Path | None, problems: list[Problem]) -> dict[str, Any]:
     except yaml.YAMLError as error:
         problems.append(_yaml_problem(str(path), error))
     else:
-        if isinstance(data, dict) or data is None:
-            return data or {}
+        if data is None:
+            return {}
+        if isinstance(data, dict):
+            return data
         problems.append(Problem(str(path), "should be a mapping", "begin with sources:"))
     return {}
 

@@ -7,9 +7,7 @@ import msgspec
 from taskscope_shared import settings_access as configured
 
 from taskscope_api.access.refused import RefusedError
-from taskscope_api.principals import Principal, Role
-
-ORDER = {role: place for place, role in enumerate(Role)}
+from taskscope_api.principals import RANKS, Principal, Role
 
 
 class Rights(msgspec.Struct, frozen=True):
@@ -62,7 +60,7 @@ class Grants:
 
 
 def _highest(fitting: list[Rights]) -> Rights:
-    role = max((each.role for each in fitting), key=ORDER.__getitem__)
+    role = max((each.role for each in fitting), key=RANKS.__getitem__)
     sources: set[str] = set()
     for each in fitting:
         if each.role is role:

@@ -5,7 +5,9 @@ from typing import Protocol
 
 from taskscope_shared.clock import Clock
 
+from taskscope_api.access.failures import Failures
 from taskscope_api.access.refused import RefusedError
+from taskscope_api.access.sessions import MODE as SESSION
 from taskscope_api.asked import Scope, bearer
 from taskscope_api.errors import ApiError
 from taskscope_api.origins import Origins
@@ -38,18 +40,6 @@ class Standing(Protocol):
         ...
 
 
-class Failures(Protocol):
-    """What is done about failures: counted, written down, and answered."""
-
-    def refused(self, scope: Scope, refused: RefusedError, modes: tuple[str, ...]) -> ApiError:
-        """What the caller is told: the 401 or 403, or a 429 after too many."""
-        ...
-
-    def foreign(self, scope: Scope, error: ApiError, principal: Principal) -> None:
-        """A page of another site wanted something in this name."""
-        ...
-
-
 class Modes:
     """`principals.Access` by several authenticators, in their order.
 
@@ -64,36 +54,40 @@ class Modes:
         failures: Failures,
         clock: Clock,
     ) -> None:
-        self._bearers = [each for each in authenticators if not each.borrowed]
-        self._borrowed = [each for each in authenticators if each.borrowed]
+        ordered = [each for each in authenticators if not each.borrowed] + [each for each in authenticators if each.borrowed]
+        self._authenticators = tuple(ordered)
         self._standing = standing
         self._origins = origins
         self._failures = failures
         self._clock = clock
-        self.modes = tuple(dict.fromkeys(each.mode for each in authenticators))
+        self.modes = tuple(dict.fromkeys(each.mode for each in authenticators if each.mode != SESSION))
 
     async def principal(self, scope: Scope) -> Principal | None:
         """See `principals.Access`. Raises `ApiError`: 401, 403, 429."""
-        try:
-            for each in self._bearers:
-                if (found := await each.identify(scope)) is not None:
-                    self._check(scope, found, borrowed=False)
-                    return found
-            for each in self._borrowed:
-                if (found := await each.identify(scope)) is not None:
-                    self._check(scope, found, borrowed=True)
-                    return found
-            _nobody_took_it(scope)
-        except RefusedError as refused:
-            raise self._failures.refused(scope, refused, self.modes) from None
+        for each in self._authenticators:
+            try:
+                found = await each.identify(scope)
+            except RefusedError as refused:
+                raise self._failures.refused(scope, refused, each.mode, self.modes) from None
+            if found is not None:
+                self._check_origin(scope, found, each)
+                self._failures.audit.admitted(scope, each.mode, found)
+                return found
+        if bearer(scope) is not None:
+            unknown = RefusedError("unknown-token", "the Authorization header holds no token that is known here")
+            raise self._failures.refused(scope, unknown, None, self.modes)
         return None
 
-    def _check(self, scope: Scope, found: Principal, *, borrowed: bool) -> None:
+    def _check_origin(self, scope: Scope, found: Principal, by: Authenticator) -> None:
         try:
-            self._origins.check(scope, borrowed=borrowed)
+            self._origins.check(scope, borrowed=by.borrowed)
         except ApiError as error:
-            self._failures.foreign(scope, error, found)
+            self._failures.turned_away(scope, error, found, by.mode)
             raise
+
+    def turned_away(self, scope: Scope, error: ApiError, asking: Principal | None) -> None:
+        """See `principals.Access`."""
+        self._failures.turned_away(scope, error, asking)
 
     def holds(self, principal: Principal) -> bool:
         """See `principals.Access`."""
@@ -101,8 +95,3 @@ class Modes:
             return False
         watching = self._standing.get((principal.credential or "").partition(":")[0])
         return watching is None or watching.holds(principal)
-
-
-def _nobody_took_it(scope: Scope) -> None:
-    if bearer(scope) is not None:
-        raise RefusedError("unknown-token", "the Authorization header holds no token that this installation knows")

@@ -17,6 +17,7 @@ from taskscope_api.addresses import Addresses
 from taskscope_api.asked import Scope, bearer, header
 from taskscope_api.principals import Principal
 
+MODE = "session"
 SALT = "taskscope.session.1"
 PLAIN_NAME = "taskscope_session"
 SECURE_NAME = "__Secure-taskscope_session"
@@ -48,7 +49,7 @@ Judge = Callable[[Session], Principal | None]
 class Sessions:
     """Makes cookies and reads them. Of the `keys` the last one signs, all are accepted."""
 
-    mode = "session"
+    mode = MODE
     borrowed = True
 
     def __init__(self, keys: Sequence[str], seconds: float, clock: Clock, addresses: Addresses) -> None:

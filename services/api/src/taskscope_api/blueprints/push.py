@@ -1,14 +1,11 @@
 """`WS /api/ws`: docs/architecture.md, "Push protocol"."""
 
 import asyncio
-from http import HTTPStatus
-from urllib.parse import urlsplit
 
 import msgspec
 from quart import Blueprint, websocket
 
 from taskscope_api.errors import ApiError
-from taskscope_api.exposure import is_loopback
 from taskscope_api.frames import error_frame, frame
 from taskscope_api.hub import Client, Hub
 from taskscope_api.principals import Principal, Role, principal, requires
@@ -37,7 +34,6 @@ def push_blueprint(services: Services) -> Blueprint:
     @requires(Role.VIEWER, services.access)
     async def push() -> None:
         """Windows over tasks, pushed as they change."""
-        _check_origin(websocket.headers.get("Origin"), websocket.headers.get("Host", ""))
         client = Client()
         client.offer(frame("connected", Connected("connected", time_text(services.clock.now()), PROTOCOL)))
         sending = asyncio.create_task(_send(client), name="push")
@@ -86,13 +82,3 @@ async def _obey(text: str | bytes, client: Client, hub: Hub, asking: Principal) 
         case _:
             known = "join_task_monitoring, request_task_updates, leave_task_monitoring"
             raise ApiError.of_field("event", f"{message.event[:100]!r} is no event; there are {known}", "unknown-event")
-
-
-def _check_origin(origin: str | None, host: str) -> None:
-    """Another site's page must not read this through its visitor's browser (which sends the page's origin)."""
-    if origin is None:
-        return
-    page, ours = urlsplit(origin), urlsplit(f"//{host}")
-    if page.netloc == host or (is_loopback(page.hostname or "") and is_loopback(ours.hostname or "")):
-        return
-    raise ApiError(HTTPStatus.FORBIDDEN, "foreign-origin", f"a page of {origin[:200]} may not open this socket", field="Origin")
