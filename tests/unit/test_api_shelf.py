@@ -4,11 +4,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 from quart import Quart
+from support.access import Seeing
 from support.api import START, Writing, task
 from support.waiting import eventually
 from taskscope_api.app import create_app
+from taskscope_api.asked import Scope
 from taskscope_api.errors import ApiError
-from taskscope_api.principals import Principal, Role, Scope
+from taskscope_api.principals import Principal, Role
 from taskscope_shared.clock import ManualClock
 from taskscope_shared.settings import Settings
 from taskscope_shared.testing import MemoryStore
@@ -18,10 +20,11 @@ STAY = ("ETag", "Cache-Control", "Vary")
 OF_THE_REQUEST = "X-Request-Id"
 
 
-class Named:
+class Named(Seeing):
     """Whoever names a source sees it; counts how often it was asked."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.asked = 0
 
     async def principal(self, scope: Scope) -> Principal | None:

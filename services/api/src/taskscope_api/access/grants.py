@@ -42,7 +42,7 @@ class Grants:
     def rights(self, user: str, groups: Iterable[str]) -> Rights | None:
         """Of this user, who is in these groups; None without any."""
         fitting = [*self._of_users.get(user, ()), *(each for group in set(groups) for each in self._of_groups.get(group, ()))]
-        return _highest(fitting) if fitting else self._default
+        return highest(fitting) if fitting else self._default
 
     def relevant(self, groups: Iterable[str]) -> tuple[str, ...]:
         """Those groups that some grant names: all that a session has to remember."""
@@ -59,7 +59,8 @@ class Grants:
         return Principal(name or user, rights.role, rights.sources, expires_at, credential)
 
 
-def _highest(fitting: list[Rights]) -> Rights:
+def highest(fitting: list[Rights]) -> Rights:
+    """The highest role of some, at the sources of all of that role."""
     role = max((each.role for each in fitting), key=RANKS.__getitem__)
     sources: set[str] = set()
     for each in fitting:
