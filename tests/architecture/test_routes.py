@@ -21,8 +21,8 @@ from taskscope_shared.settings import Settings
 from taskscope_shared.testing import MemoryStore
 
 FILES = {"/", "/assets/<path:name>", "/<name>", "/docs", "/docs/<name>"}
-PUBLIC = {"/livez", "/readyz", *FILES}
-"""Probes and the files of pages: no task is in them."""
+PUBLIC = {"/livez", "/readyz", "/api/session", *FILES}
+"""Probes, signing in, and the files of pages: no task is in them."""
 WITHOUT_PARAMETERS = {"/livez", "/readyz"}
 """A probe never fails for what its caller adds to the path."""
 

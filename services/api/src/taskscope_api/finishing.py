@@ -7,7 +7,8 @@ from quart.wrappers.response import DataBody
 
 from taskscope_api import compression, conditional, staleness
 from taskscope_api.asked import SCOPE_KEY, Asked
-from taskscope_api.principals import Principal
+from taskscope_api.principals import Principal, varies
+from taskscope_api.services import Services
 
 
 def install(app: Quart) -> None:
@@ -17,13 +18,21 @@ def install(app: Quart) -> None:
     async def _finish(response: Response) -> Response:
         current, asking = request._get_current_object(), g.get("principal")  # type: ignore[attr-defined]  # noqa: SLF001 - what the proxy stands for
         _note(current, asking)
-        if asking is not None and (stale := staleness.told(app.extensions["taskscope"].live, asking)) is not None:
-            response.headers[staleness.HEADER] = stale
+        if asking is not None:
+            _of_who_asks(response, app.extensions["taskscope"], asking)
         if response.status_code != HTTPStatus.OK:
             return response
         if current.method == "OPTIONS":
             return _options(response)
         return await _economised(response, current) if compression.applies(response) else response
+
+
+def _of_who_asks(response: Response, services: Services, asking: Principal) -> None:
+    if (stale := staleness.told(services.live, asking)) is not None:
+        response.headers[staleness.HEADER] = stale
+    if (theirs := varies(services.access)) is not None:
+        vary = response.headers.get("Vary")
+        response.headers["Vary"] = f"{vary}, {theirs}" if vary else theirs
 
 
 def _note(current: Request, asking: Principal | None) -> None:

@@ -14,9 +14,10 @@ from quart import Response, request
 from quart.wrappers.response import DataBody
 
 from taskscope_api import conditional
+from taskscope_api.asked import Scope
 from taskscope_api.compression import KeptBody
 from taskscope_api.live_view import LiveView
-from taskscope_api.principals import Principal, Role, Scope, principal
+from taskscope_api.principals import Principal, Role, principal
 
 FRESH_SECONDS = 0.05
 """As old an answer may be though something changed: what a window of the WebSocket waits for, too."""

@@ -11,6 +11,7 @@ from quart_schema.validation import QUART_SCHEMA_QUERYSTRING_ATTRIBUTE
 from werkzeug.routing import BaseConverter, Rule
 
 from taskscope_api import problem_answers
+from taskscope_api.access.sessions import HOST_NAME, PLAIN_NAME
 from taskscope_api.errors import MEDIA_TYPE, Problem
 from taskscope_api.principals import ROLE_ATTRIBUTE, Role, View
 from taskscope_api.queries import PathParameters
@@ -32,6 +33,7 @@ TAGS = {
     "analytics": "What ended in a window of time, summed up.",
     "cluster": "Workers, queues, sources and kinds.",
     "engines": "The tasks and workers of one engine.",
+    "session": "Who one is, signing in and out.",
     "health": "How the api and what it depends on are.",
     "documentation": "What describes the api.",
 }
@@ -52,12 +54,32 @@ HEADERS = {
     ),
     "Allow": ("The methods that the path takes", {"type": "string", "examples": ["GET, HEAD, OPTIONS"]}),
     "Retry-After": ("Seconds to wait before asking again", {"type": "integer", "examples": [5]}),
+    "WWW-Authenticate": ("How one says who one is", {"type": "string", "examples": ['Bearer realm="taskscope"']}),
     "Content-Disposition": ("A file's name", {"type": "string", "examples": ['attachment; filename="taskscope-tasks.csv"']}),
 }
 ON_SUCCESS = ("X-Request-Id", "Cache-Control")
 OF_STATE = ("ETag", "X-Taskscope-Stale")
 """With an answer that is more than the process's own state."""
 NOT_MODIFIED = "Nothing changed since the answer whose `ETag` came as `If-None-Match`."
+SECURITY_SCHEMES = {
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": (
+            "`Authorization: Bearer ...` with an API token (`ts_...`), or with a token of the provider or of the cluster where "
+            "those are taken. GET `/api/session` says which modes are on; in the mode `none` nobody is asked."
+        ),
+    },
+    "cookie": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": HOST_NAME,
+        "description": (
+            f"What a browser gets by POST `/api/session` (without TLS it is called `{PLAIN_NAME}`). What changes something "
+            "needs an `Origin` header with it, too."
+        ),
+    },
+}
 OTHER_MEDIA = "_taskscope_other_media"
 
 
@@ -81,6 +103,12 @@ class Provider(OpenAPIProvider):
         content = {"schema": schema, "example": example_of(schema, components, model.__name__)}
         headers = {name: {"$ref": f"#/components/headers/{name}"} for name in ON_SUCCESS}
         return {"description": _first_line(model), "headers": headers, "content": {media: content}}, components
+
+    def build_request_body(self, model: Any, source: Any) -> tuple[Json, Json]:  # noqa: ANN401, ARG002 - all bodies are JSON
+        """The body's schema with an example, and its components."""
+        (schema,), components = msgspec.json.schema_components([model], ref_template=REFERENCE)
+        content = {"schema": schema, "example": example_of(schema, components, model.__name__)}
+        return {"description": _first_line(model), "required": True, "content": {"application/json": content}}, components
 
     def build_querystring_parameters(self, model: Any) -> tuple[list[Json], Json]:  # noqa: ANN401
         """A parameter for each field of the query's struct, and the components that they refer to."""
@@ -106,6 +134,7 @@ class Provider(OpenAPIProvider):
     def _complete(self, operation: Json, view: Callable[..., Any], rule: Rule) -> None:
         operation["summary"] = operation["summary"].replace("`", "")  # it is plain text, a description is not
         operation["tags"] = [rule.endpoint.partition(".")[0]]
+        operation["security"] = [{name: []} for name in SECURITY_SCHEMES] if _has_principal(view) else [{}]
         if not operation.get("description"):
             operation.pop("description", None)
         responses = {str(status): response for status, response in operation["responses"].items()}
@@ -159,7 +188,7 @@ def _implied(view: Callable[..., Any], rule: Rule) -> list[int]:
     if hasattr(view, QUART_SCHEMA_QUERYSTRING_ATTRIBUTE):
         found.append(400)
     if _has_principal(view):
-        found += [401, 403]
+        found += [401, 403, 429]
     if rule.arguments:
         found.append(404)
     return found
@@ -217,5 +246,10 @@ def document(app: Quart) -> Json:
         "servers": [{"url": "/"}],
         "tags": [{"name": name, "description": TAGS[name]} for name in TAGS if name in used],
         "paths": {path: found["paths"][path] for path in sorted(found["paths"])},
-        "components": {"schemas": schemas, "responses": problem_answers.components(), "headers": headers},
+        "components": {
+            "schemas": schemas,
+            "responses": problem_answers.components(),
+            "headers": headers,
+            "securitySchemes": SECURITY_SCHEMES,
+        },
     }

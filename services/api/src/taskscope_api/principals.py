@@ -134,6 +134,11 @@ async def _in_time(answering: Awaitable[Any]) -> object:
         raise ApiError(HTTPStatus.GATEWAY_TIMEOUT, "took-too-long", detail) from None
 
 
+def varies(access: Access) -> str | None:
+    """The headers by which answers differ because of who asks, for `Vary`; None where nobody is asked who they are."""
+    return None if access.modes == OpenAccess.modes else "Authorization, Cookie"
+
+
 def principal() -> Principal:
     """Who asks, in a route that is not public."""
     found: Principal = g.principal

@@ -26,8 +26,17 @@ def _errors() -> dict[int, Error]:
             "A parameter is wrong or unknown: `field` names it, `detail` says what would be right.",
             problem(400, "invalid-parameter", "'fail' is not one of scheduled, deferred, queued", field="state"),
         ),
-        Error("Nobody known asks.", problem(401, "unauthenticated", "say who you are")),
-        Error("Who asks may not do this.", problem(403, "forbidden", "this takes the role operator; ada has viewer")),
+        Error(
+            "Nobody known asks, or a token is wrong: `modes` says how one may say who one is.",
+            msgspec.structs.replace(
+                problem(401, "unauthenticated", "say who you are, by one of: token, oidc"), modes=["token", "oidc"]
+            ),
+            ("WWW-Authenticate",),
+        ),
+        Error(
+            "Who asks may not do this, or was given no right at all; or another site's page asks in their name.",
+            problem(403, "forbidden", "this takes the role operator; ada has viewer"),
+        ),
         Error("There is no such thing, or not for who asks.", problem(404, "unknown-task", "no task '6f1d2c' is retained")),
         Error(
             "The path takes another method: `Allow` says which.",
@@ -47,11 +56,15 @@ def _errors() -> dict[int, Error]:
         ),
         Error(f"A body of more than {MAX_BODY} bytes.", problem(413, "body-too-large", f"a body may have {MAX_BODY} bytes")),
         Error(
+            "The body is of another kind than is taken.",
+            problem(415, "unsupported-media-type", "send Content-Type: application/json", field="Content-Type"),
+        ),
+        Error(
             f"Path and query of more than {MAX_URL} bytes.",
             problem(414, "url-too-long", f"path and query may have {MAX_URL} bytes"),
         ),
         Error(
-            "Too much at once: come back after `Retry-After` seconds.",
+            "Too much at once, or too many wrong tokens: come back after `Retry-After` seconds.",
             problem(429, "too-many-exports", "4 exports run already: come back in 5 s"),
             ("Retry-After",),
         ),

@@ -13,7 +13,7 @@ from taskscope_api.errors import ApiError
 from taskscope_api.front import Application, Headers, Receive, Send
 from taskscope_api.kept import Kept, KeptAnswers
 from taskscope_api.live_view import LiveView
-from taskscope_api.principals import Access, Principal, identified
+from taskscope_api.principals import Access, Principal, identified, varies
 
 
 class Shelf:
@@ -24,6 +24,7 @@ class Shelf:
         self._kept = kept
         self._access = access
         self._live = live
+        self._vary = ", ".join(filter(None, (varies(access), "Accept-Encoding"))).encode()
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer from what is kept, or let the application do it."""
@@ -51,7 +52,7 @@ class Shelf:
         headers = [
             (b"etag", found.tag.encode()),
             (b"cache-control", found.cache_control.encode()),
-            (b"vary", b"Accept-Encoding"),
+            (b"vary", self._vary),
         ]
         if (stale := staleness.told(self._live, asking)) is not None:
             headers.append((staleness.HEADER.lower().encode(), stale.encode()))

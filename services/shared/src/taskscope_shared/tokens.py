@@ -62,7 +62,7 @@ def new_token(
 
 def hash_of(text: str) -> str:
     """Of a whole token, as the file has it."""
-    return SCHEME + hashlib.sha256(text.encode()).hexdigest()
+    return SCHEME + hashlib.sha256(text.encode(errors="replace")).hexdigest()
 
 
 def id_of(text: str) -> str | None:
@@ -80,7 +80,7 @@ def parse(text: str) -> list[Token]:
         raise TokensError([f"it has more than {MAX_TEXT:,} characters"])
     try:
         data = parse_yaml(text)
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: a timestamp of a 13th month
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date of a 13th month, lists in lists without end
         mark = getattr(error, "problem_mark", None)
         raise TokensError([f"it is not YAML{f' in line {mark.line + 1}' if mark else ''}"]) from None
     if data is None:

@@ -31,6 +31,7 @@ class TokenFile:
         self.tokens: Mapping[str, Token] = {}
         self.reason: str | None = None
         self.readings = 0
+        self.failures = 0
         self._take(_read(path, None))
 
     def get(self, id_: str) -> Token | None:
@@ -45,7 +46,11 @@ class TokenFile:
         """Look again and again, and let nobody wait for the disk meanwhile."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            self._take(await asyncio.to_thread(_read, self._path, self._mark))
+            try:
+                self._take(await asyncio.to_thread(_read, self._path, self._mark))
+            except Exception:  # the boundary of this task: a token that is revoked later has to end, too
+                self.failures += 1
+                logger.exception("the file of tokens could not be looked at")
 
     def _take(self, found: "_Found | None") -> None:
         if found is None:
