@@ -16,6 +16,7 @@ from taskscope_shared.heap import freeze
 from taskscope_shared.redis_requests import RedisAsker
 from taskscope_shared.redis_store import RedisStore
 from taskscope_shared.settings import Settings, SettingsError
+from taskscope_shared.token_uses import RedisTokenUses
 
 from taskscope_api.app import create_app
 from taskscope_api.exposure import exposure
@@ -67,7 +68,8 @@ async def _serve(configured: Settings) -> None:
     store = RedisStore.from_settings(configured, clock)
     asker = RedisAsker.from_settings(configured)
     try:
-        config = server_config(create_app(configured, store, clock, asker=asker), configured)
+        app = create_app(configured, store, clock, asker=asker, token_uses=RedisTokenUses.from_settings(configured))
+        config = server_config(app, configured)
         config.load()
         freeze()
         await uvicorn.Server(config).serve()

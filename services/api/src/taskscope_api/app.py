@@ -8,6 +8,7 @@ from taskscope_shared.clock import Clock
 from taskscope_shared.requests import Asker
 from taskscope_shared.settings import Settings
 from taskscope_shared.store import Reader
+from taskscope_shared.token_uses import TokenUses
 
 from taskscope_api import errors, finishing, openapi
 from taskscope_api.access.identity import identity_of
@@ -48,11 +49,13 @@ def create_app(
     web_root: Path | None = None,
     access: Access | None = None,
     asker: Asker | None = None,
+    token_uses: TokenUses | None = None,
 ) -> Quart:
     """The api over `reader`. It follows the store from when it is served until it ends.
 
     `web_root` holds the built dashboard (None: the api alone); `access` tells who asks (None: as the settings say);
-    `asker` asks the collectors (None: what only they know is null). Raises `SettingsError` for a secret that cannot be read.
+    `asker` asks the collectors (None: what only they know is null); `token_uses` keeps when tokens were used last.
+    Raises `SettingsError` for a secret that cannot be read.
     """
     live = LiveView()
     services = Services(
@@ -60,7 +63,7 @@ def create_app(
         fleet=Fleet(reader, live, clock),
         hub=Hub(live, clock),
         clock=clock,
-        identity=identity_of(settings, clock, access),
+        identity=identity_of(settings, clock, access, token_uses),
         asking=Asking(asker, clock, live.stale.get),
         kept=KeptAnswers(live),
     )

@@ -20,7 +20,8 @@ def exposure(settings: Settings) -> str | None:
     if settings.access.mode is not None or is_loopback(settings.api.host):
         return None
     return (
-        f"Taskscope would show every task to whoever reaches {settings.api.host}. Say that this is meant with\n"
-        "access.mode: none (TASKSCOPE_ACCESS__MODE=none), or listen on 127.0.0.1 and put a proxy that knows its\n"
-        "users in front of it."
+        f"Taskscope would show every task to whoever reaches {settings.api.host}. Say with access.mode how people say who\n"
+        "they are: token (tokens in a file), proxy (a proxy that knows its users) or oidc (the company's provider), as\n"
+        "docs/security.md describes. Or say that everybody may see everything: access.mode: none\n"
+        "(TASKSCOPE_ACCESS__MODE=none). Or listen on 127.0.0.1."
     )

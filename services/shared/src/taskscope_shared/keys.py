@@ -10,6 +10,8 @@ KEY_TTL_SECONDS = 8 * 24 * 3600
 """State of a source that no collector refreshes any more: one day more than finished tasks are kept."""
 ROLLUP_SECONDS = {60: 6 * 3600, 300: 48 * 3600, 3600: 90 * 24 * 3600}
 """Resolution of a rollup -> how long it is kept."""
+TOKEN_USES_SECONDS = 400 * 24 * 3600
+"""When tokens were used last, after the last use of any: longer than a token lives that is used once a year."""
 
 
 class Keys(msgspec.Struct, frozen=True):
@@ -77,3 +79,8 @@ class Keys(msgspec.Struct, frozen=True):
     def answers(self, asker: str) -> str:
         """List: encoded `requests.Answer`s for one api process. Lives for seconds; of no source: one wait for all."""
         return f"{self.prefix}:answers:{asker}"
+
+    @property
+    def token_uses(self) -> str:
+        """Hash: token id -> epoch seconds of its last use, at most a minute late; of tokens that there are."""
+        return f"{self.prefix}:tokens:used"

@@ -186,11 +186,12 @@ def load(
     environ: Mapping[str, str] | None = None,
     *,
     with_brokers: bool = True,
+    with_access: bool = True,
 ) -> Settings:
     """The settings: defaults, then the file (`path`, else TASKSCOPE_CONFIG), then `TASKSCOPE_*`, then `overrides`.
 
     What a list in `overrides` holds (sources) is added to the list that is there; all else replaces what is there. Without
-    brokers, their addresses are neither read nor needed: each is `NO_BROKER`.
+    brokers, their addresses are neither read nor needed: each is `NO_BROKER`. Without access, that section is as if it was empty.
     Raises `SettingsError` with every problem there is, not only the first.
     """
     environ = os.environ if environ is None else environ
@@ -200,6 +201,8 @@ def load(
     _merge(data, overrides)
     if not with_brokers:
         _leave_out_brokers(data)
+    if not with_access:
+        data.pop("access", None)
     data = _interpolate(data, (), environ, problems)
     problems += [*check_raw(data), *check_access(data)]
     settings = _validate(data, problems)

@@ -57,7 +57,8 @@ def new_token(
     id_ = secrets.token_hex(6)
     text = f"{PREFIX}{id_}_{secrets.token_urlsafe(32)}"
     seen = None if sources is None else tuple(dict.fromkeys(sources))
-    return Token(id_, name, hash_of(text), role, seen, now, expires_at), text
+    ends = None if expires_at is None else float(round(expires_at))  # the file has whole seconds
+    return Token(id_, name, hash_of(text), role, seen, float(round(now)), ends), text
 
 
 def hash_of(text: str) -> str:

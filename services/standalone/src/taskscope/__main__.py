@@ -1,5 +1,6 @@
 """`taskscope`: the command."""
 
+import argparse
 import sys
 from collections.abc import Sequence
 
@@ -12,22 +13,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; the exit status (2: the configuration is wrong)."""
     said = options.parse(arguments)
     try:
-        settings = load(said.config, options.overrides(said))
+        settings = load(said.config, options.overrides(said), with_brokers=said.command != "token")
     except SettingsError as error:
         sys.stderr.write(f"The configuration is wrong:\n{''.join(f'  {problem}{chr(10)}' for problem in error.problems)}")
         return 2
-    return _run(said.command, getattr(said, "switch", None), settings)
+    return _run(said, settings)
 
 
-def _run(command: str, switch: str | None, settings: Settings) -> int:
+def _run(said: argparse.Namespace, settings: Settings) -> int:
     # Imported when needed: --help and a wrong configuration answer at once.
-    if command == "up":
+    if said.command == "up":
         from taskscope.up import up
 
         return up(settings)
+    if said.command == "token":
+        from taskscope.tokens import token
+
+        return token(said, settings)
     from taskscope.sources import check, events
 
-    return check(settings) if command == "check" else events(settings, on=switch == "on")
+    return check(settings) if said.command == "check" else events(settings, on=said.switch == "on")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn, get_args
+
+from taskscope_shared.settings_access import ModeName
+
+from taskscope.token_options import add_token_commands
 
 UP_EXAMPLES = """\
 examples:
@@ -13,6 +17,7 @@ examples:
   taskscope up --celery amqp://guest:guest@rabbit// --result-backend redis://results:6379/1
   taskscope up --rq redis://localhost:6379/2 --rq redis://other:6379/0
   taskscope up --config taskscope.yaml --port 8080
+  taskscope up --celery redis://broker/0 --host 0.0.0.0 --access token --tokens tokens.yaml
   taskscope up --celery redis://broker/0 --host 0.0.0.0 --access none
 
 Press Ctrl-C to stop. What it knows is forgotten then, unless --redis names a server that remembers it.
@@ -23,9 +28,14 @@ examples:
   taskscope up --config taskscope.yaml               watch what the file lists
   taskscope check --config taskscope.yaml            say what is wrong with it, and what each source answers
   taskscope events off --config taskscope.yaml       leave the workers as they were
+  taskscope token create --name me --role viewer --file tokens.yaml    make an API token
 
 `taskscope COMMAND --help` says more about each. Every setting also has a variable: TASKSCOPE_API__PORT=8080.
 """
+ACCESS = (
+    "how people say who they are: token (needs --tokens), proxy or oidc (need --config), "
+    "or none: whoever reaches the address sees everything"
+)
 EVENTS_DESCRIPTION = """\
 Workers that send no events are asked to send them while Taskscope watches. `events off` asks those workers to stop,
 and leaves a mark in Taskscope's own Redis, so that collectors that run leave them alone from now on; `events on`
@@ -72,7 +82,8 @@ def parser() -> argparse.ArgumentParser:
     )
     up.add_argument("--host", help="the address to listen on (127.0.0.1); any other than loopback needs --access")
     up.add_argument("--port", type=int, help="the port to listen on (5051); 0 takes a free one")
-    up.add_argument("--access", choices=["none"], help="none: whoever reaches the address sees everything")
+    up.add_argument("--access", choices=get_args(ModeName), help=ACCESS)
+    up.add_argument("--tokens", metavar="FILE", help="the file of API tokens: `taskscope token create` makes it")
     up.add_argument("--log-level", choices=["debug", "info", "warning", "error"], help="how much is logged (info)")
     commands.add_parser(
         "check",
@@ -88,6 +99,7 @@ def parser() -> argparse.ArgumentParser:
         parents=[watched],
     )
     events.add_argument("switch", choices=["off", "on"])
+    add_token_commands(commands)
     return top
 
 
@@ -123,15 +135,18 @@ def _tagged(option: str, url: str) -> tuple[str, str]:
 
 def overrides(options: argparse.Namespace) -> Mapping[str, object]:
     """What was said on the command line, as settings."""
-    sources = _sources(options.said, parser().error)
+    sources = _sources(getattr(options, "said", ()), parser().error)
     said: dict[str, object] = {"sources": sources} if sources else {}
-    if options.redis is not None:
+    if getattr(options, "redis", None) is not None:
         said["redis"] = {"url": options.redis}
     api = {name: value for name in ("host", "port") if (value := getattr(options, name, None)) is not None}
     if api:
         said["api"] = api
-    if getattr(options, "access", None):
-        said["access"] = {"mode": options.access}
+    access: dict[str, Any] = {"mode": options.access} if getattr(options, "access", None) else {}
+    if getattr(options, "tokens", None):
+        access["tokens"] = {"file": options.tokens}
+    if access:
+        said["access"] = access
     if getattr(options, "log_level", None):
         said["log_level"] = options.log_level
     return said

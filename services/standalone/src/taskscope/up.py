@@ -21,7 +21,8 @@ from taskscope_shared.clock import Clock, SystemClock
 from taskscope_shared.heap import freeze
 from taskscope_shared.redis_requests import RedisAnswerer, RedisAsker
 from taskscope_shared.redis_store import RedisStore
-from taskscope_shared.settings import Redis, Retention, Settings, SourceSettings
+from taskscope_shared.settings import Redis, Retention, Settings, SettingsError, SourceSettings
+from taskscope_shared.token_uses import RedisTokenUses
 
 from taskscope.embedded import EmbeddedValkeyError, embedded_valkey
 from taskscope.greeting import greeting, has_own_redis
@@ -39,11 +40,11 @@ _log = logging.getLogger(__name__)
 def up(settings: Settings) -> int:
     """Watch and serve until Ctrl-C or SIGTERM; the exit status."""
     if (warning := exposure(settings)) is not None:
-        _complain(f"{warning}\nOn the command line: --access none")
+        _complain(f"{warning}\nOn the command line: --access token --tokens FILE, or --access none")
         return 2
     telemetry.configure("taskscope", settings.log_level, json=False)
-    # Every request and every frame of each client would be a line.
-    for name in ("uvicorn", "taskscope_api.access"):
+    # Every request and every frame of each client would be a line, and everybody who is let in.
+    for name in ("uvicorn", "taskscope_api.access", "taskscope_api.audit"):
         logging.getLogger(name).setLevel(logging.WARNING)
     try:
         with listen(settings.api.host, settings.api.port) as listener, _redis(settings) as redis:
@@ -53,6 +54,9 @@ def up(settings: Settings) -> int:
     except (ListenError, EmbeddedValkeyError) as error:
         _complain(str(error))
         return 1
+    except SettingsError as error:  # a secret that could not be read
+        _complain(str(error))
+        return 2
 
 
 @contextlib.contextmanager
@@ -110,7 +114,14 @@ async def _serve(settings: Settings, listener: socket.socket, hello: str, *, for
     writer = RedisStore.from_settings(settings, clock)
     reader = RedisStore.from_settings(settings, clock)
     asker, answerer = RedisAsker.from_settings(settings), RedisAnswerer.from_settings(settings)
-    app = create_app(settings, reader, clock, web_root=WEB_ROOT if WEB_ROOT.is_dir() else None, asker=asker)
+    app = create_app(
+        settings,
+        reader,
+        clock,
+        web_root=WEB_ROOT if WEB_ROOT.is_dir() else None,
+        asker=asker,
+        token_uses=RedisTokenUses.from_settings(settings),
+    )
     config = server_config(app, settings)
     config.load()
     server = _Server(config, lambda: _say(hello))

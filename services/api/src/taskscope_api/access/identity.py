@@ -10,12 +10,14 @@ from taskscope_shared.clock import Clock
 from taskscope_shared.settings import Problem, SecretUnavailableError, Settings, SettingsError
 from taskscope_shared.settings_access_problems import KEY_CHARACTERS
 from taskscope_shared.settings_base import resolve_secret
+from taskscope_shared.token_uses import TokenUses
 
 from taskscope_api.access import proxy as proxies
 from taskscope_api.access import tokens as api_tokens
 from taskscope_api.access.audit import Audit
 from taskscope_api.access.failures import Failures
 from taskscope_api.access.grants import Grants
+from taskscope_api.access.last_uses import LastUses
 from taskscope_api.access.modes import Authenticator, Modes, Standing
 from taskscope_api.access.sessions import Sessions, random_key
 from taskscope_api.access.throttle import Throttle
@@ -44,14 +46,16 @@ class Identity(msgspec.Struct, frozen=True):
     background: tuple[Background, ...] = ()
 
 
-def identity_of(settings: Settings, clock: Clock, access: Access | None = None) -> Identity:
-    """What the settings say; `access` instead of the modes, if it is given.
+def identity_of(
+    settings: Settings, clock: Clock, access: Access | None = None, token_uses: TokenUses | None = None
+) -> Identity:
+    """What the settings say; `access` instead of the modes, if it is given. `token_uses` keeps when tokens were used last.
 
     Raises `SettingsError` for a session key that cannot be read.
     """
     if access is not None or settings.access.mode in (None, "none"):
         return _open(settings, clock, access)
-    return _Making(settings, clock).identity()
+    return _Making(settings, clock, token_uses).identity()
 
 
 def _parts(settings: Settings, clock: Clock, *, loopback: bool) -> tuple[Addresses, Origins, Failures]:
@@ -70,8 +74,9 @@ def _open(settings: Settings, clock: Clock, access: Access | None) -> Identity:
 class _Making:
     """Puts the modes together, one after the other."""
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
+    def __init__(self, settings: Settings, clock: Clock, token_uses: TokenUses | None) -> None:
         self._access = settings.access
+        self._token_uses = token_uses
         self._clock = clock
         self._addresses, self._origins, self._failures = _parts(settings, clock, loopback=False)
         self._grants = Grants(settings.access)
@@ -102,7 +107,12 @@ class _Making:
         if self._access.tokens is None:
             return None, None
         file = TokenFile(Path(self._access.tokens.file), self._clock)
-        tokens = Tokens(file, self._clock)
+        if self._token_uses is None:
+            tokens = Tokens(file, self._clock)
+        else:
+            uses = LastUses(self._token_uses, file.ids, self._clock)
+            tokens = Tokens(file, self._clock, uses.note)
+            self._background.append(uses.run)
         self._authenticators.append(tokens)
         self._standing[api_tokens.KIND] = tokens
         self._background.append(file.run)

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from taskscope_shared.clock import Clock
@@ -37,6 +37,10 @@ class TokenFile:
     def get(self, id_: str) -> Token | None:
         """The token of that id, if there is one."""
         return self.tokens.get(id_)
+
+    def ids(self) -> Collection[str]:
+        """Of the tokens that there are now."""
+        return self.tokens.keys()
 
     def look(self) -> None:
         """Read the file if it changed."""
