@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 import msgspec
 from taskscope_shared.clock import Clock
@@ -45,6 +46,10 @@ class Fleet:
         """Whether the store was reached, and each source that it named was read. Stays true: what is stale is served on."""
         self._ready = self._ready or (self._looked and all(follower.loaded for follower in self.followers.values()))
         return self._ready
+
+    def has_read(self, seen: Callable[[str], bool]) -> bool:
+        """`ready` of these sources alone."""
+        return self.ready or (self._looked and all(one.loaded for name, one in self.followers.items() if seen(name)))
 
     async def run(self) -> None:
         """Look for sources until cancelled; then all followers end, too."""

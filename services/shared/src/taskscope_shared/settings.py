@@ -191,7 +191,7 @@ def load(
     """The settings: defaults, then the file (`path`, else TASKSCOPE_CONFIG), then `TASKSCOPE_*`, then `overrides`.
 
     What a list in `overrides` holds (sources) is added to the list that is there; all else replaces what is there. Without
-    brokers, their addresses are neither read nor needed: each is `NO_BROKER`. Without access, that section is as if it was empty.
+    brokers, their addresses are neither read nor needed: each is `NO_BROKER`. Without access, that section is taken for empty.
     Raises `SettingsError` with every problem there is, not only the first.
     """
     environ = os.environ if environ is None else environ

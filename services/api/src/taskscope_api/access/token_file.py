@@ -72,7 +72,7 @@ class TokenFile:
         elif self.tokens and self._clock.monotonic() - self._gone_at >= GONE_SECONDS:
             self.tokens = {}
         kept = f"the {len(self.tokens)} tokens read before are good still" if self.tokens else "nobody has a token"
-        self._say(f"{self._path} {found.problem}: {kept}")
+        self._say(f"the file of tokens {found.problem}: {kept}")
 
     def _say(self, reason: str | None) -> None:
         if reason == self.reason:
@@ -81,7 +81,7 @@ class TokenFile:
         if reason is None:
             logger.info("%s holds %d tokens", self._path, len(self.tokens))
         else:
-            logger.error("the file of tokens: %s", reason)
+            logger.error("%s: %s", self._path, reason)
 
 
 class _Found:

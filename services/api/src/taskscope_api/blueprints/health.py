@@ -50,8 +50,8 @@ class LiveViewHealth(msgspec.Struct):
 
     status: Annotated[str, says("ok, or degraded while Redis is away or a source is stale", "ok", enum=["ok", "degraded"])]
     tasks: Annotated[Count, says("Tasks held in memory")]
-    clients: Annotated[Count, says("WebSockets that have a subscription")]
-    clients_cut: Annotated[Count, says("Those that were too slow and were cut")]
+    clients: Annotated[Count | None, says("WebSockets that have a subscription; null for who may not see all sources", 12)]
+    clients_cut: Annotated[Count | None, says("Those that were too slow and were cut; null as above", 0)]
 
 
 class Health(msgspec.Struct):
@@ -64,7 +64,8 @@ class Health(msgspec.Struct):
     version: Annotated[str, says("Of the api", "0.1.0")]
     uptime_seconds: Annotated[float, says("Since the api began", 5400.25)]
     redis: Annotated[Dependency, says("Where the collectors publish")]
-    push: Annotated[PushHealth, says("What goes to WebSockets")]
+    identity: Annotated[Dependency, says("What tells who asks: degraded while the file of tokens cannot be taken as it is")]
+    push: Annotated[PushHealth | None, says("What goes to WebSockets; null for who may not see all sources")]
     live_view: Annotated[LiveViewHealth, says("The replica in memory")]
     sources: Annotated[list[SourceHealth], says("Each source that who asks may see")]
 
@@ -114,28 +115,36 @@ class _Process(NamedTuple):
 
 
 def _health(services: Services, process: _Process) -> Health:
-    fleet, hub = services.fleet, services.hub
-    sources = [_source(services, name) for name in sorted(fleet.followers) if principal().may_see(name)]
+    fleet, hub, asking = services.fleet, services.hub, principal()
+    sees_all = asking.sources is None  # what all clients together do tells something of sources that others look at
+    sources = [_source(services, name) for name in sorted(fleet.followers) if asking.may_see(name)]
+    identity, ready = _identity(services), fleet.has_read(asking.may_see)
     redis = Dependency("ok") if fleet.store.up else Dependency("down", fleet.store.reason)
     stale = not fleet.store.up or any(source.stale is not None for source in sources)
-    well = fleet.store.up and all(source.status == "ok" for source in sources)
+    well = fleet.store.up and identity.status == "ok" and all(source.status == "ok" for source in sources)
     return Health(
-        status="down" if not fleet.ready else "ok" if well else "degraded",
+        status="down" if not ready else "ok" if well else "degraded",
         at=time_text(services.clock.now()) or "",
-        ready=fleet.ready,
+        ready=ready,
         stale=stale,
         version=process.version,
         uptime_seconds=round(services.clock.monotonic() - process.began, 3),
         redis=redis,
-        push=PushHealth("degraded" if hub.failures else "ok", hub.rounds, hub.failures),
+        identity=identity,
+        push=PushHealth("degraded" if hub.failures else "ok", hub.rounds, hub.failures) if sees_all else None,
         live_view=LiveViewHealth(
             status="degraded" if stale else "ok",
             tasks=sum(source.tasks for source in sources),
-            clients=hub.clients,
-            clients_cut=hub.cuts,
+            clients=hub.clients if sees_all else None,
+            clients_cut=hub.cuts if sees_all else None,
         ),
         sources=sources,
     )
+
+
+def _identity(services: Services) -> Dependency:
+    file = services.identity.token_file
+    return Dependency("ok") if file is None or file.reason is None else Dependency("degraded", file.reason)
 
 
 def _source(services: Services, name: str) -> SourceHealth:
