@@ -7,7 +7,7 @@ from typing import Any
 from taskscope_collector.rollups import Change, Rollups, contributions
 from taskscope_shared import codec
 from taskscope_shared.clock import ManualClock
-from taskscope_shared.model import Engine, Queue, Source, SourceStatus, Task
+from taskscope_shared.model import Engine, Queue, Source, SourceStatus, Task, Worker
 from taskscope_shared.store import Flush, Store
 
 TTL_SECONDS = 1e6
@@ -38,7 +38,7 @@ class Ledger:
         self.rollups = Rollups()
         self.rollups.begin(meta, self.clock.now())
 
-    async def write(self, *tasks: Task, queues: Sequence[Queue] = ()) -> None:
+    async def write(self, *tasks: Task, queues: Sequence[Queue] = (), workers: Sequence[Worker] = ()) -> None:
         """One flush: a task that was written before is corrected."""
         self._seq += 1
         now = self.clock.now()
@@ -52,6 +52,7 @@ class Ledger:
                 now,
                 tasks={task.id: codec.encode(self._own(task)) for task in tasks},
                 queues=list(queues),
+                workers=list(workers),
                 health=health,
                 cells=staged.cells,
                 meta=staged.meta,
