@@ -8,7 +8,7 @@ from quart import Blueprint, websocket
 from taskscope_api.errors import ApiError
 from taskscope_api.frames import error_frame, frame
 from taskscope_api.hub import Client, Hub
-from taskscope_api.principals import Principal, Role, principal, requires
+from taskscope_api.principals import Access, Principal, Role, principal, requires
 from taskscope_api.services import Services
 from taskscope_api.subscriptions import read_join, read_message, subscription
 from taskscope_api.wire import time_text
@@ -16,6 +16,10 @@ from taskscope_api.wire import time_text
 PROTOCOL = 1
 SEND_SECONDS = 30.0
 """A client that takes nothing for so long is disconnected."""
+RIGHTS_SECONDS = 1.0
+"""Between two looks whether the rights hold by which a socket was opened."""
+RIGHTS_ENDED = 4401
+"""The code that a socket is closed with when they do not."""
 
 
 class Connected(msgspec.Struct):
@@ -38,17 +42,27 @@ def push_blueprint(services: Services) -> Blueprint:
         client.offer(frame("connected", Connected("connected", time_text(services.clock.now()), PROTOCOL)))
         sending = asyncio.create_task(_send(client), name="push")
         receiving = asyncio.create_task(_receive(client, services.hub, principal()), name="push-receive")
+        watching = asyncio.create_task(_while_it_holds(services.access, principal()), name="push-rights")
+        running = {sending, receiving, watching}
         try:
-            done, _ = await asyncio.wait({sending, receiving}, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
+            if watching in done:
+                await websocket.close(RIGHTS_ENDED, "the rights by which this was opened have ended")
         finally:
             services.hub.leave(client)
-            sending.cancel()
-            receiving.cancel()
-            await asyncio.gather(sending, receiving, return_exceptions=True)
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
 
     return blueprint
+
+
+async def _while_it_holds(access: Access, asking: Principal) -> None:
+    """Until the rights end by which a socket was opened."""
+    while access.holds(asking):  # noqa: ASYNC110 - nobody tells when rights end: an expiry comes by itself
+        await asyncio.sleep(RIGHTS_SECONDS)
 
 
 async def _send(client: Client) -> None:
