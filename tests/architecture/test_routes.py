@@ -89,6 +89,16 @@ def test_every_operation_says_what_it_is_and_what_may_go_wrong(document: dict[st
     assert len(ids) == len(set(ids))
 
 
+def test_every_operation_says_how_one_says_who_one_is_where_somebody_is_asked(tmp_path: Path, document: dict[str, Any]) -> None:
+    said = {"access": {"mode": "token", "tokens": {"file": str(tmp_path / "tokens.yaml")}}}
+    asking = create_app(Settings.model_validate(said), MemoryStore(ManualClock()), ManualClock())
+    asked = openapi.document(asking)
+    assert set(asked["components"]["securitySchemes"]) == {"bearer", "cookie"}
+    for path, operation in operations(asked):
+        assert operation["security"] == ([{}] if path in PUBLIC else [{"bearer": []}, {"cookie": []}]), path
+    assert all(operation["security"] == [{}] for _, operation in operations(document)), "in the mode none nobody is asked"
+
+
 def test_every_parameter_says_what_it_is_what_it_may_be_and_has_an_example(document: dict[str, Any]) -> None:
     for path, operation in operations(document):
         for parameter in operation["parameters"]:

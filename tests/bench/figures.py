@@ -13,6 +13,7 @@ import psutil
 import redis
 from analytics_load import analytics_load
 from export_load import export_load
+from identity import identity
 from lists import lists
 from rig import HERE, Rig, Service, free_port, median, report, rig
 
@@ -317,4 +318,5 @@ FIGURES: dict[str, Callable[[], list[Row]]] = {
     "export": export_load,
     "lists": lists,
     "analytics": analytics_load,
+    "identity": identity,
 }

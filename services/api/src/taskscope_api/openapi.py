@@ -13,7 +13,7 @@ from werkzeug.routing import BaseConverter, Rule
 from taskscope_api import problem_answers
 from taskscope_api.access.sessions import HOST_NAME, PLAIN_NAME
 from taskscope_api.errors import MEDIA_TYPE, Problem
-from taskscope_api.principals import ROLE_ATTRIBUTE, Role, View
+from taskscope_api.principals import ROLE_ATTRIBUTE, OpenAccess, Role, View
 from taskscope_api.queries import PathParameters
 from taskscope_api.schema_examples import REFERENCE, Schema, example_of, resolved
 
@@ -134,7 +134,8 @@ class Provider(OpenAPIProvider):
     def _complete(self, operation: Json, view: Callable[..., Any], rule: Rule) -> None:
         operation["summary"] = operation["summary"].replace("`", "")  # it is plain text, a description is not
         operation["tags"] = [rule.endpoint.partition(".")[0]]
-        operation["security"] = [{name: []} for name in SECURITY_SCHEMES] if _has_principal(view) else [{}]
+        asks = _has_principal(view) and self._app.extensions["taskscope"].access.modes != OpenAccess.modes
+        operation["security"] = [{name: []} for name in SECURITY_SCHEMES] if asks else [{}]
         if not operation.get("description"):
             operation.pop("description", None)
         responses = {str(status): response for status, response in operation["responses"].items()}
