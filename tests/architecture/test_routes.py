@@ -1,5 +1,6 @@
 """Every route says who may use it and what it takes and answers."""
 
+import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,10 +12,12 @@ from jsonschema import Draft202012Validator
 from quart import Quart
 from quart_schema.openapi import QUART_SCHEMA_HIDDEN_ATTRIBUTE
 from quart_schema.validation import QUART_SCHEMA_QUERYSTRING_ATTRIBUTE, QUART_SCHEMA_RESPONSE_ATTRIBUTE
+from support.source_code import modules
 from taskscope_api import openapi, problem_answers
 from taskscope_api.app import create_app
-from taskscope_api.errors import Problem
-from taskscope_api.principals import ROLE_ATTRIBUTE, Role
+from taskscope_api.errors import ApiError, Problem
+from taskscope_api.principals import ROLE_ATTRIBUTE, Principal, Role
+from taskscope_api.push_events import EVENTS, permit
 from taskscope_api.schema_examples import resolved
 from taskscope_shared.clock import ManualClock
 from taskscope_shared.settings import Settings
@@ -25,6 +28,8 @@ PUBLIC = {"/livez", "/readyz", "/api/session", *FILES}
 """Probes, signing in, and the files of pages: no task is in them."""
 WITHOUT_PARAMETERS = {"/livez", "/readyz"}
 """A probe never fails for what its caller adds to the path."""
+EVENT = re.compile(r"[a-z]+_task_(monitoring|updates)")
+"""What a client says, wherever a transport looks for it."""
 
 
 @pytest.fixture
@@ -40,6 +45,40 @@ def test_every_route_declares_its_role(app: Quart) -> None:
     roles = {rule: getattr(view, ROLE_ATTRIBUTE, None) for rule, view, _ in routes(app)}
     assert {rule for rule, role in roles.items() if not isinstance(role, Role)} == set()
     assert {rule for rule, role in roles.items() if role is Role.PUBLIC} == PUBLIC
+
+
+def test_every_event_of_the_push_protocol_declares_its_role() -> None:
+    """A subscription is what a join asks for."""
+    said = {
+        node.value
+        for module in modules("taskscope_api")
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and EVENT.fullmatch(node.value)
+    }
+    assert said == set(EVENTS)
+    assert Role.PUBLIC not in EVENTS.values()
+    matched = {
+        case.pattern.value.value
+        for module in modules("taskscope_api")
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Match) and ast.unparse(node.subject).endswith(".event")
+        for case in node.cases
+        if isinstance(case.pattern, ast.MatchValue) and isinstance(case.pattern.value, ast.Constant)
+    }
+    assert matched == set(EVENTS), "what is obeyed is what was permitted"
+
+
+async def test_an_event_that_declares_no_role_is_refused_and_so_is_too_little_right() -> None:
+    viewer = Principal("ada", Role.VIEWER)
+    for event in EVENTS:
+        permit(event, viewer)
+    for event, kind in (("drop_all_tasks", "unknown-event"), ("x" * 5000, "unknown-event")):
+        with pytest.raises(ApiError) as caught:
+            permit(event, viewer)
+        assert caught.value.problem.type.endswith(kind)
+    with pytest.raises(ApiError) as forbidden:
+        permit("join_task_monitoring", Principal("nobody", Role.PUBLIC))
+    assert forbidden.value.problem.status == 403
 
 
 def test_every_route_but_files_and_sockets_declares_what_it_answers(app: Quart) -> None:

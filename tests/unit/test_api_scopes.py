@@ -33,6 +33,7 @@ FOREIGN = "t"
 LIFELESS = {"web.", "documentation.viewer", "documentation.part"}
 """Files, which hold no task."""
 
+MOMENTS = ("sent", "received", "started", "finished", "eta", "expires", "updated")
 QUERIES: dict[str, list[str]] = {
     "source": ["t", "s,t", "s", "nowhere"],
     "name": ["theirs.secret", "*secret*", "archive.encode", "t", "*"],
@@ -62,8 +63,8 @@ QUERIES: dict[str, list[str]] = {
     "compare": ["true", "previous"],
     "table": ["groups", "series"],
     "until": ["2023-11-14T22:28:20Z"],
-    **{f"{moment}_from": ["2023-11-14T00:00:00Z"] for moment in ("sent", "received", "started", "finished", "eta", "updated")},
-    **{f"{moment}_to": ["2023-11-15T00:00:00Z"] for moment in ("sent", "received", "started", "finished", "eta", "updated")},
+    **{f"{moment}_from": ["2023-11-14T00:00:00Z"] for moment in MOMENTS},
+    **{f"{moment}_to": ["2023-11-15T00:00:00Z"] for moment in MOMENTS},
     "cursor": [],
 }
 """What each parameter is asked with; `cursor` is walked by a test of its own."""

@@ -9,6 +9,7 @@ from taskscope_api.errors import ApiError
 from taskscope_api.frames import error_frame, frame
 from taskscope_api.hub import Client, Hub
 from taskscope_api.principals import Access, Principal, Role, principal, requires
+from taskscope_api.push_events import permit
 from taskscope_api.services import Services
 from taskscope_api.subscriptions import read_join, read_message, subscription
 from taskscope_api.wire import time_text
@@ -85,6 +86,7 @@ async def _receive(client: Client, hub: Hub, asking: Principal) -> None:
 
 async def _obey(text: str | bytes, client: Client, hub: Hub, asking: Principal) -> None:
     message = read_message(text)
+    permit(message.event, asking)
     match message.event:
         case "join_task_monitoring":
             join = read_join(message.data)
@@ -93,6 +95,3 @@ async def _obey(text: str | bytes, client: Client, hub: Hub, asking: Principal) 
             hub.snapshot(client)
         case "leave_task_monitoring":
             hub.leave(client)
-        case _:
-            known = "join_task_monitoring, request_task_updates, leave_task_monitoring"
-            raise ApiError.of_field("event", f"{message.event[:100]!r} is no event; there are {known}", "unknown-event")
