@@ -178,7 +178,9 @@ async def test_a_claim_or_a_header_that_is_given_twice_is_refused() -> None:
     assert "no JWT" in await Checking().refuses(nested)
 
 
-@pytest.mark.parametrize("header", [{"typ": "logout+jwt"}, {"typ": 7}, {"typ": []}, {"crit": ["x"], "x": 1}, {"b64": False, "crit": ["b64"]}])
+@pytest.mark.parametrize(
+    "header", [{"typ": "logout+jwt"}, {"typ": 7}, {"typ": []}, {"crit": ["x"], "x": 1}, {"b64": False, "crit": ["b64"]}]
+)
 async def test_other_kinds_of_jwt_and_extensions_are_refused(header: dict[str, Any]) -> None:
     token = unsigned({"alg": "RS256", "kid": "one", **header}, claims(), b"x")
     assert await Checking().refuses(token) in {

@@ -1,6 +1,6 @@
 """Who may see what, as it is configured. `docs/security.md` says the same to users."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field
 
@@ -8,6 +8,10 @@ from taskscope_shared.settings_base import Secret, SecretFile, Strict
 
 RoleName = Literal["viewer", "operator", "admin"]
 ModeName = Literal["none", "token", "proxy", "oidc"]
+Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"]
+ALGORITHMS: tuple[Algorithm, ...] = get_args(Algorithm)
+"""Whoever checks such a signature could not have made it. Secrets (HS256) and `none` cannot be configured."""
+CLUSTER_KEYS = "https://kubernetes.default.svc/openid/v1/jwks"
 
 
 class Tokens(Strict):
@@ -43,11 +47,51 @@ class Proxy(Strict):
 
 
 class Oidc(Strict):
-    """The company's provider of identities."""
+    """The company's provider of identities (OpenID Connect), and this installation as its client.
+
+    `public_url` is where browsers reach Taskscope: the provider sends them back there. `username_claim` (None:
+    preferred_username, else email, else sub) and `groups_claim` may name a member of a claim: `realm_access.roles`.
+    `audience` (None: `client_id`) is whom tokens of services have to be for. `ca_file` holds the certificates that the
+    provider is trusted by (None: the system's).
+    """
+
+    issuer: str
+    client_id: str
+    client_secret: Secret | None = None
+    public_url: str
+    scopes: tuple[str, ...] = ("openid", "profile", "email")
+    username_claim: str | None = None
+    groups_claim: str = "groups"
+    audience: str | None = None
+    algorithms: tuple[Algorithm, ...] = ALGORITHMS
+    ca_file: str | None = None
+    leeway_seconds: float = Field(default=60.0, ge=0, le=300)
+
+
+class ServiceAccountGrant(Strict):
+    """What a service account may do; `namespace` and `name` may hold `*` for any text."""
+
+    namespace: str
+    name: str
+    role: RoleName
+    sources: tuple[str, ...] | None = None
 
 
 class ServiceAccounts(Strict):
-    """Tokens of the cluster's service accounts."""
+    """Tokens of the cluster's service accounts: who made them, for whom they have to be, and what they are worth.
+
+    `jwks_url` is where the cluster's keys are (None: where the issuer's discovery document says). The cluster's own API
+    server wants to know who asks: `token_file`, by default that of the pod, as `ca_file` is.
+    """
+
+    issuer: str
+    audience: str = "taskscope"
+    jwks_url: str | None = CLUSTER_KEYS
+    ca_file: str | None = None
+    token_file: str | None = None
+    grants: tuple[ServiceAccountGrant, ...] = ()
+    algorithms: tuple[Algorithm, ...] = ALGORITHMS
+    leeway_seconds: float = Field(default=60.0, ge=0, le=300)
 
 
 class Session(Strict):
@@ -79,7 +123,10 @@ class Access(Strict):
 
 
 __all__ = [
+    "ALGORITHMS",
     "Access",
+    "Algorithm",
+    "CLUSTER_KEYS",
     "DefaultGrant",
     "Grant",
     "ModeName",
@@ -88,6 +135,7 @@ __all__ = [
     "RoleName",
     "Secret",
     "SecretFile",
+    "ServiceAccountGrant",
     "ServiceAccounts",
     "Session",
     "Throttle",

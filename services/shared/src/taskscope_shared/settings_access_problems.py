@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from taskscope_shared.settings_issuer_problems import check_oidc, check_service_accounts
 from taskscope_shared.settings_problems import NAME, Problem
 
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -16,7 +17,15 @@ KEY_CHARACTERS = 32
 def check_access(data: Mapping[str, Any]) -> list[Problem]:
     """Problems of the merged, interpolated data."""
     access, api = _mapping(data.get("access")), _mapping(data.get("api"))
-    return [*_modes(access), *_grants(access), *_proxy(access), *_session(access), *_api(api)]
+    return [
+        *_modes(access),
+        *_grants(access),
+        *_proxy(access),
+        *check_oidc(_mapping(access.get("oidc"))),
+        *check_service_accounts(access),
+        *_session(access),
+        *_api(api),
+    ]
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

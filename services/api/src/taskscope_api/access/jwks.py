@@ -1,8 +1,8 @@
 """A provider's public keys: fetched when they are needed, kept, and asked for anew when one is not known.
 
-A key set is read again each 5 minutes, in the background. A token with an unknown key id asks for it at once, but not within 10 s
-of the last time: a flood of random ids costs the provider a request each 10 s. While the provider is away, the keys that are
-known are used on for an hour.
+A key set is read again each 5 minutes, in the background. A token with an unknown key id asks for it at once, but not within
+10 s of the last time: a flood of random ids costs the provider a request each 10 s. While the provider is away, the keys that
+are known are used on for an hour.
 """
 
 import asyncio

@@ -1,6 +1,7 @@
 """Checks a JWT: its form, its signature, and what every one of them has to claim.
 
-The algorithm is chosen by what is allowed and by the key, never by the token alone: `none` and secrets (HS256) are not among them.
+The algorithm is chosen by what is allowed and by the key, never by the token alone: `none` and secrets (HS256) are not among
+them.
 """
 
 import json
@@ -13,23 +14,27 @@ from joserfc.errors import ExpiredTokenError, InvalidClaimError, JoseError, Miss
 from joserfc.jwt import JWTClaimsRegistry
 from joserfc.util import urlsafe_b64decode
 from taskscope_shared.clock import Clock
+from taskscope_shared.settings_access import ALGORITHMS
 
 from taskscope_api.access.jwks import MAX_KEY_ID, Keys, UnknownKeyError
 
-ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
 MAX_TOKEN = 16 * 1024
 MAX_HEADER = 4 * 1024
 MAX_SIGNATURE = 2 * 1024
 """Of a token's parts, in characters."""
 TYPES = frozenset({"jwt", "at+jwt", "application/jwt", "application/at+jwt"})
 LOGOUT = "http://schemas.openid.net/event/backchannel-logout"
-"""What a logout token has among its events: it looks like an identity, and is none (OpenID Connect Back-Channel Logout §2.4)."""
+"""What a logout token has among its events: it looks like an identity, and is none (Back-Channel Logout 1.0 §2.4)."""
 
 Claims = dict[str, Any]
 
 
 class InvalidTokenError(Exception):
     """The token says nothing about who sent it; the message says why, and repeats nothing of it."""
+
+
+class UntimelyTokenError(InvalidTokenError):
+    """It has expired, or is not valid yet: nothing that somebody guessed."""
 
 
 class Header(msgspec.Struct, frozen=True):
@@ -90,11 +95,11 @@ class Verifier:
         try:
             wanted.validate(claims)
         except ExpiredTokenError:
-            raise InvalidTokenError("it has expired") from None
+            raise UntimelyTokenError("it has expired") from None
         except MissingClaimError as error:
             raise InvalidTokenError(f"it does not say {error.description or 'all it has to'}") from None
         except InvalidClaimError as error:
-            raise InvalidTokenError(_wrong(str(error))) from None
+            raise _wrong(str(error)) from None
         except (OverflowError, ValueError, TypeError):
             raise InvalidTokenError("its times are none") from None
         events = claims.get("events")
@@ -113,26 +118,27 @@ def issuer_of(token: str) -> str | None:
 
 def is_jwt(token: str) -> bool:
     """Whether it has the form of one."""
-    return token.startswith("eyJ") and token.count(".") == 2  # noqa: PLR2004 - RFC 7519's own
+    return token.startswith("eyJ") and token.count(".") == 2
 
 
-def _wrong(said: str) -> str:
-    for claim, meaning in (
+def _wrong(said: str) -> InvalidTokenError:
+    for part, meaning in (
         ("'iss'", "it is of another issuer"),
         ("'aud'", "it is for another audience"),
         ("'sub'", "its subject is none"),
-        ("not yet valid", "it is not valid yet"),
-        ("in the future", "it was issued in the future"),
     ):
-        if claim in said:
-            return meaning
-    return "one of its claims is wrong"
+        if part in said:
+            return InvalidTokenError(meaning)
+    for part, meaning in (("not yet valid", "it is not valid yet"), ("in the future", "it was issued in the future")):
+        if part in said:
+            return UntimelyTokenError(meaning)
+    return InvalidTokenError("one of its claims is wrong")
 
 
 def _header(token: str, algorithms: frozenset[str]) -> Header:
     if len(token) > MAX_TOKEN:
         raise InvalidTokenError(f"it has more than {MAX_TOKEN // 1024} KB")
-    if token.count(".") != 2:  # noqa: PLR2004 - RFC 7519's own
+    if token.count(".") != 2:
         raise InvalidTokenError("it is no signed JWT")
     header = _part(token, 0)
     algorithm, key_id, kind = header.get("alg"), header.get("kid"), header.get("typ")
@@ -148,7 +154,7 @@ def _header(token: str, algorithms: frozenset[str]) -> Header:
 
 
 def _payload(token: str) -> Claims:
-    if len(token) > MAX_TOKEN or token.count(".") != 2:  # noqa: PLR2004 - as above
+    if len(token) > MAX_TOKEN or token.count(".") != 2:
         raise InvalidTokenError("it is no signed JWT")
     return _part(token, 1)
 
@@ -174,4 +180,4 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def shown(claims: Mapping[str, Any], name: str) -> str | None:
     """A claim that is text which people may read: at most 256 characters, none of them unprintable."""
     value = claims.get(name)
-    return value if isinstance(value, str) and 0 < len(value) <= 256 and value.isprintable() else None  # noqa: PLR2004 - said above
+    return value if isinstance(value, str) and 0 < len(value) <= 256 and value.isprintable() else None

@@ -1,6 +1,7 @@
 """The company's provider of identities: what its discovery document says, and its keys.
 
-Nothing is asked before somebody needs it, so a provider that is away keeps nobody from starting; what was read is used on while it is away.
+Nothing is asked before somebody needs it, so a provider that is away keeps nobody from starting; what was read is used on
+while it is away.
 """
 
 import asyncio
@@ -42,7 +43,7 @@ class ProviderAwayError(Exception):
 
 
 class Provider:
-    """The provider `issuer`, as it is asked through `remote`. `jwks_url` (None: what its document says) is where its keys are."""
+    """The provider `issuer`, asked through `remote`. `jwks_url` (None: what its document says) is where its keys are."""
 
     def __init__(self, issuer: str, remote: Remote, clock: Clock, *, jwks_url: str | None = None) -> None:
         self.issuer = issuer
@@ -112,7 +113,9 @@ class Provider:
 def _endpoints(document: Mapping[str, Any], issuer: str) -> Endpoints:
     """Raises `RemoteError` for a document that is not the issuer's, or that names what is no address."""
     if document.get("issuer") != issuer:
-        raise RemoteError(f"its document is of the issuer {str(document.get('issuer'))[:200]!r}, not of {issuer!r}: they have to be equal")
+        raise RemoteError(
+            f"its document is of the issuer {str(document.get('issuer'))[:200]!r}, not of {issuer!r}: they have to be equal"
+        )
     methods = document.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
     methods = methods if isinstance(methods, list) else []
     return Endpoints(

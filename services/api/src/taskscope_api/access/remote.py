@@ -8,6 +8,7 @@ import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 import msgspec
@@ -21,7 +22,7 @@ class RemoteError(Exception):
     """What was asked for could not be had; the message says why, and holds no secret."""
 
 
-class RefusedError(RemoteError):
+class DeniedError(RemoteError):
     """The provider answered, and said no: `error` and `description` are its own words (RFC 6749 §5.2), cut."""
 
     def __init__(self, status: int, error: str, description: str) -> None:
@@ -32,18 +33,26 @@ class RefusedError(RemoteError):
 class Remote:
     """Asks one provider.
 
-    `ca_file` holds the certificates that are trusted (None: the system's), `token_file` a bearer token that is sent along. Both are
-    read anew for each request. `trust_env`: whether HTTPS_PROXY and its kin count.
+    `ca_file` holds the certificates that are trusted (None: the system's), `token_file` a bearer token that is sent to
+    `token_host`, and to nobody else. Both are read anew for each request. `trust_env`: whether HTTPS_PROXY and its kin count.
     """
 
-    def __init__(self, ca_file: str | None = None, token_file: str | None = None, *, trust_env: bool = True) -> None:
+    def __init__(
+        self,
+        ca_file: str | None = None,
+        *,
+        token_file: str | None = None,
+        token_host: str | None = None,
+        trust_env: bool = True,
+    ) -> None:
         self._ca_file = ca_file
         self._token_file = token_file
+        self._token_host = token_host
         self._trust_env = trust_env
 
     async def get(self, url: str, bearer: str | None = None) -> dict[str, Any]:
         """The JSON object at `url`. Raises `RemoteError`."""
-        token = bearer if bearer is not None else await asyncio.to_thread(self._token)
+        token = bearer if bearer is not None else await asyncio.to_thread(self._token, url)
         return await self._asked("GET", url, headers={"Authorization": f"Bearer {token}"} if token else {})
 
     async def post(self, url: str, form: Mapping[str, str], login: tuple[str, str] | None = None) -> dict[str, Any]:
@@ -82,8 +91,8 @@ class Remote:
         except OSError as error:
             raise RemoteError(f"the CA file {self._ca_file} cannot be read: {error.strerror}") from None
 
-    def _token(self) -> str | None:
-        if self._token_file is None:
+    def _token(self, url: str) -> str | None:
+        if self._token_file is None or urlsplit(url).hostname != self._token_host:
             return None
         try:
             return Path(self._token_file).read_text(encoding="ascii").strip()
@@ -97,9 +106,9 @@ def _object(status: int, body: bytes) -> dict[str, Any]:
         found = msgspec.json.decode(body, type=dict[str, Any])
     except (msgspec.MsgspecError, RecursionError):
         found = None
-    if status != 200:  # noqa: PLR2004 - HTTP's own
+    if status != 200:
         said = found or {}
-        raise RefusedError(status, _cut(said.get("error"), f"HTTP {status}"), _cut(said.get("error_description"), ""))
+        raise DeniedError(status, _cut(said.get("error"), f"HTTP {status}"), _cut(said.get("error_description"), ""))
     if found is None:
         raise RemoteError("it answered something that is no JSON object")
     return found
