@@ -19,7 +19,7 @@ def rsa_key(kid: str = "one", bits: int = 2048) -> RSAKey:
 
 
 def ec_key(kid: str = "one", curve: str = "P-256") -> ECKey:
-    return ECKey.generate_key(curve, {"kid": kid}, private=True)  # type: ignore[arg-type]
+    return ECKey.generate_key(curve, {"kid": kid}, private=True)
 
 
 def okp_key(kid: str = "one") -> OKPKey:
