@@ -23,7 +23,9 @@ from taskscope_shared.clock import ManualClock
 from taskscope_shared.settings import Settings
 from taskscope_shared.testing import MemoryStore
 
-FILES = {"/", "/assets/<path:name>", "/<name>", "/docs", "/docs/<name>"}
+SIGN_IN = {"/api/session/login", "/api/session/callback"}
+"""Where browsers go, to be sent on: nobody calls them."""
+FILES = {"/", "/assets/<path:name>", "/<name>", "/docs", "/docs/<name>"} | SIGN_IN
 PUBLIC = {"/livez", "/readyz", "/api/session", *FILES}
 """Probes, signing in, and the files of pages: no task is in them."""
 WITHOUT_PARAMETERS = {"/livez", "/readyz"}

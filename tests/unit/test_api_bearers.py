@@ -189,7 +189,7 @@ def test_service_accounts_have_the_rights_of_all_grants_that_fit() -> None:
         {"media", "archive"},
     )
     assert worker.credential == "service-account:jobs/worker"
-    assert accounts.principal(account(name="other")).sources == {"media"}
+    assert accounts.principal(account(name="other")).sources == frozenset({"media"})
     assert accounts.principal(account("team-a", "deployer")).role is Role.OPERATOR
     for namespace, name in (
         ("other", "worker"),

@@ -303,9 +303,24 @@ async def test_a_provider_that_is_away_is_said_and_asked_again_when_it_may_be_ba
     browser.provider.fails = None
     browser.clock.advance(6)
     await browser.begin()
+    await browser.finish()
+
+
+async def test_nobody_is_sent_to_a_provider_that_went_away_and_who_is_under_way_comes_back() -> None:
+    browser = Browser()
+    await browser.begin()
+    await browser.finish()
+    await browser.begin()
+    state, nonce = browser.state, browser.provider.nonce
+    browser.clock.advance(60)
     browser.provider.fails = RemoteError("connection refused")
-    browser.clock.advance(4000)
-    await browser.begin()  # by what was read
+    for _ in range(3):
+        with pytest.raises(ApiError, match="connection refused"):
+            await browser.begin()
+    browser.provider.fails = None
+    browser.state, browser.provider.nonce = state, nonce
+    await browser.finish()
+    assert browser.provider.asked.count(f"{ISSUER}/.well-known/openid-configuration") == 2
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from taskscope_shared.settings_access_problems import KEY_CHARACTERS
 from taskscope_shared.settings_base import resolve_secret
 from taskscope_shared.token_uses import TokenUses
 
+from taskscope_api.access import oidc as oidc_modes
 from taskscope_api.access import proxy as proxies
 from taskscope_api.access import tokens as api_tokens
 from taskscope_api.access.audit import Audit
@@ -19,6 +20,8 @@ from taskscope_api.access.failures import Failures
 from taskscope_api.access.grants import Grants
 from taskscope_api.access.last_uses import LastUses
 from taskscope_api.access.modes import Authenticator, Modes, Standing
+from taskscope_api.access.oidc import OidcMode
+from taskscope_api.access.service_accounts import service_accounts
 from taskscope_api.access.sessions import Sessions, random_key
 from taskscope_api.access.throttle import Throttle
 from taskscope_api.access.token_file import TokenFile
@@ -33,7 +36,10 @@ Background = Callable[[], Coroutine[Any, Any, None]]
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """Of one app. Without `sessions` nobody can sign in, without `tokens` not by a token; `background` runs while it serves."""
+    """Of one app. Without `sessions` nobody can sign in, without `tokens` not by a token, without `oidc` not at a provider.
+
+    `background` runs while it serves.
+    """
 
     access: Access
     addresses: Addresses
@@ -43,6 +49,7 @@ class Identity(msgspec.Struct, frozen=True):
     sessions: Sessions | None = None
     tokens: Tokens | None = None
     token_file: TokenFile | None = None
+    oidc: OidcMode | None = None
     background: tuple[Background, ...] = ()
 
 
@@ -83,12 +90,15 @@ class _Making:
         self._authenticators: list[Authenticator] = []
         self._standing: dict[str, Standing] = {}
         self._background: list[Background] = [self._failures.audit.run]
+        self._keys: list[str] = []
 
     def identity(self) -> Identity:
         """All of it. What comes first in here is asked first."""
         file, tokens = self._tokens()
         self._proxy()
         sessions = self._sessions(tokens)
+        oidc = self._oidc(sessions)
+        self._service_accounts()
         modes = Modes(self._authenticators, self._standing, self._origins, self._failures, self._clock)
         return Identity(
             modes,
@@ -99,6 +109,7 @@ class _Making:
             sessions,
             tokens,
             file,
+            oidc,
             tuple(self._background),
         )
 
@@ -130,11 +141,29 @@ class _Making:
         """For whoever signs in, with a token or (mode `oidc`) at the provider."""
         if tokens is None and self._access.mode != "oidc":
             return None
-        sessions = Sessions(_keys(self._access.session.key), self._access.session.seconds, self._clock, self._addresses)
+        self._keys = _keys(self._access.session.key)
+        sessions = Sessions(self._keys, self._access.session.seconds, self._clock, self._addresses)
         if tokens is not None:
             sessions.judge(api_tokens.KIND, tokens.worth)
         self._authenticators.append(sessions)
         return sessions
+
+    def _oidc(self, sessions: Sessions | None) -> OidcMode | None:
+        """For whoever brings a JWT of the provider, and whoever signs in there."""
+        if self._access.mode != oidc_modes.KIND or self._access.oidc is None or sessions is None:
+            return None
+        mode = oidc_modes.oidc_mode(self._access.oidc, self._grants, self._keys, self._clock)
+        sessions.judge(oidc_modes.KIND, mode.worth.of_session)
+        self._authenticators.append(mode.bearers)
+        self._background.append(mode.provider.run)
+        return mode
+
+    def _service_accounts(self) -> None:
+        """Beside every mode, where they are configured."""
+        if self._access.service_accounts is not None:
+            bearers, cluster = service_accounts(self._access.service_accounts, self._clock)
+            self._authenticators.append(bearers)
+            self._background.append(cluster.run)
 
 
 def _keys(secret: Any) -> list[str]:  # noqa: ANN401 - a secret of the settings

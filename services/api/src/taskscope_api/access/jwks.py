@@ -86,6 +86,10 @@ class Keys:
             raise KeysUnavailableError(self.reason or "its keys were not read yet")
         raise UnknownKeyError("its provider has no such key")
 
+    def begin(self) -> None:
+        """Read them in the background, before somebody needs them."""
+        self._refresh()
+
     async def close(self) -> None:
         """Fetch nothing any more."""
         if self._fetching is not None:

@@ -1,7 +1,6 @@
 """The company's provider of identities: what its discovery document says, and its keys.
 
-Nothing is asked before somebody needs it, so a provider that is away keeps nobody from starting; what was read is used on
-while it is away.
+Nobody waits for it to start, so a provider that is away keeps only those away who want to sign in; what was read is used on.
 """
 
 import asyncio
@@ -20,6 +19,8 @@ logger = logging.getLogger(__name__)
 
 DISCOVERY = "/.well-known/openid-configuration"
 FRESH_SECONDS = 3600.0
+THERE_SECONDS = 10.0
+"""How long a provider that answered is taken to be there: who is sent to one that is not sees an error of the browser."""
 AGAIN_SECONDS = 5.0
 """Between two requests for a document that could not be had, whoever needs it."""
 
@@ -58,15 +59,24 @@ class Provider:
         self.reason: str | None = None
         """Why the document could not be read the last time."""
 
-    async def endpoints(self) -> Endpoints:
-        """What the document says. Raises `ProviderAwayError` when it was never read and cannot be now."""
-        stale = self._endpoints is None or self._clock.monotonic() - self._read_at > FRESH_SECONDS
+    async def endpoints(self, *, there: bool = False) -> Endpoints:
+        """What the document says. Raises `ProviderAwayError`: never read, or it has to be `there` and is not."""
+        age = self._clock.monotonic() - self._read_at
+        stale = self._endpoints is None or age > (THERE_SECONDS if there else FRESH_SECONDS)
         reading = self._refresh() if stale else None
-        if self._endpoints is None and reading is not None:
+        if reading is not None and (there or self._endpoints is None):
             await asyncio.shield(reading)
-        if self._endpoints is None:
+        if self._endpoints is None or (there and self.reason is not None):
             raise ProviderAwayError(f"{self.issuer} cannot be asked: {self.reason}")
         return self._endpoints
+
+    async def run(self) -> None:
+        """Ask once, so that nobody has to wait later and the log says what is wrong; then wait for the end."""
+        self.keys.begin()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await self.close()
 
     async def close(self) -> None:
         """Ask nothing any more."""

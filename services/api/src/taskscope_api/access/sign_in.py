@@ -86,7 +86,7 @@ class SignIn:
     async def begin(self, scope: Scope, wanted: str | None) -> Begun:
         """Where to sign in, to get to the local path `wanted` after it. Raises `ApiError`: 400 or 503."""
         attempt = Attempt(secrets.token_urlsafe(24), self._local(wanted), self._clock.now() + SECONDS)
-        endpoint = (await self._endpoints()).authorization
+        endpoint = (await self._endpoints(there=True)).authorization
         if endpoint is None:
             raise _away(f"{self._oidc.issuer} lets nobody sign in: its document has no authorization_endpoint")
         asked = {
@@ -231,9 +231,9 @@ class SignIn:
             raise _failed("the provider's userinfo endpoint speaks of somebody else")
         return {**more, **claims}
 
-    async def _endpoints(self) -> Endpoints:
+    async def _endpoints(self, *, there: bool = False) -> Endpoints:
         try:
-            return await self._provider.endpoints()
+            return await self._provider.endpoints(there=there)
         except ProviderAwayError as error:
             raise _away(str(error)) from None
 

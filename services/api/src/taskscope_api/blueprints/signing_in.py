@@ -21,9 +21,10 @@ PAGE = """<!doctype html>
 """
 
 
-def signing_in_blueprint(services: Services, identity: Identity) -> Blueprint:
+def signing_in_blueprint(services: Services) -> Blueprint:
     """The two routes; without the mode `oidc` they say so."""
     blueprint = Blueprint("signing_in", __name__)
+    identity = services.identity
 
     @blueprint.get("/api/session/login")
     @requires(Role.PUBLIC, services.access)
