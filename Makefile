@@ -1,5 +1,5 @@
 # What this project can do. Everything it needs beyond git, make, python3 (>= 3.11, with venv) and Node (>= 20) goes into
-# .tools, .venv and services/web/node_modules.
+# .tools, .venv and the folders node_modules of services/web and tests/support/oidc.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -11,6 +11,7 @@ UV_VERSION := 0.13.9
 UV := .tools/uv/bin/uv
 STAMPS := .tools/stamps
 WEB := services/web
+PROVIDER := tests/support/oidc
 BUNDLE := services/standalone/src/taskscope/web
 VIEWER := services/api/src/taskscope_api/viewer/bundled
 MEMBERS := services/shared services/collector services/api services/standalone
@@ -24,7 +25,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_PYTHON ?= python3
 export UV_NO_PROGRESS := 1
 
-.PHONY: help setup web viewer demo test lint types web-check web-page test-unit test-python bench wheel clean chromium
+.PHONY: help setup web viewer demo test lint types web-check web-page test-unit test-python test-cluster bench wheel clean chromium
 
 help: ## Say what make can do (this list)
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | \
@@ -57,8 +58,11 @@ web-page: $(STAMPS)/npm chromium ## Check the built page in Chromium
 test-unit: $(STAMPS)/python ## Run the quick tests alone: no server, no browser
 	.venv/bin/python -m pytest -q tests/unit tests/architecture
 
-test-python: $(STAMPS)/python $(STAMPS)/web $(STAMPS)/viewer chromium
+test-python: $(STAMPS)/python $(STAMPS)/npm $(STAMPS)/web $(STAMPS)/viewer chromium
 	.venv/bin/python -m pytest -q -n $(PYTEST_WORKERS) --dist loadfile --durations 10 --durations-min 20
+
+test-cluster: $(STAMPS)/python ## Run the tests that need the Kubernetes cluster of KUBECONFIG (or TASKSCOPE_TEST_KUBECONFIG)
+	.venv/bin/python -m pytest -q -m cluster
 
 bench: $(STAMPS)/python ## Measure what docs/benchmarks.md reports (takes minutes; wants the machine to itself)
 	.venv/bin/python tests/bench/run.py
@@ -70,7 +74,7 @@ wheel: $(STAMPS)/python $(STAMPS)/web $(STAMPS)/viewer ## Build the wheels into 
 	@echo 'Install with: pip install dist/*.whl'
 
 clean: ## Remove what was built or installed here (not uv itself)
-	rm -rf .venv dist build $(STAMPS) $(WEB)/node_modules $(WEB)/dist $(BUNDLE) $(VIEWER) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv dist build $(STAMPS) $(WEB)/node_modules $(PROVIDER)/node_modules $(WEB)/dist $(BUNDLE) $(VIEWER) .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # ------------------------------------------------------------------------------------------------------------- Stamps
 
@@ -87,9 +91,9 @@ $(STAMPS)/python: $(STAMPS)/uv-$(UV_VERSION) uv.lock $(PYPROJECTS)
 	$(UV) sync -q --locked --all-packages --all-groups
 	@touch $@
 
-$(STAMPS)/npm: $(WEB)/package-lock.json | $(STAMPS)
+$(STAMPS)/npm: $(WEB)/package-lock.json $(PROVIDER)/package-lock.json | $(STAMPS)
 	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20 ? 1 : 0)' || { echo 'Taskscope needs Node >= 20.' >&2; exit 1; }
-	cd $(WEB) && npm ci --silent --no-audit --no-fund --ignore-scripts
+	for folder in $(WEB) $(PROVIDER); do (cd $$folder && npm ci --silent --no-audit --no-fund --ignore-scripts); done
 	@touch $@
 
 WEB_SOURCES := $(shell find $(WEB) -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -path '*/tests/*' 2>/dev/null)

@@ -180,7 +180,8 @@ def test_the_provider_may_come_late_rotate_its_keys_and_go(folder: Path, redis: 
                 lambda: api.get("/api/session/login").status_code == 302, seconds=30, what="the provider to be asked again"
             )
             browser = Browser()
-            browser.sign_in(f"{api.url}/api/session/login", "ada+platform")
+            page = browser.sign_in(f"{api.url}/api/session/login?next=/api/sources", "ada+platform")
+            assert page.status_code == 200, page.text
             old = provider.token(AUDIENCE)
             wait_for(lambda: _status(api, old) == 200, seconds=30, what="the provider's keys")
             provider.rotate()

@@ -1,5 +1,4 @@
-"""A stand-in for the two endpoints of a Kubernetes API server that tell its keys: HTTPS with a CA of its own, for those who say who
-they are."""
+"""A stand-in for the two endpoints where a Kubernetes API server tells its keys: HTTPS, by a CA of its own, with a token."""
 
 import datetime
 import ipaddress
@@ -122,9 +121,7 @@ def _certificates(folder: Path, ca_file: Path) -> tuple[Path, Path]:
     certificate, key = folder / "apiserver.crt", folder / "apiserver.key"
     certificate.write_bytes(server.public_bytes(serialization.Encoding.PEM))
     key.write_bytes(
-        server_key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        server_key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     return certificate, key
 

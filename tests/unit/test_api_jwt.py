@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 from joserfc.util import urlsafe_b64encode
 from support.jwts import KeySet, SigningKey, ec_key, okp_key, rsa_key, signed, unsigned
-from taskscope_api.access.jwks import AGAIN_SECONDS, FRESH_SECONDS, MAX_KEYS, OLD_SECONDS, Keys, KeysUnavailableError
+from taskscope_api.access.jwks import (
+    ABSENT_SECONDS,
+    AGAIN_SECONDS,
+    FRESH_SECONDS,
+    MAX_KEYS,
+    OLD_SECONDS,
+    Keys,
+    KeysUnavailableError,
+)
 from taskscope_api.access.jwt_verifier import InvalidTokenError, Verifier, issuer_of
 from taskscope_shared.clock import ManualClock
 
@@ -264,6 +272,9 @@ async def test_a_provider_that_was_never_there_is_said_and_asked_again_later() -
         with pytest.raises(KeysUnavailableError, match="connection refused"):
             await checking.verifier.verify(signed(KEY, claims()))
     assert checking.set.requests == 1
+    checking.set.away = None
+    checking.clock.advance(ABSENT_SECONDS)
+    assert await checking.verifier.verify(signed(KEY, claims()))
 
 
 async def test_keys_that_are_no_good_are_as_if_they_were_not_there() -> None:

@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 FRESH_SECONDS = 300.0
 AGAIN_SECONDS = 10.0
 """Between two requests for the key set, whoever asks."""
+ABSENT_SECONDS = 2.0
+"""The same while no keys are known at all."""
 OLD_SECONDS = 3600.0
 """How long keys are used that could not be read again."""
 MAX_KEYS = 100
@@ -110,7 +112,8 @@ class Keys:
         if self._fetching is not None and not self._fetching.done():
             return self._fetching
         now = self._clock.monotonic()
-        if self._tried_at is not None and now - self._tried_at < AGAIN_SECONDS:
+        pause = ABSENT_SECONDS if self._age() > OLD_SECONDS else AGAIN_SECONDS
+        if self._tried_at is not None and now - self._tried_at < pause:
             return None
         self._tried_at = now
         self._fetching = asyncio.create_task(self._read(), name="read a provider's keys")
