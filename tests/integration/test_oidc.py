@@ -167,6 +167,7 @@ def test_a_browser_may_come_back_to_another_replica(
         assert browser.client.get(f"{api.url}/api/sources").status_code == 200
 
 
+@pytest.mark.timeout(300)
 def test_the_provider_may_come_late_rotate_its_keys_and_go(folder: Path, redis: str) -> None:
     port = free_port()
     site = f"http://127.0.0.1:{port}"

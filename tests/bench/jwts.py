@@ -1,0 +1,94 @@
+"""What it costs to tell who asks by a JWT or by a session of the provider: `.venv/bin/python tests/bench/jwts.py`.
+
+The whole of `Modes.principal`, as each request pays it: origin, audit and all, with oidc and service accounts both on.
+"""
+
+import asyncio
+import gc
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+from support.jwts import KeySet, SigningKey, ec_key, rsa_key, signed
+from taskscope_api.access.identity import Identity, identity_of
+from taskscope_shared.clock import SystemClock
+from taskscope_shared.settings import Settings
+
+ISSUER, CLUSTER = "https://id.example.org", "https://kubernetes.default.svc.cluster.local"
+ROUNDS, REQUESTS = 7, 2_000
+GRANTS = [{"group": "platform", "role": "viewer"}, {"user": "ada", "role": "operator"}]
+ACCESS = {
+    "mode": "oidc",
+    "oidc": {"issuer": ISSUER, "client_id": "taskscope", "public_url": "https://tasks.example.org"},
+    "grants": GRANTS,
+    "session": {"key": "a-key-of-the-bench-with-32-characters"},
+    "service_accounts": {"issuer": CLUSTER, "grants": [{"namespace": "jobs", "name": "*", "role": "viewer"}]},
+}
+
+
+def identity(key: SigningKey) -> Identity:
+    """As an api has it, with keys that are read from here."""
+    made = identity_of(Settings.model_validate({"access": ACCESS}), SystemClock())
+    for each in made.access._authenticators:  # type: ignore[attr-defined]
+        if hasattr(each, "_verifier"):
+            each._verifier._keys._fetch = KeySet(key).fetch
+    return made
+
+
+def token(key: SigningKey, algorithm: str, number: int, issuer: str = ISSUER) -> str:
+    """One of a person, or of a service account."""
+    now = int(time.time())
+    person = {"sub": "42", "preferred_username": "ada", "groups": ["platform", *(f"group-{n}" for n in range(30))]}
+    bound = {"namespace": "jobs", "serviceaccount": {"name": "worker", "uid": "1"}}
+    account = {"sub": "system:serviceaccount:jobs:worker", "kubernetes.io": bound}
+    whose = person if issuer == ISSUER else account
+    return signed(
+        key, {"iss": issuer, "aud": "taskscope", "exp": now + 3600, "iat": now, "jti": str(number), **whose}, algorithm
+    )
+
+
+def scope(*headers: tuple[bytes, bytes]) -> dict[str, Any]:
+    """A request as a browser or a service sends it."""
+    usual = [(b"host", b"tasks.example.org"), (b"user-agent", b"bench"), (b"accept", b"*/*")]
+    return {"type": "http", "method": "GET", "path": "/api/tasks", "headers": [*usual, *headers], "client": ("127.0.0.1", 1)}
+
+
+async def microseconds(made: Identity, scopes: Callable[[int], dict[str, Any]]) -> float:
+    """The median of the rounds, for a request."""
+    rounds = []
+    for number in range(ROUNDS):
+        asked = [scopes(number * REQUESTS + each) for each in range(REQUESTS)]
+        began = time.perf_counter()
+        for one in asked:
+            assert await made.access.principal(one) is not None
+        rounds.append((time.perf_counter() - began) / REQUESTS * 1e6)
+    return statistics.median(rounds)
+
+
+async def measured() -> list[list[str]]:
+    """A row for each way."""
+    rows = []
+    for algorithm, key in (("RS256", rsa_key()), ("ES256", ec_key())):
+        made = identity(key)
+        known = scope((b"authorization", f"Bearer {token(key, algorithm, 0)}".encode()))
+        fresh = [scope((b"authorization", f"Bearer {token(key, algorithm, n)}".encode())) for n in range(REQUESTS)]
+        rows.append([f"JWT, {algorithm}, checked before", f"{await microseconds(made, lambda _: known):.1f} µs"])
+        made.access._authenticators[0]._known.clear()  # type: ignore[attr-defined]
+        began = time.perf_counter()
+        for one in fresh:
+            assert await made.access.principal(one) is not None
+        rows.append([f"JWT, {algorithm}, for the first time", f"{(time.perf_counter() - began) / REQUESTS * 1e6:.1f} µs"])
+    account = scope((b"authorization", f"Bearer {token(key, 'ES256', 0, CLUSTER)}".encode()))
+    rows.append(["service account, checked before", f"{await microseconds(made, lambda _: account):.1f} µs"])
+    assert made.sessions is not None
+    cookie = made.sessions.cookie(made.sessions.begin("oidc", "ada", "ada", ["platform"]), scope()).partition(";")[0]
+    session = scope((b"cookie", cookie.encode()))
+    rows.append(["session of the provider", f"{await microseconds(made, lambda _: session):.1f} µs"])
+    return rows
+
+
+if __name__ == "__main__":
+    gc.disable()
+    for way, cost in asyncio.run(measured()):
+        print(f"{way:40} {cost}")
