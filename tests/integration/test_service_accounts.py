@@ -12,6 +12,7 @@ from support.cluster import DOCUMENT, KEYS, StandInCluster, stand_in_cluster
 from support.jwts import rsa_key
 from support.servers import free_port
 from taskscope_api.access.jwks import AGAIN_SECONDS
+from taskscope_api.access.jwt_bearers import KnownTokens
 from taskscope_api.access.refused import RefusedError
 from taskscope_api.access.remote import Remote, RemoteError
 from taskscope_api.access.service_accounts import service_accounts
@@ -94,7 +95,7 @@ class Asking:
     """What reads tokens of the cluster, in this process, with the clock in the test's hands."""
 
     def __init__(self, cluster: StandInCluster, **options: Any) -> None:
-        known: dict[str, Any] = {
+        settings: dict[str, Any] = {
             "issuer": cluster.issuer,
             "jwks_url": f"{cluster.url}{KEYS}",
             "ca_file": str(cluster.ca_file),
@@ -102,7 +103,8 @@ class Asking:
             "grants": ({"namespace": "jobs", "name": "*", "role": "viewer"},),
         }
         self.clock = ManualClock(time.time())
-        self.bearers, self.provider = service_accounts(ServiceAccounts(**{**known, **options}), self.clock)
+        configured = ServiceAccounts(**{**settings, **options})
+        self.bearers, self.provider = service_accounts(configured, self.clock, KnownTokens(self.clock))
 
     async def who(self, token: str) -> str | None:
         found = await self.bearers.identify({"type": "http", "headers": [(b"authorization", f"Bearer {token}".encode())]})

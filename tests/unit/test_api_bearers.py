@@ -7,7 +7,7 @@ from joserfc.jwk import RSAKey
 from support.jwts import KeySet, rsa_key, signed
 from taskscope_api.access.grants import Grants
 from taskscope_api.access.jwks import AGAIN_SECONDS, Keys
-from taskscope_api.access.jwt_bearers import KNOWN_SECONDS, MAX_KNOWN, JwtBearers
+from taskscope_api.access.jwt_bearers import KNOWN_SECONDS, MAX_KNOWN, JwtBearers, KnownTokens
 from taskscope_api.access.jwt_verifier import Verifier
 from taskscope_api.access.oidc import Worth
 from taskscope_api.access.people import MAX_GROUPS, People
@@ -38,7 +38,8 @@ class Asking:
         )
         self.verifier = Verifier(ISSUER, ["taskscope"], Keys(self.set.fetch, self.clock), self.clock)
         self.worth = Worth(oidc(**options), Grants(Access(grants=grants)))
-        self.bearers = JwtBearers("oidc", ISSUER, self.verifier, self.worth.of_claims, self.clock, leeway_seconds=60)
+        self.known = KnownTokens(self.clock)
+        self.bearers = JwtBearers("oidc", ISSUER, self.verifier, self.worth.of_claims, self.known, leeway_seconds=60)
 
     def token(self, key: RSAKey = KEY, **others: Any) -> str:
         now = self.clock.now()
@@ -128,8 +129,15 @@ async def test_what_is_known_of_tokens_is_bounded() -> None:
     token = asking.token()
     found = await asking.identify(token)
     for number in range(MAX_KNOWN + 10):
-        asking.bearers._remember(str(number).encode(), found)
-    assert len(asking.bearers._known) == MAX_KNOWN
+        asking.known.add(str(number), "oidc", found)
+    assert len(asking.known) == MAX_KNOWN
+
+
+async def test_what_one_mode_knows_of_a_token_is_not_taken_for_anothers() -> None:
+    asking = Asking()
+    token = asking.token()
+    asking.known.add(token, "service_account", await asking.identify(asking.token(jti="other")))
+    assert await asking.identify(token) is None
 
 
 async def test_without_the_issuers_keys_it_is_said_that_nobody_can_tell() -> None:

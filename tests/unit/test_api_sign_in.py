@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from support.jwts import rsa_key, signed
 from taskscope_api.access.grants import Grants
+from taskscope_api.access.jwt_bearers import KnownTokens
 from taskscope_api.access.oidc import OidcMode, oidc_mode
 from taskscope_api.access.refused import RefusedError
 from taskscope_api.access.remote import DeniedError, Remote, RemoteError
@@ -81,7 +82,7 @@ class Browser:
 
     def made(self, oidc: Oidc, keys: list[str]) -> OidcMode:
         access = Access(grants=(Grant(group="platform", role="viewer"),), oidc=oidc)
-        mode = oidc_mode(oidc, Grants(access), keys, self.clock)
+        mode = oidc_mode(oidc, Grants(access), keys, self.clock, KnownTokens(self.clock))
         self.provider = StandIn(self.clock)
         mode.provider.remote = self.provider
         return mode
@@ -372,6 +373,6 @@ async def test_a_session_remembers_the_groups_that_have_rights_and_no_cookie_gro
     with pytest.raises(RefusedError, match="no right"):
         browser.mode.worth.remembered("bob", ["other"])
     many = tuple(Grant(group=f"group-{number:04}", role="viewer") for number in range(500))
-    mode = oidc_mode(browser.oidc, Grants(Access(grants=many)), KEYS, browser.clock)
+    mode = oidc_mode(browser.oidc, Grants(Access(grants=many)), KEYS, browser.clock, KnownTokens(browser.clock))
     with pytest.raises(RefusedError, match="no cookie holds so many"):
         mode.worth.remembered("ada", [grant.group or "" for grant in many])

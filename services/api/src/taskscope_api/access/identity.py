@@ -18,6 +18,7 @@ from taskscope_api.access import tokens as api_tokens
 from taskscope_api.access.audit import Audit
 from taskscope_api.access.failures import Failures
 from taskscope_api.access.grants import Grants
+from taskscope_api.access.jwt_bearers import KnownTokens
 from taskscope_api.access.last_uses import LastUses
 from taskscope_api.access.modes import Authenticator, Modes, Standing
 from taskscope_api.access.oidc import OidcMode
@@ -91,6 +92,7 @@ class _Making:
         self._standing: dict[str, Standing] = {}
         self._background: list[Background] = [self._failures.audit.run]
         self._keys: list[str] = []
+        self._known = KnownTokens(clock)
 
     def identity(self) -> Identity:
         """All of it. What comes first in here is asked first."""
@@ -152,7 +154,7 @@ class _Making:
         """For whoever brings a JWT of the provider, and whoever signs in there."""
         if self._access.mode != oidc_modes.KIND or self._access.oidc is None or sessions is None:
             return None
-        mode = oidc_modes.oidc_mode(self._access.oidc, self._grants, self._keys, self._clock)
+        mode = oidc_modes.oidc_mode(self._access.oidc, self._grants, self._keys, self._clock, self._known)
         sessions.judge(oidc_modes.KIND, mode.worth.of_session)
         self._authenticators.append(mode.bearers)
         self._background.append(mode.provider.run)
@@ -161,7 +163,7 @@ class _Making:
     def _service_accounts(self) -> None:
         """Beside every mode, where they are configured."""
         if self._access.service_accounts is not None:
-            bearers, cluster = service_accounts(self._access.service_accounts, self._clock)
+            bearers, cluster = service_accounts(self._access.service_accounts, self._clock, self._known)
             self._authenticators.append(bearers)
             self._background.append(cluster.run)
 

@@ -7,7 +7,7 @@ from taskscope_shared.clock import Clock
 from taskscope_shared.settings_access import Oidc
 
 from taskscope_api.access.grants import Grants
-from taskscope_api.access.jwt_bearers import JwtBearers
+from taskscope_api.access.jwt_bearers import JwtBearers, KnownTokens
 from taskscope_api.access.jwt_verifier import Claims, Verifier
 from taskscope_api.access.people import People
 from taskscope_api.access.provider import Provider
@@ -62,7 +62,7 @@ class OidcMode(msgspec.Struct, frozen=True):
     provider: Provider
 
 
-def oidc_mode(oidc: Oidc, grants: Grants, keys: Sequence[str], clock: Clock) -> OidcMode:
+def oidc_mode(oidc: Oidc, grants: Grants, keys: Sequence[str], clock: Clock, known: KnownTokens) -> OidcMode:
     """As configured; `keys` sign what belongs to signing in."""
     provider = Provider(oidc.issuer, Remote(oidc.ca_file), clock)
 
@@ -73,5 +73,5 @@ def oidc_mode(oidc: Oidc, grants: Grants, keys: Sequence[str], clock: Clock) -> 
 
     worth = Worth(oidc, grants)
     services = verifier(oidc.audience or oidc.client_id)
-    bearers = JwtBearers(KIND, oidc.issuer, services, worth.of_claims, clock, leeway_seconds=oidc.leeway_seconds)
+    bearers = JwtBearers(KIND, oidc.issuer, services, worth.of_claims, known, leeway_seconds=oidc.leeway_seconds)
     return OidcMode(bearers, SignIn(oidc, provider, verifier(oidc.client_id), keys, clock), worth, provider)

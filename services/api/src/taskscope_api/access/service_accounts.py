@@ -10,7 +10,7 @@ from taskscope_shared import settings_access as configured
 from taskscope_shared.clock import Clock
 
 from taskscope_api.access.grants import Rights, highest
-from taskscope_api.access.jwt_bearers import JwtBearers
+from taskscope_api.access.jwt_bearers import JwtBearers, KnownTokens
 from taskscope_api.access.jwt_verifier import Claims, Verifier
 from taskscope_api.access.provider import Provider
 from taskscope_api.access.refused import RefusedError
@@ -81,7 +81,7 @@ def account_of(claims: Mapping[str, Any]) -> Account | None:
     return None if ":" in namespace or ":" in name else Account(namespace, name)
 
 
-def service_accounts(settings: configured.ServiceAccounts, clock: Clock) -> tuple[JwtBearers, Provider]:
+def service_accounts(settings: configured.ServiceAccounts, clock: Clock, known: KnownTokens) -> tuple[JwtBearers, Provider]:
     """What knows the tokens of the cluster, and where its keys come from."""
     home = urlsplit(settings.jwks_url or settings.issuer).hostname
     inside = home in CLUSTER_HOSTS
@@ -101,4 +101,4 @@ def service_accounts(settings: configured.ServiceAccounts, clock: Clock) -> tupl
         leeway_seconds=settings.leeway_seconds,
     )
     worth = ServiceAccounts(settings.grants).principal
-    return JwtBearers(MODE, settings.issuer, verifier, worth, clock, leeway_seconds=settings.leeway_seconds), cluster
+    return JwtBearers(MODE, settings.issuer, verifier, worth, known, leeway_seconds=settings.leeway_seconds), cluster
