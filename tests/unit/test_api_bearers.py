@@ -191,12 +191,8 @@ def test_service_accounts_have_the_rights_of_all_grants_that_fit() -> None:
         )
     )
     worker = accounts.principal(account())
-    assert (worker.name, worker.role, worker.sources) == (
-        "system:serviceaccount:jobs:worker",
-        Role.VIEWER,
-        {"media", "archive"},
-    )
-    assert worker.credential == "service-account:jobs/worker"
+    assert (worker.name, worker.credential) == ("system:serviceaccount:jobs:worker", "service-account:jobs/worker")
+    assert (worker.role, worker.sources) == (Role.VIEWER, frozenset({"media", "archive"}))
     assert accounts.principal(account(name="other")).sources == frozenset({"media"})
     assert accounts.principal(account("team-a", "deployer")).role is Role.OPERATOR
     for namespace, name in (
