@@ -6,6 +6,7 @@ import pytest
 from joserfc.jwk import RSAKey
 from support.jwts import KeySet, rsa_key, signed
 from taskscope_api.access.grants import Grants
+from taskscope_api.access.identity import identity_of
 from taskscope_api.access.jwks import AGAIN_SECONDS, Keys
 from taskscope_api.access.jwt_bearers import KNOWN_SECONDS, MAX_KNOWN, JwtBearers, KnownTokens
 from taskscope_api.access.jwt_verifier import Verifier
@@ -16,6 +17,7 @@ from taskscope_api.access.service_accounts import ServiceAccounts, account_of
 from taskscope_api.errors import ApiError
 from taskscope_api.principals import Role
 from taskscope_shared.clock import ManualClock
+from taskscope_shared.settings import Settings
 from taskscope_shared.settings_access import Access, Grant, Oidc, ServiceAccountGrant
 
 ISSUER = "https://id.example.org"
@@ -146,6 +148,45 @@ async def test_without_the_issuers_keys_it_is_said_that_nobody_can_tell() -> Non
     with pytest.raises(ApiError, match="connection refused") as refusal:
         await asking.identify(asking.token())
     assert (refusal.value.problem.status, refusal.value.problem.type) == (503, "urn:taskscope:problem:provider-unavailable")
+
+
+async def test_what_is_open_ends_with_the_token_and_a_session_with_its_time() -> None:
+    clock = ManualClock()
+    configured = {
+        "mode": "oidc",
+        "oidc": {"issuer": ISSUER, "client_id": "taskscope", "public_url": "https://tasks.example.org"},
+        "grants": [{"user": "robot", "role": "viewer"}],
+        "session": {"key": "k" * 32, "seconds": 3600},
+    }
+    made = identity_of(Settings.model_validate({"access": configured}), clock)
+    assert made.oidc is not None
+    assert made.sessions is not None
+    made.oidc.provider.keys._fetch = KeySet(KEY).fetch
+    claims = {"iss": ISSUER, "aud": "taskscope", "sub": "robot", "exp": clock.now() + 600}
+    headers = [(b"authorization", f"Bearer {signed(KEY, claims)}".encode())]
+    scope = {"type": "http", "method": "GET", "path": "/api/tasks", "headers": headers, "client": ("127.0.0.1", 1)}
+    robot = await made.access.principal(scope)
+    signed_in = made.sessions.worth(made.sessions.begin("oidc", "robot", "robot"))
+    assert robot is not None
+    assert signed_in is not None
+    clock.advance(600 + 59)
+    assert (made.access.holds(robot), made.access.holds(signed_in)) == (True, True)
+    clock.advance(1)
+    assert (made.access.holds(robot), made.access.holds(signed_in)) == (False, True)
+    clock.advance(3600)
+    assert made.access.holds(signed_in) is False
+    with pytest.raises(RefusedError, match="no right"):
+        made.sessions.worth(made.sessions.begin("oidc", "eve", "eve"))
+
+
+async def test_pages_of_the_public_address_are_ours_whatever_a_proxy_makes_of_the_host() -> None:
+    configured = {"mode": "oidc", "oidc": {"issuer": ISSUER, "client_id": "t", "public_url": "https://tasks.example.org/t"}}
+    made = identity_of(Settings.model_validate({"access": configured}), ManualClock())
+    headers = [(b"origin", b"https://tasks.example.org"), (b"host", b"10.0.0.7:5051")]
+    made.origins.check({"type": "http", "method": "DELETE", "headers": headers}, borrowed=True)
+    headers[0] = (b"origin", b"https://evil.example")
+    with pytest.raises(ApiError, match=r"https://evil\.example"):
+        made.origins.check({"type": "http", "method": "DELETE", "headers": headers}, borrowed=True)
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,8 @@ def main() -> None:
     if (warning := exposure(configured)) is not None:
         _refuse(warning)
     telemetry.configure("taskscope-api", configured.log_level, json=True)
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    for name in ("uvicorn", "httpx2", "httpcore2"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _end_in_peace)
     gc.set_threshold(*COLLECT_AFTER)

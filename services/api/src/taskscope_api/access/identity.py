@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 from taskscope_shared.clock import Clock
@@ -71,7 +72,15 @@ def _parts(settings: Settings, clock: Clock, *, loopback: bool) -> tuple[Address
     proxy = settings.access.proxy if settings.access.mode == "proxy" else None
     addresses = Addresses((*settings.api.trusted_proxies, *(() if proxy is None else proxy.addresses)))
     failures = Failures(Throttle(settings.access.throttle, clock), Audit(clock, addresses), addresses)
-    return addresses, Origins(addresses, settings.api.allowed_origins, loopback=loopback), failures
+    return addresses, Origins(addresses, [*settings.api.allowed_origins, *_own(settings)], loopback=loopback), failures
+
+
+def _own(settings: Settings) -> list[str]:
+    """Where browsers find this, if that is said: whatever a proxy makes of the host."""
+    if settings.access.mode != oidc_modes.KIND or settings.access.oidc is None:
+        return []
+    parts = urlsplit(settings.access.oidc.public_url)
+    return [f"{parts.scheme}://{parts.netloc}"]
 
 
 def _open(settings: Settings, clock: Clock, access: Access | None) -> Identity:

@@ -23,6 +23,8 @@ MAX_HEADER = 4 * 1024
 MAX_SIGNATURE = 2 * 1024
 """Of a token's parts, in characters."""
 TYPES = frozenset({"jwt", "at+jwt", "application/jwt", "application/at+jwt"})
+MAX_TIME = 250_000_000_000
+"""No time of a token is later (the year 9892): what comes after can be written in no answer."""
 LOGOUT = "http://schemas.openid.net/event/backchannel-logout"
 """What a logout token has among its events: it looks like an identity, and is none (Back-Channel Logout 1.0 §2.4)."""
 
@@ -102,6 +104,8 @@ class Verifier:
             raise _wrong(str(error)) from None
         except (OverflowError, ValueError, TypeError):
             raise InvalidTokenError("its times are none") from None
+        if claims["exp"] > MAX_TIME:
+            raise InvalidTokenError("its times are none")
         events = claims.get("events")
         if isinstance(events, dict) and LOGOUT in events:
             raise InvalidTokenError("it is a logout token")

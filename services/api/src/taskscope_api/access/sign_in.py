@@ -129,7 +129,7 @@ class SignIn:
         """Who comes back from the provider with these parameters. Raises `ApiError`, which says what to try."""
         attempt = self._attempt(scope, answered.get("state", ""))
         endpoints = await self._endpoints()
-        if endpoints.says_issuer and answered.get("iss") != self._oidc.issuer:
+        if (endpoints.says_issuer or "iss" in answered) and answered.get("iss") != self._oidc.issuer:
             raise _failed("it was not the configured provider that sent the browser back")
         if "error" in answered:
             raise _said_no(answered)
