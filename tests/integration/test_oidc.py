@@ -193,7 +193,8 @@ def test_the_provider_may_come_late_rotate_its_keys_and_go(folder: Path, redis: 
             assert _status(api, new) == 200
             wait_for(lambda: api.get("/api/session/login").status_code == 503, seconds=30, what="sign-in to be down")
             _nobody_signs_in(api)
-            assert browser.client.get(f"{api.url}/api/sources").status_code == 200
+            identity = browser.client.get(f"{api.url}/api/health").json()["identity"]
+            assert (identity["status"], provider.issuer in identity["detail"]) == ("degraded", True)
 
 
 def _status(api: ApiProcess, token: str) -> int:

@@ -1,5 +1,6 @@
 """Signing in at a provider: what a browser is sent there with, and everything about its way back that is refused."""
 
+import asyncio
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -7,6 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from support.jwts import rsa_key, signed
+from support.waiting import eventually
+from taskscope_api.access import provider as provider_module
 from taskscope_api.access.grants import Grants
 from taskscope_api.access.jwt_bearers import KnownTokens
 from taskscope_api.access.oidc import OidcMode, oidc_mode
@@ -322,6 +325,20 @@ async def test_nobody_is_sent_to_a_provider_that_went_away_and_who_is_under_way_
     browser.state, browser.provider.nonce = state, nonce
     await browser.finish()
     assert browser.provider.asked.count(f"{ISSUER}/.well-known/openid-configuration") == 2
+
+
+async def test_a_provider_that_was_away_is_looked_at_again_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provider_module, "TROUBLE_SECONDS", 0.0)
+    browser = Browser()
+    browser.provider.fails = RemoteError("connection refused")
+    running = asyncio.create_task(browser.mode.provider.run())
+    await eventually(lambda: browser.mode.provider.trouble is not None)
+    assert "connection refused" in (browser.mode.provider.trouble or "")
+    browser.provider.fails = None
+    browser.clock.advance(20)
+    await eventually(lambda: browser.mode.provider.trouble is None)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
 
 
 @pytest.mark.parametrize(

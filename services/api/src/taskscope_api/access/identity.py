@@ -23,6 +23,7 @@ from taskscope_api.access.jwt_bearers import KnownTokens
 from taskscope_api.access.last_uses import LastUses
 from taskscope_api.access.modes import Authenticator, Modes, Standing
 from taskscope_api.access.oidc import OidcMode
+from taskscope_api.access.provider import Provider
 from taskscope_api.access.service_accounts import service_accounts
 from taskscope_api.access.sessions import Sessions, random_key
 from taskscope_api.access.throttle import Throttle
@@ -40,7 +41,7 @@ Background = Callable[[], Coroutine[Any, Any, None]]
 class Identity(msgspec.Struct, frozen=True):
     """Of one app. Without `sessions` nobody can sign in, without `tokens` not by a token, without `oidc` not at a provider.
 
-    `background` runs while it serves.
+    `providers` are asked for keys, `background` runs while it serves.
     """
 
     access: Access
@@ -52,6 +53,7 @@ class Identity(msgspec.Struct, frozen=True):
     tokens: Tokens | None = None
     token_file: TokenFile | None = None
     oidc: OidcMode | None = None
+    providers: tuple[Provider, ...] = ()
     background: tuple[Background, ...] = ()
 
 
@@ -102,6 +104,7 @@ class _Making:
         self._background: list[Background] = [self._failures.audit.run]
         self._keys: list[str] = []
         self._known = KnownTokens(clock)
+        self._providers: list[Provider] = []
 
     def identity(self) -> Identity:
         """All of it. What comes first in here is asked first."""
@@ -121,6 +124,7 @@ class _Making:
             tokens,
             file,
             oidc,
+            tuple(self._providers),
             tuple(self._background),
         )
 
@@ -166,7 +170,7 @@ class _Making:
         mode = oidc_modes.oidc_mode(self._access.oidc, self._grants, self._keys, self._clock, self._known)
         sessions.judge(oidc_modes.KIND, mode.worth.of_session)
         self._authenticators.append(mode.bearers)
-        self._background.append(mode.provider.run)
+        self._asks(mode.provider)
         return mode
 
     def _service_accounts(self) -> None:
@@ -174,7 +178,11 @@ class _Making:
         if self._access.service_accounts is not None:
             bearers, cluster = service_accounts(self._access.service_accounts, self._clock, self._known)
             self._authenticators.append(bearers)
-            self._background.append(cluster.run)
+            self._asks(cluster)
+
+    def _asks(self, provider: Provider) -> None:
+        self._providers.append(provider)
+        self._background.append(provider.run)
 
 
 def _keys(secret: Any) -> list[str]:  # noqa: ANN401 - a secret of the settings

@@ -21,6 +21,8 @@ DISCOVERY = "/.well-known/openid-configuration"
 FRESH_SECONDS = 3600.0
 THERE_SECONDS = 10.0
 """How long a provider that answered is taken to be there: who is sent to one that is not sees an error of the browser."""
+TROUBLE_SECONDS = 15.0
+"""Between two looks at a provider that was away, whoever needs it."""
 AGAIN_SECONDS = 5.0
 """Between two requests for a document that could not be had, whoever needs it."""
 
@@ -70,11 +72,21 @@ class Provider:
             raise ProviderAwayError(f"{self.issuer} cannot be asked: {self.reason}")
         return self._endpoints
 
+    @property
+    def trouble(self) -> str | None:
+        """Why it could not be asked the last time; None while all is well."""
+        return self.reason or self.keys.reason
+
     async def run(self) -> None:
-        """Ask once, so that nobody has to wait later and the log says what is wrong; then wait for the end."""
+        """Ask once, so that nobody has to wait later and the log says what is wrong, and again while something is."""
         self.keys.begin()
         try:
-            await asyncio.Event().wait()
+            while True:
+                await asyncio.sleep(TROUBLE_SECONDS)
+                if self.reason is not None:
+                    self._refresh()
+                elif self.keys.reason is not None:
+                    self.keys.begin()
         finally:
             await self.close()
 

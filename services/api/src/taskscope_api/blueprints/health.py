@@ -64,7 +64,7 @@ class Health(msgspec.Struct):
     version: Annotated[str, says("Of the api", "0.1.0")]
     uptime_seconds: Annotated[float, says("Since the api began", 5400.25)]
     redis: Annotated[Dependency, says("Where the collectors publish")]
-    identity: Annotated[Dependency, says("What tells who asks: degraded while the file of tokens cannot be taken as it is")]
+    identity: Annotated[Dependency, says("What tells who asks: degraded while its tokens or a provider cannot be had")]
     push: Annotated[PushHealth | None, says("What goes to WebSockets; null for who may not see all sources")]
     live_view: Annotated[LiveViewHealth, says("The replica in memory")]
     sources: Annotated[list[SourceHealth], says("Each source that who asks may see")]
@@ -144,7 +144,10 @@ def _health(services: Services, process: _Process) -> Health:
 
 def _identity(services: Services) -> Dependency:
     file = services.identity.token_file
-    return Dependency("ok") if file is None or file.reason is None else Dependency("degraded", file.reason)
+    trouble = [f"{each.issuer}: {each.trouble}" for each in services.identity.providers if each.trouble is not None]
+    if file is not None and file.reason is not None:
+        trouble.insert(0, file.reason)
+    return Dependency("degraded", "; ".join(trouble)) if trouble else Dependency("ok")
 
 
 def _source(services: Services, name: str) -> SourceHealth:
