@@ -89,7 +89,7 @@ def service_accounts(settings: configured.ServiceAccounts, clock: Clock, known: 
         settings.ca_file or (f"{POD}/ca.crt" if inside else None),
         token_file=settings.token_file or (f"{POD}/token" if inside else None),
         token_host=home,
-        trust_env=not inside,
+        trust_env=settings.jwks_url is None,
     )
     cluster = Provider(settings.issuer, remote, clock, jwks_url=settings.jwks_url)
     verifier = Verifier(
