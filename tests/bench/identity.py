@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from joserfc.jwk import ECKey, RSAKey
+from jwts import WAYS, Key, Known, first_time
 from quart import Quart
 from taskscope_api.app import create_app
 from taskscope_shared.clock import SystemClock
@@ -46,7 +48,17 @@ def identity() -> list[Row]:
 
 async def _measure(folder: Path) -> list[Row]:
     plain = Case("none", _app(Settings.model_validate({"access": {"mode": "none"}})), [])
-    return [await _row(plain, make(folder)) for make in CASES]
+    rows = [await _row(plain, make(folder)) for make in CASES]
+    return [*rows, *[await _first(kind, algorithm) for kind, algorithm in ((RSAKey, "RS256"), (ECKey, "ES256"))]]
+
+
+async def _first(kind: type[Key], algorithm: str) -> Row:
+    """Once a minute for each token: so no figure that a request has to reach."""
+    return (
+        f"a JWT that comes for the first time, {algorithm}",
+        "once a minute each",
+        f"{await first_time(kind, algorithm):.0f} µs",
+    )
 
 
 def _app(settings: Settings) -> Quart:
@@ -83,7 +95,11 @@ def _proxy(_: Path) -> Case:
     return Case(f"proxy, {GROUPS} groups", app, [(b"x-forwarded-user", b"ada"), (b"x-forwarded-groups", groups)])
 
 
-CASES: list[Callable[[Path], Case]] = [_token, _session, _proxy]
+def _told_elsewhere(way: Callable[[], Known]) -> Callable[[Path], Case]:
+    return lambda _: Case(*way())
+
+
+CASES: list[Callable[[Path], Case]] = [_token, _session, _proxy, *map(_told_elsewhere, WAYS)]
 """Each makes an app in a mode, with what it needs in the folder."""
 
 

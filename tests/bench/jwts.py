@@ -1,105 +1,103 @@
-"""What it costs to tell who asks by a JWT or by a session of the provider: `.venv/bin/python tests/bench/jwts.py`.
+"""Apps that know who asks by a provider or a cluster, for the figures of `identity.py`, and what a JWT costs that comes for the first time."""
 
-The whole of `Modes.principal`, as each request pays it: origin, audit and all, with oidc and service accounts both on.
-Processor time, since machines are shared.
-"""
-
-import asyncio
-import gc
-import statistics
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
-from support.jwts import KeySet, SigningKey, ec_key, rsa_key, signed
-from taskscope_api.access.identity import Identity, identity_of
+from joserfc import jwt
+from joserfc.jwk import ECKey, RSAKey
+from taskscope_api.app import create_app
 from taskscope_shared.clock import SystemClock
 from taskscope_shared.settings import Settings
+from taskscope_shared.testing import MemoryStore
+
+Key = RSAKey | ECKey
 
 ISSUER, CLUSTER = "https://id.example.org", "https://kubernetes.default.svc.cluster.local"
-ROUNDS, REQUESTS = 7, 2_000
-GRANTS = [{"group": "platform", "role": "viewer"}, {"user": "ada", "role": "operator"}]
+GROUPS = 50
 ACCESS = {
     "mode": "oidc",
     "oidc": {"issuer": ISSUER, "client_id": "taskscope", "public_url": "https://tasks.example.org"},
-    "grants": GRANTS,
-    "session": {"key": "a-key-of-the-bench-with-32-characters"},
+    "grants": [{"group": f"g{number}", "role": "viewer", "sources": [f"s{number}"]} for number in range(GROUPS)],
+    "session": {"key": "k" * 64},
     "service_accounts": {"issuer": CLUSTER, "grants": [{"namespace": "jobs", "name": "*", "role": "viewer"}]},
 }
 
 
-def identity(key: SigningKey) -> Identity:
-    """As an api has it, with keys that are read from here."""
-    made = identity_of(Settings.model_validate({"access": ACCESS}), SystemClock())
-    for each in made.access._authenticators:  # type: ignore[attr-defined]
-        if hasattr(each, "_verifier"):
-            each._verifier._keys._fetch = KeySet(key).fetch
-    return made
+class Known(NamedTuple):
+    """A way to say who one is: its name, the app that knows it, and the headers."""
+
+    name: str
+    app: Any
+    headers: list[tuple[bytes, bytes]]
 
 
-def token(key: SigningKey, algorithm: str, number: int, issuer: str = ISSUER) -> str:
-    """One of a person, or of a service account."""
-    now = int(time.time())
-    person = {"sub": "42", "preferred_username": "ada", "groups": ["platform", *(f"group-{n}" for n in range(30))]}
+def provider_jwt() -> Known:
+    """A person in many groups, whose JWT was looked at before."""
+    app, key = _app()
+    return Known(f"JWT of the provider, {GROUPS} groups", app, _bearer(person(key, 0)))
+
+
+def service_account() -> Known:
+    """A service account, whose token was looked at before."""
+    app, key = _app()
     bound = {"namespace": "jobs", "serviceaccount": {"name": "worker", "uid": "1"}}
-    account = {"sub": "system:serviceaccount:jobs:worker", "kubernetes.io": bound}
-    whose = person if issuer == ISSUER else account
-    return signed(
-        key, {"iss": issuer, "aud": "taskscope", "exp": now + 3600, "iat": now, "jti": str(number), **whose}, algorithm
+    claims = {"iss": CLUSTER, "sub": "system:serviceaccount:jobs:worker", "kubernetes.io": bound}
+    return Known("service account beside the provider", app, _bearer(_signed(key, claims)))
+
+
+def provider_session() -> Known:
+    """A browser that signed in at the provider."""
+    app, _ = _app()
+    found = app.extensions["taskscope"].identity
+    session = found.sessions.begin("oidc", "ada", "ada", [f"g{number}" for number in range(GROUPS)])
+    scope = {"type": "http", "headers": [], "client": ("127.0.0.1", 1)}
+    cookie = found.sessions.cookie(session, scope).partition(";")[0]
+    return Known(f"session of the provider, {GROUPS} groups", app, [(b"cookie", cookie.encode())])
+
+
+WAYS: list[Callable[[], Known]] = [provider_jwt, service_account, provider_session]
+
+
+async def first_time(kind: type[Key], algorithm: str, tokens: int = 1_000) -> float:
+    """Microseconds of processor time for a JWT that nobody looked at before."""
+    app, key = _app(kind, algorithm)
+    access = app.extensions["taskscope"].access
+    scopes = [{"type": "http", "method": "GET", "headers": _bearer(person(key, number, algorithm))} for number in range(tokens)]
+    await access.principal(scopes[0])
+    began = time.process_time()
+    for scope in scopes[1:]:
+        await access.principal(scope)
+    return (time.process_time() - began) / (tokens - 1) * 1e6
+
+
+def person(key: Key, number: int, algorithm: str = "RS256") -> str:
+    """A JWT of a person."""
+    groups = [f"g{each}" for each in range(GROUPS)]
+    return _signed(
+        key, {"iss": ISSUER, "sub": "42", "preferred_username": "ada", "groups": groups, "jti": str(number)}, algorithm
     )
 
 
-def scope(*headers: tuple[bytes, bytes]) -> dict[str, Any]:
-    """A request as a browser or a service sends it."""
-    usual = [(b"host", b"tasks.example.org"), (b"user-agent", b"bench"), (b"accept", b"*/*")]
-    return {"type": "http", "method": "GET", "path": "/api/tasks", "headers": [*usual, *headers], "client": ("127.0.0.1", 1)}
+def _app(kind: type[Key] = RSAKey, algorithm: str = "RS256") -> tuple[Any, Key]:
+    """In mode oidc, with service accounts; it has the keys of both from here."""
+    parameters: Any = {"kid": "one", "alg": algorithm}
+    key: Key = ECKey.generate_key("P-256", parameters) if kind is ECKey else RSAKey.generate_key(2048, parameters)
+    clock = SystemClock()
+    app = create_app(Settings.model_validate({"access": ACCESS}), MemoryStore(clock), clock)
+
+    async def fetch() -> dict[str, Any]:
+        return {"keys": [key.as_dict(private=False)]}
+
+    for provider in app.extensions["taskscope"].identity.providers:
+        provider.keys._fetch = fetch
+    return app, key
 
 
-async def microseconds(made: Identity, asked: dict[str, Any]) -> float:
-    """The median of the rounds, for a request."""
-    rounds = []
-    for _ in range(ROUNDS):
-        began = time.process_time()
-        for _ in range(REQUESTS):
-            assert await made.access.principal(asked) is not None
-        rounds.append((time.process_time() - began) / REQUESTS * 1e6)
-    return statistics.median(rounds)
+def _signed(key: Key, claims: dict[str, Any], algorithm: str = "RS256") -> str:
+    now = int(time.time())
+    return jwt.encode({"alg": algorithm, "kid": "one"}, {"aud": "taskscope", "exp": now + 36_000, "iat": now, **claims}, key)
 
 
-def bringing(token_: str) -> dict[str, Any]:
-    """A request with this token."""
-    return scope((b"authorization", f"Bearer {token_}".encode()))
-
-
-async def of_the_provider(algorithm: str, key: SigningKey) -> list[list[str]]:
-    """JWTs with signatures of that kind."""
-    made = identity(key)
-    known = await microseconds(made, bringing(token(key, algorithm, 0)))
-    fresh = [bringing(token(key, algorithm, number)) for number in range(1, REQUESTS)]
-    began = time.process_time()
-    for one in fresh:
-        assert await made.access.principal(one) is not None
-    first = (time.process_time() - began) / len(fresh) * 1e6
-    return [
-        [f"JWT, {algorithm}, checked before", f"{known:.1f} µs"],
-        [f"JWT, {algorithm}, for the first time", f"{first:.1f} µs"],
-    ]
-
-
-async def measured() -> list[list[str]]:
-    """A row for each way."""
-    key = rsa_key()
-    made = identity(key)
-    rows = [*await of_the_provider("RS256", key), *await of_the_provider("ES256", ec_key())]
-    account = bringing(token(key, "RS256", 0, CLUSTER))
-    rows.append(["service account, checked before", f"{await microseconds(made, account):.1f} µs"])
-    assert made.sessions is not None
-    cookie = made.sessions.cookie(made.sessions.begin("oidc", "ada", "ada", ["platform"]), scope()).partition(";")[0]
-    session = scope((b"cookie", cookie.encode()))
-    rows.append(["session of the provider", f"{await microseconds(made, session):.1f} µs"])
-    return rows
-
-
-if __name__ == "__main__":
-    gc.disable()
-    for way, cost in asyncio.run(measured()):
-        print(f"{way:40} {cost}")
+def _bearer(token: str) -> list[tuple[bytes, bytes]]:
+    return [(b"authorization", f"Bearer {token}".encode())]

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from joserfc.jwk import RSAKey
 from support.jwts import KeySet, rsa_key, signed
@@ -14,6 +15,7 @@ from taskscope_api.access.oidc import Worth
 from taskscope_api.access.people import MAX_GROUPS, People
 from taskscope_api.access.refused import RefusedError
 from taskscope_api.access.service_accounts import ServiceAccounts, account_of
+from taskscope_api.access.sessions import MAX_KNOWN as MAX_SESSIONS
 from taskscope_api.errors import ApiError
 from taskscope_api.principals import Role
 from taskscope_shared.clock import ManualClock
@@ -177,6 +179,35 @@ async def test_what_is_open_ends_with_the_token_and_a_session_with_its_time() ->
     assert made.access.holds(signed_in) is False
     with pytest.raises(RefusedError, match="no right"):
         made.sessions.worth(made.sessions.begin("oidc", "eve", "eve"))
+
+
+async def test_a_cookie_that_was_read_is_not_read_again_and_ends_all_the_same() -> None:
+    clock = ManualClock()
+    configured = {
+        "mode": "oidc",
+        "oidc": {"issuer": ISSUER, "client_id": "taskscope", "public_url": "https://tasks.example.org"},
+        "grants": [{"user": "ada", "role": "viewer"}],
+        "session": {"key": "k" * 32, "seconds": 600},
+    }
+    sessions = identity_of(Settings.model_validate({"access": configured}), clock).sessions
+    assert sessions is not None
+
+    def asking(began: float) -> dict[str, Any]:
+        scope = {"type": "http", "method": "GET", "headers": [], "client": ("127.0.0.1", 1)}
+        session = msgspec.structs.replace(sessions.begin("oidc", "ada", "ada"), began=began)
+        return {**scope, "headers": [(b"cookie", sessions.cookie(session, scope).partition(";")[0].encode())]}
+
+    scope = asking(clock.now())
+    first, again = sessions.read(scope), sessions.read(scope)
+    assert first is not None
+    assert again is first
+    forged = {**scope, "headers": [(b"cookie", scope["headers"][0][1][:-1] + b"A")]}
+    assert sessions.read(forged) is None
+    for number in range(MAX_SESSIONS + 5):
+        assert sessions.read(asking(float(number))) is not None
+    assert len(sessions._known) == MAX_SESSIONS
+    clock.advance(600)
+    assert sessions.read(scope) is None
 
 
 async def test_pages_of_the_public_address_are_ours_whatever_a_proxy_makes_of_the_host() -> None:

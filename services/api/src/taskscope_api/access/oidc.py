@@ -1,5 +1,6 @@
 """Mode `oidc`: who asks is told by the company's provider, in a JWT, or when a browser signs in there."""
 
+from collections import OrderedDict
 from collections.abc import Sequence
 
 import msgspec
@@ -13,7 +14,7 @@ from taskscope_api.access.people import People
 from taskscope_api.access.provider import Provider
 from taskscope_api.access.refused import RefusedError
 from taskscope_api.access.remote import Remote
-from taskscope_api.access.sessions import Session
+from taskscope_api.access.sessions import MAX_KNOWN, Session
 from taskscope_api.access.sign_in import SignIn
 from taskscope_api.principals import Principal
 
@@ -28,6 +29,7 @@ class Worth:
     def __init__(self, oidc: Oidc, grants: Grants) -> None:
         self._people = People(oidc)
         self._grants = grants
+        self._of_sessions: OrderedDict[tuple[str, tuple[str, ...]], Principal] = OrderedDict()
 
     def of_claims(self, claims: Claims) -> Principal:
         """See `jwt_bearers.Worth`."""
@@ -38,7 +40,13 @@ class Worth:
 
     def of_session(self, session: Session) -> Principal:
         """See `sessions.Judge`."""
-        return self._principal(session.id, session.groups)
+        key = (session.id, session.groups)
+        found = self._of_sessions.get(key)
+        if found is None:
+            found = self._of_sessions[key] = self._principal(*key)
+            if len(self._of_sessions) > MAX_KNOWN:
+                self._of_sessions.popitem(last=False)
+        return found
 
     def remembered(self, user: str, groups: Sequence[str]) -> tuple[str, ...]:
         """The groups that a session of theirs has to hold. Raises `RefusedError` for too many, or without any right."""

@@ -7,6 +7,7 @@ import binascii
 import hashlib
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -25,6 +26,8 @@ HOST_NAME = "__Host-taskscope_session"
 """A browser takes a cookie of this name over TLS alone, from this very host alone, for the path `/` alone."""
 MAX_COOKIE = 4000
 """Characters; browsers drop what is longer."""
+MAX_KNOWN = 4_000
+"""Sessions that are not read from their cookie again; only what we signed is among them."""
 
 
 class Session(msgspec.Struct, frozen=True, array_like=True):
@@ -58,6 +61,7 @@ class Sessions:
         self._clock = clock
         self._addresses = addresses
         self._judges: dict[str, Judge] = {}
+        self._known: OrderedDict[bytes, Session] = OrderedDict()
 
     def judge(self, kind: str, judge: Judge) -> None:
         """Let `judge` say what sessions of this kind are worth."""
@@ -101,14 +105,23 @@ class Sessions:
         return None
 
     def _opened(self, value: str) -> Session | None:
+        """The session that was signed, if it has not ended. What was read lately is known by its hash."""
         if not value or len(value) > MAX_COOKIE:
             return None
+        digest = hashlib.sha256(value.encode("latin-1")).digest()
+        session = self._known.get(digest)
+        if session is None and (session := self._unpacked(value)) is not None:
+            self._known[digest] = session
+            if len(self._known) > MAX_KNOWN:
+                self._known.popitem(last=False)
+        return session if session is not None and self._clock.now() < session.expires_at else None
+
+    def _unpacked(self, value: str) -> Session | None:
         try:
             packed = self._signer.unsign(value)
-            session = msgspec.json.decode(urlsafe_b64decode(packed + b"=" * (-len(packed) % 4)), type=Session)
+            return msgspec.json.decode(urlsafe_b64decode(packed + b"=" * (-len(packed) % 4)), type=Session)
         except (BadSignature, binascii.Error, msgspec.DecodeError):
             return None
-        return session if self._clock.now() < session.expires_at else None
 
     async def identify(self, scope: Scope) -> Principal | None:
         """Who is signed in, with the rights they have now. A token that comes beside the cookie is meant, even a wrong one."""
