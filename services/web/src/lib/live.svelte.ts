@@ -97,6 +97,14 @@ export class Live {
     this.#connection.retryNow();
   }
 
+  /** Show nothing any more of what was told. */
+  forget(): void {
+    this.#replica.clear();
+    this.#publish(performance.now());
+    this.link = 'connecting';
+    this.retryAt = null;
+  }
+
   /** Another question (filter, sort, limit): it is asked without the token of the old one. */
   ask(question: string): void {
     if (question === this.#asked) return;

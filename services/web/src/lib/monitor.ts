@@ -4,6 +4,7 @@ import type { Clock } from './clock.svelte';
 import type { Live } from './live.svelte';
 import type { PlaceState } from './place.svelte';
 import type { Rows } from './rows.svelte';
+import type { Session } from './session.svelte';
 import type { ThemeState } from './theme.svelte';
 
 export interface Monitor {
@@ -11,6 +12,7 @@ export interface Monitor {
   live: Live;
   place: PlaceState;
   rows: Rows;
+  session: Session;
   theme: ThemeState;
 }
 

@@ -26,6 +26,14 @@ export class Replica {
     this.stale = message.stale;
   }
 
+  clear(): void {
+    for (const held of [this.tasks, this.workers, this.queues]) held.clear();
+    this.sources = [];
+    this.summary = this.position = this.at = null;
+    this.total = 0;
+    this.stale = false;
+  }
+
   #replace(message: Snapshot): void {
     replace(this.tasks, message.tasks);
     replace(this.workers, message.workers);

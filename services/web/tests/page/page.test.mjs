@@ -34,8 +34,11 @@ async function open({
   page.setDefaultTimeout(20_000);
   page.on('pageerror', (error) => problems.push(String(error)));
   page.on('console', (message) => {
-    // A refused socket is the browser's own line, and what the test asked for.
-    if (message.type() === 'error' && !message.text().includes('WebSocket connection'))
+    // A refused socket or request is the browser's own line, and what the test asked for.
+    if (
+      message.type() === 'error' &&
+      !/WebSocket connection|net::ERR_EMPTY_RESPONSE|status of 401/.test(message.text())
+    )
       problems.push(message.text());
   });
   await page.goto(`${server.url}#realtime${hash}`);
@@ -192,4 +195,38 @@ test.each([320, 390, 720, 1024, 1440])('nothing scrolls sideways at %d pixels', 
   await open({ viewport: { width, height: 800 } });
   await soon(() => rows().count()).toBeGreaterThan(50);
   expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0);
+});
+
+test('who is not known signs in with a token, sees the page, and sees nothing after signing out', async () => {
+  await open({ modes: ['token'] });
+  await page.getByRole('heading', { name: 'Sign in to Taskscope' }).waitFor();
+  expect(await rows().count()).toBe(0);
+  await page.getByLabel('Token').fill('ts_wrong');
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await soon(() => page.getByRole('alert').textContent()).toContain('This token is not known');
+  await page.getByLabel('Token').fill('ts_right');
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await soon(() => rows().count()).toBeGreaterThan(0);
+  expect(page.url()).not.toContain('ts_');
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await page.getByRole('heading', { name: 'Sign in to Taskscope' }).waitFor();
+  expect(await rows().count()).toBe(0);
+});
+
+test('a session that ends while the page is open leads back to signing in', async () => {
+  await open({ modes: ['token'] });
+  server.world.signedIn = true;
+  await page.reload();
+  await soon(() => rows().count()).toBeGreaterThan(0);
+  server.world.signedIn = false;
+  server.cut();
+  await page.getByRole('heading', { name: 'Sign in to Taskscope' }).waitFor();
+});
+
+test('with a provider one is sent there, and comes back to the same view', async () => {
+  await open({ modes: ['oidc'], hash: '?state=failed' });
+  const link = page.getByRole('link', { name: /company/ });
+  const to = new URL(await link.getAttribute('href'), page.url());
+  expect(to.pathname).toBe(`${PREFIX}api/session/login`);
+  expect(to.searchParams.get('next')).toBe(`${PREFIX}#realtime?state=failed`);
 });

@@ -13,15 +13,17 @@ const DIST = fileURLToPath(new URL('../../dist/', import.meta.url));
 const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml' };
 
 /** @returns a running server: `world` may be changed, `close()` ends it. */
-export async function serve({ port = 0, prefix = '/', mode = 'busy', rate = 3 } = {}) {
+export async function serve({ port = 0, prefix = '/', mode = 'busy', rate = 3, modes } = {}) {
   const world = new World(mode);
+  world.modes = modes;
   const clients = new Set();
   const server = createServer((request, response) => {
     answer(world, prefix, request, response).catch(() => problem(response, 500, 'Broken'));
   });
   const sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false });
   server.on('upgrade', (request, socket, head) => {
-    if (request.url !== `${prefix}api/ws` || world.refuse) return socket.destroy();
+    const shut = world.modes !== undefined && !world.signedIn;
+    if (request.url !== `${prefix}api/ws` || world.refuse || shut) return socket.destroy();
     sockets.handleUpgrade(request, socket, head, (accepted) => {
       const client = new Client(world, accepted);
       clients.add(client);
@@ -50,10 +52,26 @@ async function answer(world, prefix, request, response) {
   const rest = path.slice(prefix.length);
   if (!rest.startsWith('api/')) return file(rest === '' ? 'index.html' : rest, response);
   if (world.refuse) return request.socket.destroy();
+  if (rest === 'api/session') return session(world, request, response);
+  if (world.modes !== undefined && !world.signedIn) return problem(response, 401, 'Unauthenticated');
   if (rest === 'api/kinds') return json(response, { items: kinds(world), next_cursor: null, total: 4 });
   const key = rest.slice('api/tasks/'.length).split('/').map(decodeURIComponent).join('/');
   const task = world.tasks.get(key);
   return task === undefined ? problem(response, 404, 'No such task') : json(response, task);
+}
+
+/** As the api's: `world.modes` undefined is mode none; the token is always `ts_right`. */
+async function session(world, request, response) {
+  if (request.method === 'POST') {
+    let body = '';
+    for await (const chunk of request) body += chunk;
+    if (JSON.parse(body).token !== 'ts_right') return problem(response, 401, 'This token is not known');
+    world.signedIn = true;
+  }
+  if (request.method === 'DELETE') world.signedIn = false;
+  const authenticated = world.modes === undefined || world.signedIn === true;
+  const who = authenticated ? { name: 'ada', role: 'viewer' } : { name: null, role: null };
+  json(response, { authenticated, ...who, sources: null, expires_at: null, modes: world.modes ?? ['none'] });
 }
 
 function kinds(world) {
