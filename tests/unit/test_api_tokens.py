@@ -10,6 +10,8 @@ from support.identity import NOW, Audited, Door
 from support.waiting import eventually
 from taskscope_api.access.last_uses import AGAIN_SECONDS, LastUses
 from taskscope_api.access.token_file import GONE_SECONDS, TokenFile
+from taskscope_api.errors import ApiError
+from taskscope_api.principals import Role, admitted
 from taskscope_shared.clock import ManualClock
 from taskscope_shared.store import StoreError
 from taskscope_shared.tokens import TokensError, dump, hash_of, id_of, new_token, parse
@@ -295,6 +297,19 @@ async def test_refusals_and_who_was_let_in_are_written_down_without_secrets(door
     written = "".join(str(vars(record)) for record in audited.records)
     for secret in ("hunter2", "w" * 43, token.split("_", 2)[2]):
         assert secret not in written
+
+
+async def test_too_little_right_is_refused_and_written_down(door: Door, audited: Audited) -> None:
+    token = door.token("ci", "operator")
+
+    def scope() -> dict[str, Any]:
+        return {"headers": [(b"authorization", f"Bearer {token}".encode())], "method": "GET", "path": "/", "client": ("h", 1)}
+
+    assert (await admitted(scope(), Role.OPERATOR, door.identity.access)).name == "ci"
+    with pytest.raises(ApiError) as caught:
+        await admitted(scope(), Role.ADMIN, door.identity.access)
+    assert caught.value.problem.status == 403
+    assert ("refused", "forbidden", "ci", "operator") in audited.told("event", "kind", "principal", "role")
 
 
 async def test_a_flood_of_refusals_fills_no_disk_and_is_counted(door: Door, audited: Audited) -> None:

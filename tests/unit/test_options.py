@@ -10,6 +10,7 @@ from taskscope.listening import ListenError, address_of, listen
 from taskscope.options import EXAMPLES, UP_EXAMPLES, overrides, parse
 from taskscope_api.exposure import exposure, is_loopback
 from taskscope_shared.settings import CelerySource, Settings, SourceSettings, load
+from taskscope_shared.settings_access import Tokens
 
 
 def settings_of(*arguments: str) -> Settings:
@@ -108,6 +109,13 @@ def test_what_is_said_about_sources_has_no_password() -> None:
     assert "hunter2" not in said
     assert describe(settings.sources[0]) == "celery (Celery): redis://***@h/0, results there, too"
     assert "remembers  in redis://***@o" in said
+
+
+def test_who_is_asked_for_tokens_is_said() -> None:
+    settings = settings_of("up", "--access", "token", "--tokens", "t.yaml")
+    assert (settings.access.mode, settings.access.tokens) == ("token", Tokens(file="t.yaml"))
+    assert "asks       who one is: mode token, tokens of t.yaml" in greeting(settings, "http://127.0.0.1:1", has_page=True)
+    assert "asks" not in greeting(settings_of("up"), "http://127.0.0.1:1", has_page=True)
 
 
 def documented_commands() -> list[str]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
+from taskscope_api.addresses import Addresses
 from taskscope_api.asked import Asked
 
 logger = logging.getLogger("taskscope_api.access")
@@ -16,7 +17,7 @@ CLIENT_LEFT = 499
 """Nobody waited for the answer; not in RFC 9110, but what proxies write."""
 
 
-def record(asked: Asked, scope: Mapping[str, Any], status: int, sent_bytes: int, seconds: float) -> None:
+def record(asked: Asked, scope: Mapping[str, Any], status: int, sent_bytes: int, seconds: float, addresses: Addresses) -> None:
     """Log a request with what it cost. Of its query nothing is said: it may hold what is secret."""
     path = scope["path"]
     level = logging.DEBUG if path in PROBES else logging.ERROR if status == HTTPStatus.INTERNAL_SERVER_ERROR else logging.INFO
@@ -39,6 +40,6 @@ def record(asked: Asked, scope: Mapping[str, Any], status: int, sent_bytes: int,
             "bytes": sent_bytes,
             "request_id": asked.id,
             "principal": asked.principal,
-            "client": (scope.get("client") or (None,))[0],
+            "client": addresses.client(scope) or None,
         },
     )

@@ -80,7 +80,7 @@ def create_app(
     _run_while_serving(app, services)
     app.extensions["taskscope"] = services
     shelf = Shelf(app.asgi_app, services.kept, services.access, live)
-    app.asgi_app = Front(shelf, clock, HEADERS, PAGE_HEADERS)  # type: ignore[assignment, method-assign]  # messages are mappings
+    app.asgi_app = Front(shelf, clock, HEADERS, PAGE_HEADERS, services.identity.addresses)  # type: ignore[assignment, method-assign]  # messages are mappings
     return app
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from taskscope_shared.clock import Clock
 
 from taskscope_api import access_log
+from taskscope_api.addresses import Addresses
 from taskscope_api.asked import ID_HEADER, SCOPE_KEY, Asked, request_id
 from taskscope_api.errors import MEDIA_TYPE, UNFORESEEN, Problem, encode
 from taskscope_api.limits import refusal
@@ -37,11 +38,20 @@ def _encoded(headers: Mapping[str, str]) -> Headers:
 class Front:
     """An ASGI application around another.
 
-    `headers` go with every answer that does not set them itself, and `page_headers` with those that a browser may show.
+    `headers` go with every answer that does not set them itself, and `page_headers` with those that a browser may show;
+    `addresses` tells where a request came from.
     """
 
-    def __init__(self, app: Application, clock: Clock, headers: Mapping[str, str], page_headers: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        app: Application,
+        clock: Clock,
+        headers: Mapping[str, str],
+        page_headers: Mapping[str, str],
+        addresses: Addresses | None = None,
+    ) -> None:
         self._app = app
+        self._addresses = addresses or Addresses()
         self._clock = clock
         self._headers = _encoded(headers)
         self._page_headers = _encoded({**headers, **page_headers})
@@ -56,7 +66,8 @@ class Front:
         try:
             await self._serve(scope, receive, answering, asked)
         finally:
-            access_log.record(asked, scope, answering.status, answering.bytes, self._clock.monotonic() - asked.began)
+            seconds = self._clock.monotonic() - asked.began
+            access_log.record(asked, scope, answering.status, answering.bytes, seconds, self._addresses)
 
     async def _serve(self, scope: MutableMapping[str, Any], receive: Receive, answering: "_Answering", asked: Asked) -> None:
         is_request = scope["type"] == "http"

@@ -10,6 +10,7 @@ from taskscope_shared.settings_issuer_problems import check_oidc, check_service_
 from taskscope_shared.settings_problems import NAME, Problem
 
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+NEED_A_MODE = ("tokens", "proxy", "oidc", "service_accounts", "grants", "default")
 KEY_CHARACTERS = 32
 """Of the key that signs sessions, at least."""
 
@@ -38,6 +39,9 @@ def _items(value: object) -> list[Any]:
 
 def _modes(access: Mapping[str, Any]) -> Iterator[Problem]:
     mode = access.get("mode")
+    if mode is None and (given := [name for name in NEED_A_MODE if access.get(name)]):
+        hint = f"mode: none says that nobody is asked, whatever {' and '.join(given)} may say"
+        yield Problem("access.mode", f"is missing: without it nobody is asked, though there is access.{given[0]}", hint)
     if mode == "token" and not access.get("tokens"):
         yield Problem("access.tokens", "is missing: the mode token needs it", "tokens: {file: /etc/taskscope/tokens.yaml}")
     if mode == "proxy" and not _items(_mapping(access.get("proxy")).get("addresses")):

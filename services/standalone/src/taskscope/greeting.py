@@ -24,6 +24,9 @@ def _lines(settings: Settings, address: str, *, has_page: bool) -> Iterator[str]
         yield f"  watching   {describe(source)}"
     if not settings.sources:
         yield "  watching   nothing yet: stop, and start with --celery URL, --rq URL or --config FILE"
+    if settings.access.mode not in (None, "none"):
+        tokens = f", tokens of {settings.access.tokens.file}" if settings.access.tokens else ""
+        yield f"  asks       who one is: mode {settings.access.mode}{tokens}"
     own = "a Valkey of its own; what it knows is forgotten at the end"
     yield f"  remembers  in {own if has_own_redis(settings) else shown_url(settings.redis.url)}"
 

@@ -1,0 +1,126 @@
+"""What can be configured of access, and how it is said what is wrong with it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from taskscope_api.exposure import exposure
+from taskscope_shared.settings import Settings, SettingsError, load
+
+WHOLE = """
+access:
+  mode: proxy
+  tokens: {file: /etc/taskscope/tokens.yaml}
+  grants:
+    - {group: media, role: viewer, sources: [archivist]}
+    - {user: ada@example.org, role: admin}
+  default: {role: viewer, sources: [public]}
+  proxy: {addresses: [10.0.0.0/8, "fd00::1"], user_header: Remote-User, groups_header: Remote-Groups, seconds: 600}
+  session: {key: {file: /secrets/session-key}, seconds: 3600}
+  throttle: {failures: 5, seconds: 30}
+api:
+  trusted_proxies: [192.0.2.7]
+  allowed_origins: ["https://wall.example.org"]
+"""
+
+
+def loaded(tmp_path: Path, text: str, environ: Mapping[str, str] = {}, **options: bool) -> Settings:
+    file = tmp_path / "taskscope.yaml"
+    file.write_text(text)
+    return load(file, {}, environ, **options)
+
+
+def problems(tmp_path: Path, text: str, environ: Mapping[str, str] = {}) -> dict[str, str]:
+    with pytest.raises(SettingsError) as caught:
+        loaded(tmp_path, text, environ)
+    return {problem.path: str(problem) for problem in caught.value.problems}
+
+
+def test_all_of_it_can_be_said(tmp_path: Path) -> None:
+    access = loaded(tmp_path, WHOLE).access
+    assert access.proxy is not None
+    assert (access.mode, access.proxy.user_header, access.session.seconds) == ("proxy", "Remote-User", 3600)
+    assert [(grant.group, grant.user, grant.role, grant.sources) for grant in access.grants] == [
+        ("media", None, "viewer", ("archivist",)),
+        (None, "ada@example.org", "admin", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("access", "path", "says"),
+    [
+        ("{mode: tokens}", "access.mode", "'none', 'token', 'proxy' or 'oidc'"),
+        ("{mode: token}", "access.tokens", "the mode token needs it"),
+        ("{mode: proxy}", "access.proxy.addresses", "the mode proxy needs it"),
+        ("{mode: proxy, proxy: {addresses: []}}", "access.proxy.addresses", "the mode proxy needs it"),
+        ("{mode: oidc}", "access.oidc", "the mode oidc needs it"),
+        ("{proxy: {addresses: [10.0.0.0/33, 10.0.0.1]}}", "access.proxy.addresses[0]", "neither an address nor a network"),
+        ("{proxy: {user_header: 'a b'}}", "access.proxy.user_header", "is not the name of a header"),
+        ("{grants: [{role: viewer}]}", "access.grants[0]", "either a group or a user"),
+        ("{grants: [{group: a, user: b, role: viewer}]}", "access.grants[0]", "either a group or a user"),
+        ("{grants: [{group: '', role: viewer}]}", "access.grants[0].group", "is empty"),
+        ("{grants: [{group: a, role: boss}]}", "access.grants[0].role", "'viewer', 'operator' or 'admin'"),
+        ("{grants: [{group: a}]}", "access.grants[0].role", "is missing"),
+        ("{grants: [{group: a, role: viewer, sources: []}]}", "access.grants[0].sources", "leave it out for all"),
+        ("{grants: [{group: a, role: viewer, sources: ['*']}]}", "access.grants[0].sources[0]", "patterns are not taken"),
+        ("{grants: [{group: a, rolle: viewer}]}", "access.grants[0].rolle", "did you mean role?"),
+        ("{default: {sources: []}}", "access.default.sources", "leave it out for all"),
+        ("{session: {key: hunter2hunter2}}", "access.session.key", "32 characters at least"),
+        ("{session: {key: 5}}", "access.session.key", "is neither a text nor {file: PATH}"),
+        ("{session: {key: {path: x}}}", "access.session.key", "is neither a text nor {file: PATH}"),
+        ("{session: {seconds: 5}}", "access.session.seconds", "greater than or equal to 60"),
+        ("{sesion: {}}", "access.sesion", "did you mean session?"),
+        ("{proxy: {addreses: []}}", "access.proxy.addreses", "did you mean addresses?"),
+        ("{tokens: tokens.yaml}", "access.tokens", "write a mapping"),
+        ("{tokens: {file: t.yaml}}", "access.mode", "is missing: without it nobody is asked, though there is access.tokens"),
+        ("{throttle: {failures: 0}}", "access.throttle.failures", "greater than or equal to 1"),
+    ],
+)
+def test_what_is_wrong_is_said_by_its_path(tmp_path: Path, access: str, path: str, says: str) -> None:
+    found = problems(tmp_path, f"access: {access}\n")
+    assert says in found[path]
+    assert "hunter2" not in "".join(found.values())
+
+
+def test_everything_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
+    text = "access: {mode: token, grants: [{group: a, role: x}], session: {key: short}}\napi: {allowed_origins: ['x/']}\n"
+    assert set(problems(tmp_path, text)) == {
+        "access.tokens",
+        "access.grants[0].role",
+        "access.session.key",
+        "api.allowed_origins[0]",
+    }
+
+
+@pytest.mark.parametrize(
+    ("api", "path"),
+    [
+        ("{trusted_proxies: [proxy.example]}", "api.trusted_proxies[0]"),
+        ("{allowed_origins: [wall.example]}", "api.allowed_origins[0]"),
+        ("{allowed_origins: ['https://wall.example/page']}", "api.allowed_origins[0]"),
+        ("{allowed_origins: ['*']}", "api.allowed_origins[0]"),
+    ],
+)
+def test_whom_the_api_believes_has_to_be_an_address_or_an_origin(tmp_path: Path, api: str, path: str) -> None:
+    assert set(problems(tmp_path, f"api: {api}\n")) == {path}
+
+
+def test_variables_set_it_too(tmp_path: Path) -> None:
+    said = {"TASKSCOPE_ACCESS__MODE": "token", "TASKSCOPE_ACCESS__TOKENS__FILE": "/t.yaml"}
+    tokens = loaded(tmp_path, "", said).access.tokens
+    assert tokens is not None
+    assert tokens.file == "/t.yaml"
+    assert "not set" in problems(tmp_path, "access: {session: {key: '${NOT_SET}'}}\n")["access.session.key"]
+
+
+def test_a_collector_needs_none_of_its_secrets(tmp_path: Path) -> None:
+    text = "access: {mode: token, session: {key: '${NOT_SET}'}}\n"
+    assert loaded(tmp_path, text, with_access=False).access == Settings().access
+
+
+@pytest.mark.parametrize("mode", ["token", "proxy", "oidc", "none"])
+def test_a_mode_that_was_said_may_be_reached_from_elsewhere(mode: str) -> None:
+    settings = Settings.model_validate({"access": {"mode": mode}, "api": {"host": "0.0.0.0"}})
+    assert exposure(settings) is None
+    unsaid = exposure(Settings.model_validate({"api": {"host": "0.0.0.0"}})) or ""
+    assert mode in unsaid
