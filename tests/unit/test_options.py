@@ -115,7 +115,7 @@ def test_who_is_asked_for_tokens_is_said() -> None:
     settings = settings_of("up", "--access", "token", "--tokens", "t.yaml")
     assert (settings.access.mode, settings.access.tokens) == ("token", Tokens(file="t.yaml"))
     assert "asks       who one is: mode token, tokens of t.yaml" in greeting(settings, "http://127.0.0.1:1", has_page=True)
-    assert "asks" not in greeting(settings_of("up"), "http://127.0.0.1:1", has_page=True)
+    assert "who one is" not in greeting(settings_of("up"), "http://127.0.0.1:1", has_page=True)
 
 
 def documented_commands() -> list[str]:
