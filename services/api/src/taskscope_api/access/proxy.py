@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import msgspec
 from taskscope_shared import settings_access as configured
 from taskscope_shared.clock import Clock
 
@@ -15,6 +16,10 @@ KIND = "proxy"
 MAX_TEXT = 256
 """Characters of a user's id or name."""
 MAX_GROUPS = 1000
+MAX_KNOWN = 1000
+"""People whose rights are remembered by what the proxy says of them; who came first is forgotten first."""
+
+Headers = tuple[tuple[bytes, bytes], ...]
 
 
 class ProxyHeaders:
@@ -30,6 +35,8 @@ class ProxyHeaders:
         self._user, self._groups, self._name = (
             name.lower().encode() for name in (proxy.user_header, proxy.groups_header, proxy.name_header)
         )
+        self._names = frozenset({self._user, self._groups, self._name})
+        self._known: dict[Headers, Principal] = {}
         self._seconds = proxy.seconds
         self._grants = grants
         self._clock = clock
@@ -37,29 +44,40 @@ class ProxyHeaders:
 
     async def identify(self, scope: Scope) -> Principal | None:
         """Whom the proxy names. Raises `RefusedError` for a name that is none, and for one without any right."""
-        user = _single(scope, self._user)
-        if not user:
+        said = tuple((name, value) for name, value in scope["headers"] if name in self._names)
+        if not said or not _single(said, self._user):
             return None
-        peer = peer_of(scope)
-        if peer is None or peer not in self._addresses:
+        if not self._is_the_proxy(scope):
             self._ignored(scope)
             return None
-        ends = self._clock.now() + self._seconds
-        name = _single(scope, self._name)
-        return self._grants.principal(
-            user, self._groups_of(scope), credential=f"{KIND}:{user}", name=name or None, expires_at=ends
-        )
+        found = self._known.get(said) or self._remember(said, self._named(said))
+        return msgspec.structs.replace(found, expires_at=self._clock.now() + self._seconds)
 
-    def _groups_of(self, scope: Scope) -> list[str]:
+    def _is_the_proxy(self, scope: Scope) -> bool:
+        peer = peer_of(scope)
+        return peer is not None and peer in self._addresses
+
+    def _named(self, said: Headers) -> Principal:
+        user, name = _single(said, self._user) or "", _single(said, self._name)
+        return self._grants.principal(user, self._groups_of(said), credential=f"{KIND}:{user}", name=name or None)
+
+    def _remember(self, said: Headers, found: Principal) -> Principal:
+        """The same headers come with each request of somebody, and grants do not change while a process runs."""
+        self._known[said] = found
+        if len(self._known) > MAX_KNOWN:
+            del self._known[next(iter(self._known))]
+        return found
+
+    def _groups_of(self, said: Headers) -> list[str]:
         """Between commas, in any number of headers."""
-        texts = (_decoded(value) for each, value in scope["headers"] if each == self._groups)
+        texts = (_decoded(value) for each, value in said if each == self._groups)
         groups = [part.strip() for text in texts for part in text.split(",") if part.strip()]
         return groups[:MAX_GROUPS]
 
 
-def _single(scope: Scope, name: bytes) -> str | None:
+def _single(said: Headers, name: bytes) -> str | None:
     """The header's text. Raises `RefusedError` where it is there twice: nobody says which one is the proxy's own."""
-    found = [value for each, value in scope["headers"] if each == name]
+    found = [value for each, value in said if each == name]
     if not found:
         return None
     text = _decoded(found[0]).strip()
