@@ -10,7 +10,8 @@ from taskscope_shared.settings_issuer_problems import check_oidc, check_service_
 from taskscope_shared.settings_problems import NAME, Problem
 
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-NEED_A_MODE = ("tokens", "proxy", "oidc", "service_accounts", "grants", "default")
+NEED_A_MODE = {"tokens": "file", "proxy": "addresses", "oidc": "issuer"}
+"""What would be of no use without one, and the member by which it is known to be meant."""
 KEY_CHARACTERS = 32
 """Of the key that signs sessions, at least."""
 
@@ -39,7 +40,7 @@ def _items(value: object) -> list[Any]:
 
 def _modes(access: Mapping[str, Any]) -> Iterator[Problem]:
     mode = access.get("mode")
-    if mode is None and (given := [name for name in NEED_A_MODE if access.get(name)]):
+    if mode is None and (given := list(_of_no_use(access))):
         hint = f"mode: none says that nobody is asked, whatever {' and '.join(given)} may say"
         yield Problem("access.mode", f"is missing: without it nobody is asked, though there is access.{given[0]}", hint)
     if mode == "token" and not access.get("tokens"):
@@ -48,6 +49,13 @@ def _modes(access: Mapping[str, Any]) -> Iterator[Problem]:
         yield Problem("access.proxy.addresses", "is missing: the mode proxy needs it", "proxy: {addresses: [10.0.0.0/8]}")
     if mode == "oidc" and access.get("oidc") is None:
         yield Problem("access.oidc", "is missing: the mode oidc needs it", "see docs/security.md")
+
+
+def _of_no_use(access: Mapping[str, Any]) -> Iterator[str]:
+    """What is said of who may see what, though nobody is asked who they are."""
+    yield from (name for name, member in NEED_A_MODE.items() if _mapping(access.get(name)).get(member))
+    if _items(access.get("grants")):
+        yield "grants"
 
 
 def _grants(access: Mapping[str, Any]) -> Iterator[Problem]:
