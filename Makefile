@@ -62,7 +62,7 @@ test-python: $(STAMPS)/python $(STAMPS)/npm $(STAMPS)/web $(STAMPS)/viewer chrom
 	.venv/bin/python -m pytest -q -n $(PYTEST_WORKERS) --dist loadfile --durations 10 --durations-min 20
 
 test-cluster: $(STAMPS)/python ## Run the tests that need the Kubernetes cluster of KUBECONFIG (or TASKSCOPE_TEST_KUBECONFIG)
-	.venv/bin/python -m pytest -q -m cluster
+	.venv/bin/python -m pytest -q -m cluster tests/integration
 
 bench: $(STAMPS)/python ## Measure what docs/benchmarks.md reports (takes minutes; wants the machine to itself)
 	.venv/bin/python tests/bench/run.py

@@ -103,7 +103,10 @@ def test_what_is_wrong_with_service_accounts_is_said_with_its_path(tmp_path: Pat
     assert problem.startswith(path)
 
 
-@pytest.mark.parametrize("mode", [None, "none"])
-def test_service_accounts_count_beside_a_mode_that_asks(tmp_path: Path, mode: str | None) -> None:
+@pytest.mark.parametrize(
+    ("mode", "wrong"),
+    [("none", "access.service_accounts: counts beside a mode that asks who somebody is"), (None, "access.mode: is missing")],
+)
+def test_service_accounts_count_beside_a_mode_that_asks(tmp_path: Path, mode: str | None, wrong: str) -> None:
     (problem,) = problems(tmp_path, {"mode": mode, "service_accounts": ACCOUNTS})
-    assert problem.startswith("access.service_accounts: counts beside a mode that asks who somebody is")
+    assert problem.startswith(wrong)

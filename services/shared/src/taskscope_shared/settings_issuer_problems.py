@@ -31,7 +31,7 @@ def check_service_accounts(access: Mapping[str, Any]) -> Iterator[Problem]:
     if not isinstance(accounts, Mapping):
         return
     path = "access.service_accounts"
-    if access.get("mode") in (None, "none"):
+    if access.get("mode") == "none":
         yield Problem(path, "counts beside a mode that asks who somebody is", "access.mode: token, proxy or oidc")
     yield from _address(f"{path}.issuer", accounts.get("issuer"), _CLUSTER)
     yield from _address(f"{path}.jwks_url", accounts.get("jwks_url"), "https://kubernetes.default.svc/openid/v1/jwks")
