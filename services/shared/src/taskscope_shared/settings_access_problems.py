@@ -10,7 +10,7 @@ from taskscope_shared.settings_issuer_problems import check_oidc, check_service_
 from taskscope_shared.settings_problems import NAME, Problem
 
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-NEED_A_MODE = {"tokens": "file", "proxy": "addresses", "oidc": "issuer"}
+NEED_A_MODE = {"tokens": "file", "proxy": "addresses", "oidc": "issuer", "service_accounts": "issuer"}
 """What would be of no use without one, and the member by which it is known to be meant."""
 KEY_CHARACTERS = 32
 """Of the key that signs sessions, at least."""
