@@ -59,10 +59,11 @@ def create_app(
     Raises `SettingsError` for a secret that cannot be read.
     """
     live = LiveView()
+    fleet = Fleet(reader, live, clock)
     services = Services(
         live=live,
-        fleet=Fleet(reader, live, clock),
-        hub=Hub(live, clock),
+        fleet=fleet,
+        hub=Hub(live, clock, lambda: fleet.ready),
         clock=clock,
         identity=identity_of(settings, clock, access, token_uses),
         asking=Asking(asker, clock, live.stale.get),
