@@ -5,7 +5,17 @@ from taskscope_api.clients import MAX_CHARACTERS, MAX_FRAMES, Client
 from taskscope_api.errors import ApiError
 from taskscope_api.frames import frame
 from taskscope_api.principals import OpenAccess, Principal, Role
-from taskscope_api.sockets import JOIN_SECONDS, MAX_REFUSED, POLICY, RIGHTS_ENDED, SEND_SECONDS, Allowance, Sockets, Watched
+from taskscope_api.sockets import (
+    CUT_SECONDS,
+    JOIN_SECONDS,
+    MAX_REFUSED,
+    POLICY,
+    RIGHTS_ENDED,
+    SEND_SECONDS,
+    Allowance,
+    Sockets,
+    Watched,
+)
 from taskscope_api.ws_protocol import wire
 from taskscope_shared.clock import ManualClock
 from taskscope_shared.settings import Push
@@ -63,8 +73,8 @@ def clock() -> ManualClock:
 
 
 def opened(sockets: Sockets, address: str = "1.2.3.4", asking: Principal = ANYBODY) -> tuple[Watched, Ends]:
-    ends = Ends()
-    return sockets.enter(Client(), asking, address, ends), ends
+    ends, client = Ends(), Client()
+    return sockets.enter(client, asking, address, (ends, client.cut)), ends
 
 
 def test_sockets_are_few_in_all_and_of_one_address(clock: ManualClock) -> None:
@@ -177,6 +187,19 @@ def test_frames_are_written_at_once_and_wait_while_nothing_is_taken() -> None:
     assert (outlet.written, client.waiting) == (wire(b"a"), 2)
     outlet.read()
     assert (outlet.written, client.waiting, client.taken) == (wire(b"a") + wire(b"b") + wire(b"c"), 0, 3)
+
+
+def test_a_client_that_takes_nothing_for_ten_seconds_is_cut_however_little_waits(clock: ManualClock) -> None:
+    sockets = Sockets(Push(), OpenAccess(), clock)
+    watched, ends = opened(sockets)
+    watched.joined = True
+    for _ in range(3):
+        watched.client.offer("x")
+    sockets.look()
+    clock.advance(CUT_SECONDS)
+    for _ in range(3):
+        sockets.look()
+    assert (watched.client.cuts, watched.client.waiting, ends.told) == (1, 1, [])
 
 
 @pytest.mark.parametrize(("text", "count"), [("x", MAX_FRAMES), ("x" * (MAX_CHARACTERS // 4), 4)])

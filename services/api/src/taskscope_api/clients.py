@@ -40,13 +40,17 @@ class Client:
             self._write(self.outlet, text)
             return True
         if len(self._frames) >= MAX_FRAMES or self._characters + len(text) > MAX_CHARACTERS:
-            self._frames.clear()
-            self._characters = 0
-            self.cuts += 1
-            self._put(frame("resync", {"reason": "this client reads more slowly than its window changes: join again"}))
+            self.cut()
             return False
         self._put(text)
         return True
+
+    def cut(self) -> None:
+        """Forget what waits, and tell the client to join again."""
+        self._frames.clear()
+        self._characters = 0
+        self.cuts += 1
+        self._put(frame("resync", {"reason": "this client reads more slowly than its window changes: join again"}))
 
     def _write(self, outlet: Outlet, text: str) -> None:
         self.taken += 1

@@ -149,6 +149,12 @@ class Hub:
             self.cuts += 1
             self.leave(client)
 
+    def cut(self, client: Client) -> None:
+        """Replace what waits for a client by a `resync`; it looks at nothing any more."""
+        client.cut()
+        self.cuts += 1
+        self.leave(client)
+
     def snapshot(self, client: Client) -> None:
         """Send the client its window whole. Raises `ApiError` for one that looks at none."""
         wanted = self._of.get(client)

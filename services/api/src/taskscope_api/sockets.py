@@ -19,8 +19,10 @@ LOOK_SECONDS = 1.0
 """Between looks at the sockets' rights."""
 JOIN_SECONDS = 60.0
 """A socket that never joined is closed after so long."""
+CUT_SECONDS = 10.0
+"""A client that takes nothing of what waits for so long is cut to a `resync`, however little waits ..."""
 SEND_SECONDS = 30.0
-"""A client that takes nothing of what waits for so long is disconnected."""
+"""... and one that does not take that either is disconnected."""
 BURST_SECONDS = 5.0
 """So many seconds' joins and messages may come at once."""
 MAX_REFUSED = 100
@@ -28,6 +30,10 @@ MAX_REFUSED = 100
 RIGHTS_ENDED = 4401
 POLICY = 1008
 """What a socket is closed with that did what it was told not to (RFC 6455, 7.4.1)."""
+
+
+Ways = tuple[Callable[[int, str], None], Callable[[], None]]
+"""How to end a socket, and how to cut what waits for its client."""
 
 
 class Allowance:
@@ -55,17 +61,15 @@ class Allowance:
 
 
 class Watched:
-    """One open socket. `end(code, reason)` closes it without waiting."""
+    """One open socket. `end(code, reason)` closes it without waiting, `cut()` lets its client join again."""
 
-    __slots__ = ("_joins", "_messages", "address", "asking", "client", "end", "joined", "opened_at", "refused", "stuck")
+    __slots__ = ("_cut", "_joins", "_messages", "address", "asking", "client", "end", "joined", "opened_at", "refused", "stuck")
 
-    def __init__(
-        self, client: Client, asking: Principal, address: str, end: Callable[[int, str], None], now: float, limits: Push
-    ) -> None:
+    def __init__(self, client: Client, asking: Principal, address: str, ways: Ways, now: float, limits: Push) -> None:
         self.client = client
         self.asking = asking
         self.address = address
-        self.end = end
+        self.end, self._cut = ways
         self.opened_at = now
         self.joined = False
         self.refused = 0
@@ -98,17 +102,20 @@ class Watched:
             return RIGHTS_ENDED, "the rights that this was opened with have ended"
         if not self.joined and now - self.opened_at >= JOIN_SECONDS:
             return POLICY, "nothing was joined"
-        if self._is_stuck(now):
+        stuck = self._stuck_seconds(now)
+        if stuck >= SEND_SECONDS:
             return POLICY, "nothing was read"
+        if stuck >= CUT_SECONDS and self.client.waiting > 1:
+            self._cut()
         return None
 
-    def _is_stuck(self, now: float) -> bool:
-        """Whether something waits and nothing was taken for too long."""
+    def _stuck_seconds(self, now: float) -> float:
+        """How long something waits of which nothing was taken."""
         if not self.client.waiting:
             self.stuck = None
         elif self.stuck is None or self.stuck[0] != self.client.taken:
             self.stuck = self.client.taken, now
-        return self.stuck is not None and now - self.stuck[1] >= SEND_SECONDS
+        return 0.0 if self.stuck is None else now - self.stuck[1]
 
 
 class Sockets:
@@ -128,14 +135,14 @@ class Sockets:
         """Sockets that are open."""
         return len(self._open)
 
-    def enter(self, client: Client, asking: Principal, address: str, end: Callable[[int, str], None]) -> Watched:
-        """Take up a socket. Raises `ApiError` when there are too many, in all or of that address."""
+    def enter(self, client: Client, asking: Principal, address: str, ways: Ways) -> Watched:
+        """Take up a socket, with the ways to end and cut it. Raises `ApiError` for one too many, in all or of its address."""
         if len(self._open) >= self._limits.connections:
             raise self.refuse(ApiError(503, "too-many-connections", f"{len(self._open)} sockets are open already: try later"))
         if self._of_address[address] >= self._limits.connections_per_address:
             detail = f"{self._of_address[address]} sockets are open from this address already"
             raise self.refuse(ApiError(HTTPStatus.TOO_MANY_REQUESTS, "too-many-connections", detail))
-        watched = Watched(client, asking, address, end, self._clock.monotonic(), self._limits)
+        watched = Watched(client, asking, address, ways, self._clock.monotonic(), self._limits)
         self._open.add(watched)
         self._of_address[address] += 1
         return watched

@@ -1,6 +1,7 @@
 """`WS /api/ws`: docs/architecture.md, "Push protocol"."""
 
 import asyncio
+from functools import partial
 
 import msgspec
 from quart import Blueprint, websocket
@@ -50,8 +51,8 @@ class _Connection:
         self._outlet: Outlet | None = scope.get("extensions", {}).get(OUTLET)
         self._client = Client(self._outlet)
         self._ending: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
-        address = services.identity.addresses.client(scope)
-        self._watched = services.sockets.enter(self._client, asking, address, self._end)
+        ways = self._end, partial(services.hub.cut, self._client)
+        self._watched = services.sockets.enter(self._client, asking, services.identity.addresses.client(scope), ways)
 
     async def serve(self) -> None:
         """Until it is closed."""
