@@ -255,7 +255,7 @@ async def test_a_token_of_a_source_that_may_not_be_seen_says_no_more_than_one_of
 async def test_an_api_that_was_just_started_calls_no_token_foreign(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub, "LOADING_SECONDS", 0.0)
     clock = ManualClock()
-    starting = Hub(LiveView(), clock, lambda: False)
+    starting = Hub(LiveView(), clock, lambda _: False)
     client = Client()
     wanted = Subscription(Filter(), sort_named("live"), 10, None, None)
     await starting.join(client, wanted, cursors.token({"a": ("a once", Position(1, 1))}))

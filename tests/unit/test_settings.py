@@ -317,7 +317,8 @@ def names_of(settings: Any) -> Iterator[str]:
 def test_the_documentation_has_every_setting() -> None:
     text = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
     for name in names_of(Settings):
-        assert f"| `{name}` |" in text or name == "sources", name
+        section = name.rpartition(".")[0]  # a small one may have one row for all of it
+        assert f"| `{name}` |" in text or f"| `{section}` |" in text or name == "sources", name
     for model in (CelerySource, RqSource):
         for name in set(model.model_fields) - {"engine"}:
             assert f"| `{name}` |" in text, name

@@ -65,7 +65,7 @@ def create_app(
     services = Services(
         live=live,
         fleet=fleet,
-        hub=Hub(live, clock, lambda: fleet.ready, settings.api.push),
+        hub=Hub(live, clock, fleet.has_read, settings.api.push),
         sockets=Sockets(settings.api.push, identity.access, clock),
         clock=clock,
         identity=identity,

@@ -20,6 +20,9 @@ from taskscope_api.windows import Window
 
 __all__ = ["MAX_CHARACTERS", "MAX_FRAMES", "Client", "Hub"]
 
+Scoped = Callable[[str], bool]
+"""Whether a source is within a scope."""
+
 logger = logging.getLogger(__name__)
 
 INTERVAL_SECONDS = 0.05
@@ -60,13 +63,13 @@ class _Shown:
 
 
 class Hub:
-    """All windows and their clients. `is_ready` says whether every source was read once.
+    """All windows and their clients. `is_ready` says whether every source of a scope was read once.
 
     `limits.searches` are windows with `q`: `texts.py` keeps the verdicts of so many words.
     """
 
     def __init__(
-        self, live: LiveView, clock: Clock, is_ready: Callable[[], bool] = lambda: True, limits: Push | None = None
+        self, live: LiveView, clock: Clock, is_ready: Callable[[Scoped], bool] = lambda _: True, limits: Push | None = None
     ) -> None:
         self._live = live
         self._clock = clock
@@ -127,7 +130,7 @@ class Hub:
             self._complain(client, "invalid-token", "this is no token of this api: a snapshot follows")
             return None
         await self._catch_up(token, matcher)
-        if self._is_ready() and token.is_foreign_to(self._live.position(matcher.scoped)):
+        if self._is_ready(matcher.scoped) and token.is_foreign_to(self._live.position(matcher.scoped)):
             self._complain(client, "foreign-token", "this token knows none of the sources here: a snapshot follows")
             return None
         return token
@@ -135,7 +138,7 @@ class Hub:
     async def _catch_up(self, token: Token, matcher: Matcher) -> None:
         began = self._clock.monotonic()
         while token.lacks(self._live.position(matcher.scoped)):
-            limit = CATCH_UP_SECONDS if self._is_ready() else LOADING_SECONDS
+            limit = CATCH_UP_SECONDS if self._is_ready(matcher.scoped) else LOADING_SECONDS
             if self._clock.monotonic() - began >= limit:
                 return
             await asyncio.sleep(LOOK_SECONDS)
