@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import gc
 import logging
+import resource
 import signal
 import sys
 from pathlib import Path
@@ -20,7 +21,8 @@ from taskscope_shared.token_uses import RedisTokenUses
 
 from taskscope_api.app import create_app
 from taskscope_api.exposure import exposure
-from taskscope_api.http_protocol import MAX_HEAD, HttpProtocol
+from taskscope_api.http_protocol import MAX_HEAD, http_protocol
+from taskscope_api.ws_protocol import WebSocketProtocol
 
 GRACE_SECONDS = 5
 PING_SECONDS = 20.0
@@ -28,6 +30,7 @@ PING_SECONDS = 20.0
 MESSAGE_BYTES = 64 * 1024
 """Of a client's message; ours are not bounded by it."""
 BACKLOG = 2048
+MOST_FILES = 65_536
 COLLECT_AFTER = (20_000, 20, 20)
 """Tasks make no cycles: looking for those less often saves 5 % of what a change costs, and pauses."""
 
@@ -49,10 +52,19 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _end_in_peace)
     gc.set_threshold(*COLLECT_AFTER)
+    _allow_files()
     try:
         asyncio.run(_serve(configured))
     except SettingsError as error:  # a secret that could not be read
         _refuse(str(error))
+
+
+def _allow_files() -> None:
+    """As many open files as the system lets this process have: each WebSocket is one, and many systems begin with 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _end_in_peace(*_: object) -> None:
@@ -86,9 +98,9 @@ def server_config(app: object, configured: Settings) -> uvicorn.Config:
         host=configured.api.host,
         port=configured.api.port,
         backlog=BACKLOG,
-        http=HttpProtocol,
+        http=http_protocol(),
         h11_max_incomplete_event_size=MAX_HEAD,
-        ws="websockets-sansio",
+        ws=WebSocketProtocol,
         ws_per_message_deflate=False,
         ws_max_size=MESSAGE_BYTES,
         ws_ping_interval=PING_SECONDS,

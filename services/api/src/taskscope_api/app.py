@@ -32,6 +32,7 @@ from taskscope_api.live_view import LiveView
 from taskscope_api.principals import Access
 from taskscope_api.services import Services
 from taskscope_api.shelf import Shelf
+from taskscope_api.sockets import Sockets
 
 HEADERS = {"X-Content-Type-Options": "nosniff"}
 PAGE_HEADERS = {
@@ -59,12 +60,15 @@ def create_app(
     Raises `SettingsError` for a secret that cannot be read.
     """
     live = LiveView()
+    fleet = Fleet(reader, live, clock)
+    identity = identity_of(settings, clock, access, token_uses)
     services = Services(
         live=live,
-        fleet=Fleet(reader, live, clock),
-        hub=Hub(live, clock),
+        fleet=fleet,
+        hub=Hub(live, clock, fleet.has_read, settings.api.push),
+        sockets=Sockets(settings.api.push, identity.access, clock),
         clock=clock,
-        identity=identity_of(settings, clock, access, token_uses),
+        identity=identity,
         asking=Asking(asker, clock, live.stale.get),
         kept=KeptAnswers(live),
     )
@@ -108,6 +112,7 @@ def _run_while_serving(app: Quart, services: Services) -> None:
         running.append(asyncio.create_task(services.fleet.run(), name="fleet"))
         running.append(asyncio.create_task(services.hub.run(), name="hub"))
         running.extend(asyncio.create_task(run(), name="identity") for run in services.identity.background)
+        running.append(asyncio.create_task(services.sockets.run(), name="sockets"))
 
     @app.after_serving
     async def _end() -> None:

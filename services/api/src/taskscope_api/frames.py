@@ -1,5 +1,7 @@
 """The frames of the push protocol, encoded once for each distinct subscription."""
 
+from collections.abc import Iterable, Mapping
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -8,13 +10,15 @@ from taskscope_api.errors import Problem
 from taskscope_api.held import Held
 from taskscope_api.live_view import Summary
 from taskscope_api.wire import QueueRow, SourceRow, WorkerRow, task_row
+from taskscope_api.ws_protocol import wire
 
 
 class Changes(msgspec.Struct):
-    """What changed among workers or queues: rows, and keys of those that are gone."""
+    """What changed among workers or queues: rows, and keys of those that are gone. `keys`, after `since`: all there are."""
 
     upsert: list[Any]
     remove: list[str]
+    keys: list[str] | None = None
 
 
 class SnapshotData(msgspec.Struct, tag_field="kind", tag="snapshot", kw_only=True):
@@ -32,7 +36,10 @@ class SnapshotData(msgspec.Struct, tag_field="kind", tag="snapshot", kw_only=Tru
 
 
 class DeltaData(msgspec.Struct, tag_field="kind", tag="delta", kw_only=True):
-    """What entered or changed, and what left, since the frame before."""
+    """What entered or changed, and what left, since the frame before.
+
+    `keys` are all rows of the window, in an answer to `since` alone: whatever else the client holds has left.
+    """
 
     position: str
     at: str | None
@@ -41,6 +48,7 @@ class DeltaData(msgspec.Struct, tag_field="kind", tag="delta", kw_only=True):
     total: int
     upsert: list[msgspec.Raw]
     remove: list[str]
+    keys: list[str] | None = None
     workers: Changes | None
     queues: Changes | None
     sources: list[SourceRow] | None
@@ -65,32 +73,75 @@ class ProblemData(msgspec.Struct):
 _encoder = msgspec.json.Encoder()
 
 
-def frame(event: str, data: object) -> str:
-    """A message as text."""
-    return _encoder.encode(Envelope(event, data)).decode()
+class Frame(str):
+    """A message as text; `wire` is the same as the bytes of a WebSocket, made once for all clients that get it."""
+
+    __slots__ = ("_wire",)
+    _wire: bytes
+
+    @property
+    def wire(self) -> bytes:
+        """As it goes over the wire."""
+        try:
+            return self._wire
+        except AttributeError:
+            self._wire = wire(self.encode())
+            return self._wire
 
 
-def error_frame(problem: Problem) -> str:
+def frame(event: str, data: object) -> Frame:
+    """A message."""
+    return Frame(_encoder.encode(Envelope(event, data)), "utf-8")
+
+
+def error_frame(problem: Problem) -> Frame:
     """The problem as an `error` message."""
     return frame("error", ProblemData(problem.type, problem.title, problem.detail, problem.field))
 
 
 class RowEncoder:
-    """Tasks as JSON. Rows of the default fields are encoded once a round for all windows (`clear` begins a round)."""
+    """Tasks as JSON, each encoded once for all windows with the same fields, for as long as some window shows it."""
 
     def __init__(self) -> None:
-        self._rows: dict[str, tuple[Held, msgspec.Raw]] = {}
+        self._shapes: dict[tuple[str, ...] | None, _Shape] = {}
 
-    def clear(self) -> None:
-        """Forget what was encoded."""
-        self._rows.clear()
+    def next_round(self) -> None:
+        """Forget what no window showed since the last call but one."""
+        for fields, shape in list(self._shapes.items()):
+            shape.before, shape.rows = shape.rows, {}
+            if not shape.before:
+                del self._shapes[fields]
 
-    def encode(self, key: str, task: Held, fields: tuple[str, ...] | None) -> msgspec.Raw:
-        """TASK with all fields, or those given."""
-        if fields is not None:
-            row = task_row(task.task())
-            return msgspec.Raw(_encoder.encode({name: getattr(row, name) for name in fields}))
-        found = self._rows.get(key)
+    def encode(self, keys: Iterable[str], tasks: Mapping[str, Held], fields: tuple[str, ...] | None) -> list[msgspec.Raw]:
+        """TASK of each key, with all fields or those given (`unknown` speaks of those, too)."""
+        shape = self._shapes.get(fields)
+        if shape is None:
+            shape = self._shapes[fields] = _Shape(fields)
+        return [shape.encode(key, tasks[key]) for key in keys]
+
+
+class _Shape:
+    """Rows with the same fields: those of this round, and those of the round before."""
+
+    def __init__(self, fields: tuple[str, ...] | None) -> None:
+        self.rows: dict[str, tuple[Held, msgspec.Raw]] = {}
+        self.before: dict[str, tuple[Held, msgspec.Raw]] = {}
+        self._fields = frozenset(fields or ())
+        self._picked = None if fields is None else (msgspec.defstruct("Picked", fields), attrgetter(*fields))
+
+    def encode(self, key: str, task: Held) -> msgspec.Raw:
+        found = self.rows.get(key)
         if found is None or found[0] is not task:
-            found = self._rows[key] = (task, msgspec.Raw(_encoder.encode(task_row(task.task()))))
+            found = self.before.get(key)
+            if found is None or found[0] is not task:
+                found = task, msgspec.Raw(_encoder.encode(self._row(task)))
+            self.rows[key] = found
         return found[1]
+
+    def _row(self, task: Held) -> object:
+        row = task_row(task.task())
+        if self._picked is None:
+            return row
+        kind, values = self._picked
+        row.unknown = {field: why for field, why in row.unknown.items() if field in self._fields}
+        return kind(*values(row))

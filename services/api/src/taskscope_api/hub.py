@@ -2,14 +2,15 @@
 
 import asyncio
 import logging
-import secrets
-from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import Callable
 from operator import itemgetter
 
 from taskscope_shared.clock import Clock
+from taskscope_shared.settings import Push
 
 from taskscope_api import cursors
+from taskscope_api.clients import MAX_CHARACTERS, MAX_FRAMES, Client
+from taskscope_api.cursors import Token
 from taskscope_api.errors import ApiError
 from taskscope_api.filters import Matcher
 from taskscope_api.frames import RowEncoder, error_frame, frame
@@ -17,66 +18,33 @@ from taskscope_api.live_view import LiveView
 from taskscope_api.subscriptions import Subscription
 from taskscope_api.windows import Window
 
+__all__ = ["MAX_CHARACTERS", "MAX_FRAMES", "Client", "Hub"]
+
+Scoped = Callable[[str], bool]
+"""Whether a source is within a scope."""
+
 logger = logging.getLogger(__name__)
 
 INTERVAL_SECONDS = 0.05
 """Between rounds at the most frequent."""
 PRESSURE = 4
-"""Rounds that take long are followed by a pause of this many times their duration: pushing takes a fifth of the loop at most.
-
-The shorter one of the last two counts: a single one may have been held up by something else.
-"""
+"""A round and what it sends is followed by a pause of so many times its duration: pushing takes a fifth of the loop ..."""
+RELAXED_SECONDS = 0.2
+"""... but where rounds would be further apart than so long: those take up to half of it, so that frames are not too late."""
 SECONDARY_SECONDS = 0.25
 """Changes of workers, queues and health alone may wait so long: heartbeats come without end."""
 HEARTBEAT_SECONDS = 5.0
 """A window says something at least so often, so that a client notices a dead connection."""
+CATCH_UP_SECONDS = 2.0
+"""A client whose token is ahead of this api (another replica gave it) is answered when this api is there, or after so long."""
+LOADING_SECONDS = 8.0
+"""The same while this api has not read every source yet: it was just started."""
+LOOK_SECONDS = 0.1
+"""Between looks whether it has come so far."""
 LINGER_SECONDS = 30.0
 """A window without clients is kept so long for one that reconnects."""
 SWEEP_SECONDS = 60.0
 """Between two looks for windows that nobody looks at."""
-MAX_WINDOWS = 500
-MAX_SEARCHES = 8
-"""Windows with `q`: `texts.py` keeps the verdicts of so many words."""
-MAX_FRAMES = 64
-"""Frames that wait for one client: some 3 s at the highest rate."""
-MAX_CHARACTERS = 8 * 1024 * 1024
-"""Characters that wait for one client."""
-
-
-class Client:
-    """Frames that wait for one connection. Never makes the hub wait: a full queue is cut to one `resync`."""
-
-    def __init__(self) -> None:
-        self._frames: deque[str] = deque()
-        self._characters = 0
-        self._filled = asyncio.Event()
-        self.cuts = 0
-
-    def offer(self, text: str) -> bool:
-        """Queue a frame. False when the queue was cut: the client has to join again."""
-        if len(self._frames) >= MAX_FRAMES or self._characters + len(text) > MAX_CHARACTERS:
-            self._frames.clear()
-            self._characters = 0
-            self.cuts += 1
-            self._put(frame("resync", {"reason": "this client reads more slowly than its window changes: join again"}))
-            return False
-        self._put(text)
-        return True
-
-    def _put(self, text: str) -> None:
-        self._frames.append(text)
-        self._characters += len(text)
-        self._filled.set()
-
-    async def frames(self) -> AsyncIterator[str]:
-        """Frames as they come, for ever."""
-        while True:
-            while not self._frames:
-                self._filled.clear()
-                await self._filled.wait()
-            text = self._frames.popleft()
-            self._characters -= len(text)
-            yield text
 
 
 class _Shown:
@@ -88,13 +56,25 @@ class _Shown:
         self.told_at = 0.0
         self.left_at: float | None = None
 
+    @property
+    def has_tasks(self) -> bool:
+        """Whether frames are sent by tasks, which need their time, too."""
+        return any(client.outlet is None for client in self.clients)
+
 
 class Hub:
-    """All windows and their clients."""
+    """All windows and their clients. `is_ready` says whether every source of a scope was read once.
 
-    def __init__(self, live: LiveView, clock: Clock) -> None:
+    `limits.searches` are windows with `q`: `texts.py` keeps the verdicts of so many words.
+    """
+
+    def __init__(
+        self, live: LiveView, clock: Clock, is_ready: Callable[[Scoped], bool] = lambda _: True, limits: Push | None = None
+    ) -> None:
         self._live = live
         self._clock = clock
+        self._is_ready = is_ready
+        self._limits = limits or Push()
         self._rows = RowEncoder()
         self._shown: dict[Subscription, _Shown] = {}
         self._of: dict[Client, Subscription] = {}
@@ -114,29 +94,69 @@ class Hub:
         """Clients that look at some window."""
         return len(self._of)
 
+    @property
+    def windows(self) -> int:
+        """Different subscriptions, those that were left a moment ago among them."""
+        return len(self._shown)
+
     # ----------------------------------------------------------------------------------------------------------- joins
 
     async def join(self, client: Client, wanted: Subscription, since: str | None = None) -> None:
-        """Let the client look at a window instead of any before: a delta from `since` if that is known, else a snapshot.
+        """Let the client look at a window instead of any before: a delta from the token `since`, or a snapshot without one.
 
-        Raises `ApiError` when there are too many distinct windows.
+        What is no token is told as an `error`, and so is one that fits no source; a snapshot follows. Waits for what the token
+        knows and this api does not know yet. Raises `ApiError` when there are too many distinct windows.
         """
         self.leave(client)
-        await self._live.prepare(Matcher(wanted.filter, wanted.scope))
+        matcher = Matcher(wanted.filter, wanted.scope)
+        await self._live.prepare(matcher)
+        token = None if since is None else await self._token(client, since, matcher)
+        self.leave(client)  # it may have joined meanwhile
         shown = self._shown.get(wanted) or self._open(wanted)
         self._advance(shown)
-        resumed = self._resumed(client, shown, since)
+        now = self._clock.now()
+        resumed = None if since is None or token is None else shown.window.resume(since, token, now)
         shown.clients.add(client)
         shown.left_at = None
         self._of[client] = wanted
         self.tell(client, frame("joined_room", {"room": "task_monitoring", "status": "joined"}))
-        self.tell(client, resumed or shown.window.snapshot(self._clock.now()))
+        self.tell(client, resumed or shown.window.snapshot(now))
+
+    async def _token(self, client: Client, since: str, matcher: Matcher) -> Token | None:
+        """The token, when this api has come as far as it (or will not). None, after an `error`, for what is none of ours."""
+        try:
+            token = cursors.read_token(since)
+        except cursors.BadTokenError:
+            self._complain(client, "invalid-token", "this is no token of this api: a snapshot follows")
+            return None
+        await self._catch_up(token, matcher)
+        if self._is_ready(matcher.scoped) and token.is_foreign_to(self._live.position(matcher.scoped)):
+            self._complain(client, "foreign-token", "this token knows none of the sources here: a snapshot follows")
+            return None
+        return token
+
+    async def _catch_up(self, token: Token, matcher: Matcher) -> None:
+        began = self._clock.monotonic()
+        while token.lacks(self._live.position(matcher.scoped)):
+            limit = CATCH_UP_SECONDS if self._is_ready(matcher.scoped) else LOADING_SECONDS
+            if self._clock.monotonic() - began >= limit:
+                return
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def _complain(self, client: Client, kind: str, detail: str) -> None:
+        self.tell(client, error_frame(ApiError.of_field("since", detail, kind).problem))
 
     def tell(self, client: Client, text: str) -> None:
         """Queue a frame for one client; one whose queue had to be cut looks at nothing any more."""
         if not client.offer(text):
             self.cuts += 1
             self.leave(client)
+
+    def cut(self, client: Client) -> None:
+        """Replace what waits for a client by a `resync`; it looks at nothing any more."""
+        client.cut()
+        self.cuts += 1
+        self.leave(client)
 
     def snapshot(self, client: Client) -> None:
         """Send the client its window whole. Raises `ApiError` for one that looks at none."""
@@ -158,11 +178,11 @@ class Hub:
 
     def _open(self, wanted: Subscription) -> _Shown:
         searches = {other: shown for other, shown in self._shown.items() if other.filter.q}
-        if wanted.filter.q and len(searches) >= MAX_SEARCHES:
+        if wanted.filter.q and len(searches) >= self._limits.searches:
             self._make_room(searches, "subscriptions with q")
-        elif len(self._shown) >= MAX_WINDOWS:
+        elif len(self._shown) >= self._limits.windows:
             self._make_room(self._shown, "different subscriptions")
-        shown = self._shown[wanted] = _Shown(Window(wanted, self._live, self._rows, secrets.token_hex(6)))
+        shown = self._shown[wanted] = _Shown(Window(wanted, self._live, self._rows))
         return shown
 
     def _make_room(self, among: dict[Subscription, _Shown], what: str) -> None:
@@ -171,17 +191,6 @@ class Hub:
         if not idle:
             raise ApiError(503, "too-many-windows", f"{len(among)} {what} are open already: try later")
         del self._shown[min(idle, key=itemgetter(0))[1]]
-
-    def _resumed(self, client: Client, shown: _Shown, since: str | None) -> str | None:
-        if since is None:
-            return None
-        try:
-            cursors.check_token(since)
-        except cursors.BadTokenError:
-            problem = ApiError.of_field("since", "this is no token of this api: a snapshot follows", "invalid-token").problem
-            self.tell(client, error_frame(problem))
-            return None
-        return shown.window.resume(since, self._clock.now())
 
     # ---------------------------------------------------------------------------------------------------------- rounds
 
@@ -212,17 +221,17 @@ class Hub:
         self._sweep()
         self._next_at = began + INTERVAL_SECONDS  # should the round fail
         busy = await self._round()
-        pressure, self._busy = min(busy, self._busy), busy
-        self._next_at = began + max(INTERVAL_SECONDS if self.sent > sent else 0.0, (PRESSURE + 1) * pressure)
+        pressure, self._busy = min(busy, self._busy), busy  # a single round may have been held up by something else
+        self._next_at = began + max(INTERVAL_SECONDS if self.sent > sent else 0.0, _apart(pressure))
 
     async def _round(self) -> float:
-        """Push what changed; seconds that this took, without what others did between two windows."""
+        """Push what changed; seconds that this took, those of the tasks that send for clients without an outlet among them."""
         loop, busy = asyncio.get_running_loop(), 0.0
         self._changed.clear()
         if self._later is not None:
             self._later.cancel()
             self._later = None
-        self._rows.clear()
+        self._rows.next_round()
         self.rounds += 1
         for wanted, shown in list(self._shown.items()):
             if not shown.clients:
@@ -233,8 +242,9 @@ class Hub:
             except Exception:  # the boundary of a window: its defect must not end the others
                 self.failures += 1
                 logger.exception("a window failed: %r", wanted)
-            busy += loop.time() - began
+            taken = loop.time()
             await asyncio.sleep(0)
+            busy += (loop.time() if shown.has_tasks else taken) - began
         return busy
 
     def _advance(self, shown: _Shown) -> None:
@@ -256,3 +266,8 @@ class Hub:
         for wanted, shown in list(self._shown.items()):
             if shown.left_at is not None and not shown.clients and now - shown.left_at > LINGER_SECONDS:
                 del self._shown[wanted]
+
+
+def _apart(seconds: float) -> float:
+    """How far from the beginning of a round that took so long the next one begins."""
+    return min((PRESSURE + 1) * seconds, max(RELAXED_SECONDS, 2 * seconds))

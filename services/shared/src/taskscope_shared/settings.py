@@ -126,8 +126,19 @@ class Redis(Strict):
     prefix: str = "taskscope"
 
 
+class Push(Strict):
+    """How much WebSockets may take of one api process. Rates are of one socket."""
+
+    connections: int = Field(default=5000, ge=1, le=100_000)
+    connections_per_address: int = Field(default=500, ge=1, le=100_000)
+    joins_per_second: float = Field(default=2.0, gt=0, le=1000)
+    messages_per_second: float = Field(default=20.0, gt=0, le=10_000)
+    windows: int = Field(default=500, ge=1, le=10_000)
+    searches: int = Field(default=8, ge=1, le=100)
+
+
 class Api(Strict):
-    """Where the api listens, and whom it believes.
+    """Where the api listens, whom it believes, and what its WebSockets may take.
 
     `trusted_proxies` are addresses and networks whose `X-Forwarded-For`, `-Proto` and `-Host` are believed, `allowed_origins`
     the sites beside its own whose pages may open its WebSocket and send what changes something.
@@ -137,6 +148,7 @@ class Api(Strict):
     port: int = Field(default=5051, ge=0, le=65_535)
     trusted_proxies: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
+    push: Push = Push()
 
 
 class Settings(Strict):
