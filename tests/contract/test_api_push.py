@@ -8,10 +8,11 @@ import pytest
 from quart import Quart
 from support.api import Writing, served, socket, task
 from support.waiting import eventually
+from taskscope_api import cursors
 from taskscope_api.app import create_app
 from taskscope_api.hub import MAX_FRAMES, Client
 from taskscope_shared.clock import SystemClock
-from taskscope_shared.model import Engine, State, Worker, WorkerState
+from taskscope_shared.model import Engine, Position, State, Worker, WorkerState
 from taskscope_shared.settings import Settings
 from taskscope_shared.testing import MemoryStore
 from websockets.exceptions import InvalidStatus
@@ -62,6 +63,7 @@ async def test_a_change_arrives_as_a_delta_with_everything_the_protocol_names(ap
             "total",
             "upsert",
             "remove",
+            "keys",
             "workers",
             "queues",
             "sources",
@@ -130,8 +132,8 @@ async def test_a_client_that_comes_back_gets_what_it_missed_as_one_delta(api: Ap
         )
 
 
-@pytest.mark.parametrize("token", ["garbage", "", "AAAA"])
-async def test_a_foreign_token_is_named_and_answered_with_a_snapshot(api: Api, token: str) -> None:
+@pytest.mark.parametrize("token", ["garbage", "", "AAAA", "A" * 50_000])
+async def test_what_is_no_token_is_named_and_answered_with_a_snapshot(api: Api, token: str) -> None:
     async with socket(api.port) as client:
         await client.send("join_task_monitoring", {"since": token})
         error = await client.until(lambda event, _: event == "error")
@@ -139,11 +141,22 @@ async def test_a_foreign_token_is_named_and_answered_with_a_snapshot(api: Api, t
         await client.until(lambda *_: client.kinds == ["snapshot"])
 
 
-async def test_a_token_of_another_subscription_is_answered_with_a_snapshot(api: Api) -> None:
+async def test_a_token_of_another_installation_is_named_and_answered_with_a_snapshot(api: Api) -> None:
+    token = cursors.token({"s": ("another", Position(1, 1))})
+    async with socket(api.port) as client:
+        await client.send("join_task_monitoring", {"since": token})
+        error = await client.until(lambda event, _: event == "error")
+        assert (error["field"], error["type"]) == ("since", "urn:taskscope:problem:foreign-token")
+        await client.until(lambda *_: client.kinds == ["snapshot"])
+
+
+async def test_a_token_is_good_for_another_filter_but_not_for_other_fields(api: Api) -> None:
     async with socket(api.port) as client:
         await client.join()
         await client.join(limit=2, since=client.position)
-        assert client.kinds == ["snapshot", "snapshot"]
+        assert (client.kinds, set(client.tasks)) == (["snapshot", "delta"], {"s/3", "s/4"})
+        await client.join(limit=2, fields=["state"], since=client.position)
+        assert client.kinds == ["snapshot", "delta", "snapshot"]
 
 
 @pytest.mark.parametrize(

@@ -142,6 +142,8 @@ class Socket:
             for key in data["remove"]:
                 self.tasks.pop(key, None)
             self.tasks.update((row["key"], row) for row in data["upsert"])
+            if data["keys"] is not None:
+                self.tasks = {key: self.tasks[key] for key in data["keys"]}
         self.position, self.total, self.summary, self.stale = data["position"], data["total"], data["summary"], data["stale"]
 
     async def join(self, **subscription: Any) -> None:

@@ -53,10 +53,11 @@ def create_app(
     `asker` asks the collectors (None: what only they know is null).
     """
     live = LiveView()
+    fleet = Fleet(reader, live, clock)
     services = Services(
         live=live,
-        fleet=Fleet(reader, live, clock),
-        hub=Hub(live, clock),
+        fleet=fleet,
+        hub=Hub(live, clock, lambda: fleet.ready),
         clock=clock,
         access=access or OpenAccess(),
         asking=Asking(asker, clock, live.stale.get),

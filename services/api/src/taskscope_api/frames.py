@@ -11,10 +11,11 @@ from taskscope_api.wire import QueueRow, SourceRow, WorkerRow, task_row
 
 
 class Changes(msgspec.Struct):
-    """What changed among workers or queues: rows, and keys of those that are gone."""
+    """What changed among workers or queues: rows, and keys of those that are gone. `keys`, after `since`: all there are."""
 
     upsert: list[Any]
     remove: list[str]
+    keys: list[str] | None = None
 
 
 class SnapshotData(msgspec.Struct, tag_field="kind", tag="snapshot", kw_only=True):
@@ -32,7 +33,10 @@ class SnapshotData(msgspec.Struct, tag_field="kind", tag="snapshot", kw_only=Tru
 
 
 class DeltaData(msgspec.Struct, tag_field="kind", tag="delta", kw_only=True):
-    """What entered or changed, and what left, since the frame before."""
+    """What entered or changed, and what left, since the frame before.
+
+    `keys` are all rows of the window, in an answer to `since` alone: whatever else the client holds has left.
+    """
 
     position: str
     at: str | None
@@ -41,6 +45,7 @@ class DeltaData(msgspec.Struct, tag_field="kind", tag="delta", kw_only=True):
     total: int
     upsert: list[msgspec.Raw]
     remove: list[str]
+    keys: list[str] | None = None
     workers: Changes | None
     queues: Changes | None
     sources: list[SourceRow] | None

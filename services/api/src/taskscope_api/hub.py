@@ -2,14 +2,14 @@
 
 import asyncio
 import logging
-import secrets
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from operator import itemgetter
 
 from taskscope_shared.clock import Clock
 
 from taskscope_api import cursors
+from taskscope_api.cursors import Token
 from taskscope_api.errors import ApiError
 from taskscope_api.filters import Matcher
 from taskscope_api.frames import RowEncoder, error_frame, frame
@@ -30,6 +30,12 @@ SECONDARY_SECONDS = 0.25
 """Changes of workers, queues and health alone may wait so long: heartbeats come without end."""
 HEARTBEAT_SECONDS = 5.0
 """A window says something at least so often, so that a client notices a dead connection."""
+CATCH_UP_SECONDS = 2.0
+"""A client whose token is ahead of this api (another replica gave it) is answered when this api is there, or after so long."""
+LOADING_SECONDS = 8.0
+"""The same while this api has not read every source yet: it was just started."""
+LOOK_SECONDS = 0.1
+"""Between looks whether it has come so far."""
 LINGER_SECONDS = 30.0
 """A window without clients is kept so long for one that reconnects."""
 SWEEP_SECONDS = 60.0
@@ -51,6 +57,11 @@ class Client:
         self._characters = 0
         self._filled = asyncio.Event()
         self.cuts = 0
+
+    @property
+    def waiting(self) -> int:
+        """Frames that wait."""
+        return len(self._frames)
 
     def offer(self, text: str) -> bool:
         """Queue a frame. False when the queue was cut: the client has to join again."""
@@ -90,11 +101,12 @@ class _Shown:
 
 
 class Hub:
-    """All windows and their clients."""
+    """All windows and their clients. `is_ready` says whether every source was read once."""
 
-    def __init__(self, live: LiveView, clock: Clock) -> None:
+    def __init__(self, live: LiveView, clock: Clock, is_ready: Callable[[], bool] = lambda: True) -> None:
         self._live = live
         self._clock = clock
+        self._is_ready = is_ready
         self._rows = RowEncoder()
         self._shown: dict[Subscription, _Shown] = {}
         self._of: dict[Client, Subscription] = {}
@@ -117,20 +129,49 @@ class Hub:
     # ----------------------------------------------------------------------------------------------------------- joins
 
     async def join(self, client: Client, wanted: Subscription, since: str | None = None) -> None:
-        """Let the client look at a window instead of any before: a delta from `since` if that is known, else a snapshot.
+        """Let the client look at a window instead of any before: a delta from the token `since`, or a snapshot without one.
 
-        Raises `ApiError` when there are too many distinct windows.
+        What is no token is told as an `error`, and so is one that fits no source; a snapshot follows. Waits for what the token
+        knows and this api does not know yet. Raises `ApiError` when there are too many distinct windows.
         """
         self.leave(client)
-        await self._live.prepare(Matcher(wanted.filter, wanted.scope))
+        matcher = Matcher(wanted.filter, wanted.scope)
+        await self._live.prepare(matcher)
+        token = None if since is None else await self._token(client, since, matcher)
+        self.leave(client)  # it may have joined meanwhile
         shown = self._shown.get(wanted) or self._open(wanted)
         self._advance(shown)
-        resumed = self._resumed(client, shown, since)
+        now = self._clock.now()
+        resumed = None if since is None or token is None else shown.window.resume(since, token, now)
         shown.clients.add(client)
         shown.left_at = None
         self._of[client] = wanted
         self.tell(client, frame("joined_room", {"room": "task_monitoring", "status": "joined"}))
-        self.tell(client, resumed or shown.window.snapshot(self._clock.now()))
+        self.tell(client, resumed or shown.window.snapshot(now))
+
+    async def _token(self, client: Client, since: str, matcher: Matcher) -> Token | None:
+        """The token, when this api has come as far as it (or will not). None, after an `error`, for what is none of ours."""
+        try:
+            token = cursors.read_token(since)
+        except cursors.BadTokenError:
+            self._complain(client, "invalid-token", "this is no token of this api: a snapshot follows")
+            return None
+        await self._catch_up(token, matcher)
+        if self._is_ready() and token.is_foreign_to(self._live.position(matcher.scoped)):
+            self._complain(client, "foreign-token", "this token knows none of the sources here: a snapshot follows")
+            return None
+        return token
+
+    async def _catch_up(self, token: Token, matcher: Matcher) -> None:
+        began = self._clock.monotonic()
+        while token.lacks(self._live.position(matcher.scoped)):
+            limit = CATCH_UP_SECONDS if self._is_ready() else LOADING_SECONDS
+            if self._clock.monotonic() - began >= limit:
+                return
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def _complain(self, client: Client, kind: str, detail: str) -> None:
+        self.tell(client, error_frame(ApiError.of_field("since", detail, kind).problem))
 
     def tell(self, client: Client, text: str) -> None:
         """Queue a frame for one client; one whose queue had to be cut looks at nothing any more."""
@@ -162,7 +203,7 @@ class Hub:
             self._make_room(searches, "subscriptions with q")
         elif len(self._shown) >= MAX_WINDOWS:
             self._make_room(self._shown, "different subscriptions")
-        shown = self._shown[wanted] = _Shown(Window(wanted, self._live, self._rows, secrets.token_hex(6)))
+        shown = self._shown[wanted] = _Shown(Window(wanted, self._live, self._rows))
         return shown
 
     def _make_room(self, among: dict[Subscription, _Shown], what: str) -> None:
@@ -171,17 +212,6 @@ class Hub:
         if not idle:
             raise ApiError(503, "too-many-windows", f"{len(among)} {what} are open already: try later")
         del self._shown[min(idle, key=itemgetter(0))[1]]
-
-    def _resumed(self, client: Client, shown: _Shown, since: str | None) -> str | None:
-        if since is None:
-            return None
-        try:
-            cursors.check_token(since)
-        except cursors.BadTokenError:
-            problem = ApiError.of_field("since", "this is no token of this api: a snapshot follows", "invalid-token").problem
-            self.tell(client, error_frame(problem))
-            return None
-        return shown.window.resume(since, self._clock.now())
 
     # ---------------------------------------------------------------------------------------------------------- rounds
 

@@ -4,33 +4,30 @@ A window is the first `limit` tasks of its filter and sort, read anew from the l
 what it showed by version: the cost does not depend on how much changed.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 import msgspec
-from taskscope_shared.model import Queue, Source, Worker
+from taskscope_shared.model import Position, Queue, Source, Worker
 
 from taskscope_api import cursors
+from taskscope_api.cursors import Token
 from taskscope_api.filters import Matcher
 from taskscope_api.frames import Changes, DeltaData, RowEncoder, SnapshotData, frame
 from taskscope_api.held import Held
 from taskscope_api.live_view import LiveView, Summary
 from taskscope_api.subscriptions import Subscription
-from taskscope_api.wire import SourceRow, queue_row, source_row, time_text, worker_row
+from taskscope_api.wire import SourceRow, TaskRow, queue_row, source_row, time_text, worker_row
 
-HISTORY_STEPS = 600
-"""Frames back to which a client may resume: half a minute at the highest rate."""
-HISTORY_KEYS = 50_000
-"""Keys that those frames may name together."""
+MAX_RESUMED = 64
+"""Tokens whose answers are kept until the next frame: after a restart many clients come with the same one."""
 
 Item = TypeVar("Item", Worker, Queue)
 
 
 class Step(msgspec.Struct):
-    """What one frame changed, and the token that came before it: enough to repeat it for whoever holds that token."""
+    """The keys of what one frame changes."""
 
-    before: str
     tasks: set[str]
     workers: set[str]
     queues: set[str]
@@ -49,38 +46,35 @@ class Seen(msgspec.Struct):
 
 
 class Window:
-    """The state of one subscription. `advance` looks at the live view; `snapshot` and `resume` speak of what was last seen.
+    """The state of one subscription. `advance` looks at the live view; `snapshot` and `resume` speak of what was last seen."""
 
-    `stamp` is this window's alone: a token is known again only by the window that gave it, since only that one knows what its
-    client was shown.
-    """
-
-    def __init__(self, wanted: Subscription, live: LiveView, rows: RowEncoder, stamp: str) -> None:
-        self._stamp = stamp
-        self._frames = 0
+    def __init__(self, wanted: Subscription, live: LiveView, rows: RowEncoder) -> None:
         self._wanted = wanted
         self._live = live
         self._rows = rows
         self._matcher = Matcher(wanted.filter, wanted.scope)
+        self._fields = cursors.fields_mark(wanted.fields or TaskRow.__struct_fields__)
         self._seen = Seen()
-        self._history: deque[Step] = deque()
-        self._history_keys = 0
+        self._marks: dict[str, bytes] = {}
         self._changes = -1
         self._secondary = -1
-        self._snapshot: tuple[str, str] | None = None
+        self._snapshot: str | None = None
+        self._resumed: dict[str, str] = {}
         self.token = ""
 
     # --------------------------------------------------------------------------------------------------------- advance
 
     def advance(self, at: float, *, always: bool = False) -> str | None:
         """Look again. The delta frame, or None when nothing that the client sees changed (and not `always`)."""
-        step = Step(self.token, set(), set(), set())
+        step = Step(set(), set(), set())
         changed = self._look_at_tasks(step) if self._changes != self._live.changes else False
         changed |= self._look_at_summary()
         sources = self._look_at_others(step)
         if not (changed or step.workers or step.queues or sources is not None or always):
             return None
-        self._remember(step)
+        self.token = cursors.token(self._live.position(self._matcher.source), self._fields, self._marks.values())
+        self._snapshot = None
+        self._resumed.clear()
         return self._delta(step, sources, at)
 
     def _look_at_tasks(self, step: Step) -> bool:
@@ -90,6 +84,7 @@ class Window:
         step.tasks = _changed_tasks(self._seen.tasks, now)
         changed = bool(step.tasks) or page.total != self._seen.total
         self._seen.tasks, self._seen.total = now, page.total
+        self._marks = {key: self._marks.get(key) or cursors.row_mark(key) for key in now}
         return changed
 
     def _look_at_summary(self) -> bool:
@@ -110,19 +105,11 @@ class Window:
         seen.workers, seen.queues, seen.sources = workers, queues, sources
         return None if unchanged else sources
 
-    def _remember(self, step: Step) -> None:
-        self._frames += 1
-        self.token = cursors.token(self._live.position(self._matcher.source), f"{self._stamp}.{self._frames}")
-        self._history.append(step)
-        self._history_keys += _size(step)
-        while len(self._history) > HISTORY_STEPS or self._history_keys > HISTORY_KEYS:
-            self._history_keys -= _size(self._history.popleft())
-
     # ---------------------------------------------------------------------------------------------------------- frames
 
     def snapshot(self, at: float) -> str:
         """The whole window as last seen."""
-        if self._snapshot is None or self._snapshot[0] != self.token:
+        if self._snapshot is None:
             seen = self._seen
             data = SnapshotData(
                 position=self.token,
@@ -135,26 +122,43 @@ class Window:
                 queues=[queue_row(queue) for queue in seen.queues.values()],
                 sources=seen.sources,
             )
-            self._snapshot = (self.token, frame("task_updates", data))
-        return self._snapshot[1]
+            self._snapshot = frame("task_updates", data)
+        return self._snapshot
 
-    def resume(self, token: str, at: float) -> str | None:
-        """One delta from `token` to what was last seen; None when that is too long ago, or not a token of this window."""
-        if token == self.token:
-            return self._delta(Step(token, set(), set(), set()), self._seen.sources, at)
-        steps = list(self._history)
-        first = next((index for index in range(len(steps) - 1, -1, -1) if steps[index].before == token), None)
-        if first is None:
+    def resume(self, text: str, token: Token, at: float) -> str | None:
+        """One delta from the token (which was read from `text`) to what was last seen; None when its rows have other fields.
+
+        What a source holds that stands behind the token, or that the token does not know, is sent whole.
+        """
+        if token.fields != self._fields:
             return None
-        missed = Step(token, set(), set(), set())
-        for step in steps[first:]:
-            missed.tasks |= step.tasks
-            missed.workers |= step.workers
-            missed.queues |= step.queues
-        return self._delta(missed, self._seen.sources, at)
+        if text not in self._resumed:
+            if len(self._resumed) >= MAX_RESUMED:
+                self._resumed.clear()
+            self._resumed[text] = self._delta_since(token, at)
+        return self._resumed[text]
 
-    def _delta(self, step: Step, sources: list[SourceRow] | None, at: float) -> str:
-        self._snapshot = None
+    def _delta_since(self, token: Token, at: float) -> str:
+        seen, known = self._seen, self._known_to(token)
+        missed = {
+            key
+            for key, task in seen.tasks.items()
+            if self._marks[key] not in token.rows or task.source not in known or task.position > known[task.source]
+        }
+        step = Step(missed, set(seen.workers), set(seen.queues))
+        return self._delta(step, seen.sources, at, whole=True)
+
+    def _known_to(self, token: Token) -> dict[str, Position]:
+        """Source -> the token's position in it, where this api has come so far."""
+        known: dict[str, Position] = {}
+        for name, (incarnation, position) in self._live.position(self._matcher.source).items():
+            at = token.places.get(cursors.place_mark(name, incarnation))
+            if at is not None and at <= position:
+                known[name] = at
+        return known
+
+    def _delta(self, step: Step, sources: list[SourceRow] | None, at: float, *, whole: bool = False) -> str:
+        """The frame of a step; `whole`: with all keys that there are."""
         seen = self._seen
         data = DeltaData(
             position=self.token,
@@ -164,8 +168,9 @@ class Window:
             total=seen.total,
             upsert=self._encoded(key for key in seen.tasks if key in step.tasks),
             remove=[key for key in step.tasks if key not in seen.tasks],
-            workers=_changes(seen.workers, step.workers, worker_row),
-            queues=_changes(seen.queues, step.queues, queue_row),
+            keys=list(seen.tasks) if whole else None,
+            workers=_changes(seen.workers, step.workers, worker_row, whole=whole),
+            queues=_changes(seen.queues, step.queues, queue_row, whole=whole),
             sources=sources,
         )
         return frame("task_updates", data)
@@ -192,15 +197,12 @@ def _changed(before: dict[str, Item], now: dict[str, Item]) -> set[str]:
     return changed
 
 
-def _changes(seen: dict[str, Item], keys: set[str], row: Callable[[Item], object]) -> Changes | None:
-    if not keys:
+def _changes(seen: dict[str, Item], keys: set[str], row: Callable[[Item], object], *, whole: bool) -> Changes | None:
+    if not keys and not whole:
         return None
-    return Changes([row(seen[key]) for key in keys if key in seen], [key for key in keys if key not in seen])
+    gone = [key for key in keys if key not in seen]
+    return Changes([row(seen[key]) for key in keys if key in seen], gone, list(seen) if whole else None)
 
 
 def _sources(sources: dict[str, Source], stale: dict[str, str]) -> list[SourceRow]:
     return [source_row(source, stale.get(name)) for name, source in sources.items()]
-
-
-def _size(step: Step) -> int:
-    return 1 + len(step.tasks) + len(step.workers) + len(step.queues)

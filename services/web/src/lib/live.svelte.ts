@@ -124,12 +124,14 @@ export class Live {
   }
 
   #receive(message: ServerMessage): void {
-    if (message.event === 'error') this.complaint = message.data.detail ?? message.data.title;
+    // What is wrong with a token is the server's affair: a snapshot follows.
+    if (message.event === 'error' && message.data.field !== 'since')
+      this.complaint = message.data.detail ?? message.data.title;
     if (message.event !== 'task_updates') return;
     const { data } = message;
     // A delta that was on its way when another question was asked belongs to the old answer.
     if (data.kind === 'delta' && this.#replica.position === null) return;
-    this.#replica.apply(data);
+    if (!this.#replica.apply(data)) this.#connection.request();
     const at = epoch(data.at);
     if (at !== null) this.lag = this.#clock.heard(at);
     this.#schedule();

@@ -210,12 +210,12 @@ export interface Snapshot extends Moment {
 export interface Change<T> {
   upsert: T[];
   remove: string[];
+  /** All there are, in the answer to a resume token: whatever else is held has left. Null in every other delta. */
+  keys: string[] | null;
 }
 
-export interface Delta extends Moment {
+export interface Delta extends Moment, Change<Task> {
   kind: 'delta';
-  upsert: Task[];
-  remove: string[];
   workers: Change<Worker> | null;
   queues: Change<Queue> | null;
   sources: Source[] | null;

@@ -16,28 +16,31 @@ export class Replica {
   at: string | null = null;
   stale = false;
 
-  apply(message: Snapshot | Delta): void {
-    if (message.kind === 'snapshot') this.#replace(message);
-    else this.#change(message);
+  /** False when the message names what it does not bring and is not held: then only a snapshot helps. */
+  apply(message: Snapshot | Delta): boolean {
+    const whole = message.kind === 'snapshot' ? this.#replace(message) : this.#change(message);
     this.summary = message.summary;
     this.total = message.total;
     this.position = message.position;
     this.at = message.at;
     this.stale = message.stale;
+    return whole;
   }
 
-  #replace(message: Snapshot): void {
+  #replace(message: Snapshot): boolean {
     replace(this.tasks, message.tasks);
     replace(this.workers, message.workers);
     replace(this.queues, message.queues);
     this.sources = message.sources;
+    return true;
   }
 
-  #change(message: Delta): void {
-    change(this.tasks, message);
+  #change(message: Delta): boolean {
+    const whole = change(this.tasks, message);
     if (message.workers !== null) change(this.workers, message.workers);
     if (message.queues !== null) change(this.queues, message.queues);
     if (message.sources !== null) this.sources = message.sources;
+    return whole;
   }
 }
 
@@ -46,8 +49,12 @@ function replace<T extends Keyed>(held: Map<string, T>, items: T[]): void {
   for (const item of items) held.set(item.key, item);
 }
 
-/** Removals first: what is in both lists left the window and came back. */
-function change<T extends Keyed>(held: Map<string, T>, { upsert, remove }: Change<T>): void {
+/** Removals first: what is in both lists left the window and came back. Whether all of `keys` is held then. */
+function change<T extends Keyed>(held: Map<string, T>, { upsert, remove, keys }: Change<T>): boolean {
   for (const key of remove) held.delete(key);
   for (const item of upsert) held.set(item.key, item);
+  if (keys === null) return true;
+  const there = new Set(keys);
+  for (const key of held.keys()) if (!there.has(key)) held.delete(key);
+  return held.size === there.size;
 }

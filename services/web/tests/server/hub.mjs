@@ -96,9 +96,9 @@ export class Client {
     this.#sent = now;
     const world = this.#world;
     this.#send('task_updates', {
-      ...{ kind: 'delta', ...this.#moment(), total, upsert, remove },
-      workers: { upsert: world.workers(), remove: [] },
-      queues: { upsert: world.queues(), remove: [] },
+      ...{ kind: 'delta', ...this.#moment(), total, upsert, remove, keys: null },
+      workers: { upsert: world.workers(), remove: [], keys: null },
+      queues: { upsert: world.queues(), remove: [], keys: null },
       sources: world.sources(),
     });
   }

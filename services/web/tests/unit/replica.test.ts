@@ -70,7 +70,37 @@ describe('the replica', () => {
     replica.apply(snapshot([], { queues: [queue] }));
     replica.apply(delta([], []));
     expect([...replica.queues.keys()]).toEqual(['s/celery']);
-    replica.apply(delta([], [], { queues: { upsert: [], remove: ['s/celery'] } }));
+    replica.apply(delta([], [], { queues: { upsert: [], remove: ['s/celery'], keys: null } }));
     expect(replica.queues.size).toBe(0);
+  });
+
+  test('goes on from any window when it is told all keys and what is new', () => {
+    fc.assert(
+      fc.property(fc.dictionary(fc.constantFrom('a', 'b', 'c', 'd'), fc.nat(3)), windows, (held_, all) => {
+        const replica = new Replica();
+        replica.apply(snapshot(tasksOf(held_)));
+        const now = all.at(-1) ?? {};
+        const fresh = Object.entries(now).filter(([id, version]) => held_[id] !== version);
+        const keys = Object.keys(now).map((id) => `s/${id}`);
+        expect(replica.apply(delta(tasksOf(Object.fromEntries(fresh)), [], { keys }))).toBe(true);
+        expect(held(replica)).toEqual(expected(now));
+      }),
+    );
+  });
+
+  test('forgets workers and queues that are not among all keys', () => {
+    const replica = new Replica();
+    const queues = ['s/one', 's/two'].map((key) => ({ key, name: key }) as never);
+    replica.apply(snapshot([], { queues }));
+    const left = { upsert: [{ key: 's/two', name: 'new' } as never], remove: [], keys: ['s/two'] };
+    replica.apply(delta([], [], { keys: [], queues: left }));
+    expect([...replica.queues.values()].map((queue) => queue.name)).toEqual(['new']);
+  });
+
+  test('says so when it is told of a task that it neither holds nor is given', () => {
+    const replica = new Replica();
+    replica.apply(snapshot([task('a')]));
+    expect(replica.apply(delta([], [], { keys: ['s/a', 's/b'] }))).toBe(false);
+    expect(replica.apply(snapshot([task('a'), task('b')]))).toBe(true);
   });
 });

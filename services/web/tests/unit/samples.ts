@@ -32,5 +32,6 @@ export function snapshot(tasks: Task[], fields: Partial<Snapshot> = {}): Snapsho
 }
 
 export function delta(upsert: Task[], remove: string[], fields: Partial<Delta> = {}): Delta {
-  return { ...MOMENT, kind: 'delta', upsert, remove, workers: null, queues: null, sources: null, ...fields };
+  const nothing = { keys: null, workers: null, queues: null, sources: null };
+  return { ...MOMENT, kind: 'delta', upsert, remove, ...nothing, ...fields };
 }
