@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx
 import pytest
 from quart import Quart
 from support.api import Writing, served, socket, task
@@ -13,9 +14,9 @@ from taskscope_api.app import create_app
 from taskscope_api.hub import MAX_FRAMES, Client
 from taskscope_shared.clock import SystemClock
 from taskscope_shared.model import Engine, Position, State, Worker, WorkerState
-from taskscope_shared.settings import Settings
+from taskscope_shared.settings import Push, Settings
 from taskscope_shared.testing import MemoryStore
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 CLOCK = SystemClock()
 
@@ -283,3 +284,81 @@ async def test_a_disconnected_client_leaves_nothing_behind(api: Api) -> None:
     await eventually(lambda: api.services.hub.clients == 0)
     names = {running.get_name() for running in asyncio.all_tasks()}
     assert not names & {"push", "push-receive"}
+
+
+async def test_who_joins_too_often_is_told_and_in_the_end_closed(api: Api) -> None:
+    async with socket(api.port) as client:
+        for _ in range(200):
+            await client.send("join_task_monitoring", {"limit": 1})
+        assert await closed(client) == 1008
+    assert set(api.services.sockets.refused) <= {"too-many-joins", "too-many-messages"}
+    await nothing_is_left(api)
+
+
+async def test_a_message_that_is_too_large_closes_the_socket(api: Api) -> None:
+    async with socket(api.port) as client:
+        await client.join()
+        await client.connection.send("x" * 70_000)
+        assert await closed(client) == 1009
+    await eventually(lambda: api.services.sockets.refused["message-too-large"] == 1)
+    await nothing_is_left(api)
+
+
+async def test_a_socket_whose_rights_end_is_closed_with_4401(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with socket(api.port) as client:
+        await client.join()
+        monkeypatch.setattr(api.services.access, "holds", lambda _: False)
+        assert await closed(client) == 4401
+    await nothing_is_left(api)
+
+
+async def test_more_sockets_than_may_be_are_refused_with_a_problem(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api.services.sockets, "_limits", Push(connections_per_address=1))
+    async with socket(api.port):
+        with pytest.raises(InvalidStatus) as caught:
+            async with socket(api.port):
+                pass
+        assert caught.value.response.status_code == 429
+        assert caught.value.response.headers["Content-Type"] == "application/problem+json"
+    async with httpx.AsyncClient() as client:
+        push = (await client.get(f"http://127.0.0.1:{api.port}/api/health")).json()["push"]
+    assert push["refused"] == {"too-many-connections": 1}
+    await nothing_is_left(api)
+
+
+async def test_a_head_that_comes_too_slowly_is_given_up(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("taskscope_api.http_protocol.HEAD_SECONDS", 0.2)
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
+    writer.write(b"GET /api/tasks HTTP/1.1\r\nHost: x\r\n")
+    async with asyncio.timeout(10):
+        answer = await reader.read()
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"urn:taskscope:problem:request-timeout" in answer
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
+    async with asyncio.timeout(10):
+        assert await reader.read() == b"", "nothing was begun: nothing is said"
+    writer.close()
+
+
+async def test_a_connection_that_answers_or_pushes_is_not_given_up(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("taskscope_api.http_protocol.HEAD_SECONDS", 0.2)
+    async with socket(api.port) as client, httpx.AsyncClient() as asking:
+        await client.join()
+        for _ in range(3):
+            assert (await asking.get(f"http://127.0.0.1:{api.port}/livez")).status_code == 200
+        await client.until(lambda event, _: event == "task_updates", seconds=10)
+
+
+async def closed(client: Any) -> int:
+    """The code that the server closes the socket with."""
+    with pytest.raises(ConnectionClosed) as caught:
+        await client.until(lambda *_: False)
+    assert caught.value.rcvd is not None
+    return int(caught.value.rcvd.code)
+
+
+async def nothing_is_left(api: Api) -> None:
+    """No client, no socket, no task of one."""
+    await eventually(lambda: (api.services.hub.clients, api.services.sockets.open) == (0, 0), what="all sockets to be gone")
+    await eventually(lambda: not {one.get_name() for one in asyncio.all_tasks()} & {"push", "push-receive"})

@@ -10,6 +10,7 @@ from taskscope_api.replica import Replica
 from taskscope_api.sorting import sort_named
 from taskscope_api.subscriptions import Subscription
 from taskscope_shared.clock import ManualClock
+from taskscope_shared.settings import Push
 
 
 def wanting(queue: str, sort: str = "-updated_at") -> Subscription:
@@ -29,11 +30,8 @@ def live() -> LiveView:
     return live
 
 
-async def test_a_window_that_was_left_makes_room_for_another(
-    live: LiveView, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("taskscope_api.hub.MAX_WINDOWS", 2)
-    hub = Hub(live, clock)
+async def test_a_window_that_was_left_makes_room_for_another(live: LiveView, clock: ManualClock) -> None:
+    hub = Hub(live, clock, limits=Push(windows=2))
     first, second, third = Client(), Client(), Client()
     await hub.join(first, wanting("1"))
     await hub.join(second, wanting("2"))
@@ -56,11 +54,8 @@ async def test_a_window_without_clients_lingers_and_is_closed_then(live: LiveVie
     assert hub._shown == {}
 
 
-async def test_searches_are_few_and_one_that_was_left_makes_room(
-    live: LiveView, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("taskscope_api.hub.MAX_SEARCHES", 1)
-    hub, first, second = Hub(live, clock), Client(), Client()
+async def test_searches_are_few_and_one_that_was_left_makes_room(live: LiveView, clock: ManualClock) -> None:
+    hub, first, second = Hub(live, clock, limits=Push(searches=1)), Client(), Client()
     one, other = (Subscription(Filter(q=q), sort_named("live"), 10, None, None) for q in ("one", "other"))
     await hub.join(first, one)
     with pytest.raises(ApiError) as caught:

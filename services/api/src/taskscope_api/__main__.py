@@ -20,6 +20,7 @@ from taskscope_shared.settings import Settings, SettingsError
 from taskscope_api.app import create_app
 from taskscope_api.exposure import exposure
 from taskscope_api.http_protocol import MAX_HEAD, HttpProtocol
+from taskscope_api.ws_protocol import WebSocketProtocol
 
 GRACE_SECONDS = 5
 PING_SECONDS = 20.0
@@ -82,7 +83,7 @@ def server_config(app: object, configured: Settings) -> uvicorn.Config:
         backlog=BACKLOG,
         http=HttpProtocol,
         h11_max_incomplete_event_size=MAX_HEAD,
-        ws="websockets-sansio",
+        ws=WebSocketProtocol,
         ws_per_message_deflate=False,
         ws_max_size=MESSAGE_BYTES,
         ws_ping_interval=PING_SECONDS,

@@ -28,6 +28,7 @@ from taskscope_api.live_view import LiveView
 from taskscope_api.principals import Access, OpenAccess
 from taskscope_api.services import Services
 from taskscope_api.shelf import Shelf
+from taskscope_api.sockets import Sockets
 
 HEADERS = {"X-Content-Type-Options": "nosniff"}
 PAGE_HEADERS = {
@@ -39,7 +40,7 @@ PAGE_HEADERS = {
 
 
 def create_app(
-    settings: Settings,  # noqa: ARG001 - the modes of access will be read from it
+    settings: Settings,
     reader: Reader,
     clock: Clock,
     *,
@@ -54,12 +55,14 @@ def create_app(
     """
     live = LiveView()
     fleet = Fleet(reader, live, clock)
+    access = access or OpenAccess()
     services = Services(
         live=live,
         fleet=fleet,
-        hub=Hub(live, clock, lambda: fleet.ready),
+        hub=Hub(live, clock, lambda: fleet.ready, settings.api.push),
+        sockets=Sockets(settings.api.push, access, clock),
         clock=clock,
-        access=access or OpenAccess(),
+        access=access,
         asking=Asking(asker, clock, live.stale.get),
         kept=KeptAnswers(live),
     )
@@ -100,6 +103,7 @@ def _run_while_serving(app: Quart, services: Services) -> None:
     async def _begin() -> None:
         running.append(asyncio.create_task(services.fleet.run(), name="fleet"))
         running.append(asyncio.create_task(services.hub.run(), name="hub"))
+        running.append(asyncio.create_task(services.sockets.run(), name="sockets"))
 
     @app.after_serving
     async def _end() -> None:

@@ -8,6 +8,7 @@ from taskscope_api.errors import Problem
 from taskscope_api.held import Held
 from taskscope_api.live_view import Summary
 from taskscope_api.wire import QueueRow, SourceRow, WorkerRow, task_row
+from taskscope_api.ws_protocol import wire
 
 
 class Changes(msgspec.Struct):
@@ -70,12 +71,28 @@ class ProblemData(msgspec.Struct):
 _encoder = msgspec.json.Encoder()
 
 
-def frame(event: str, data: object) -> str:
-    """A message as text."""
-    return _encoder.encode(Envelope(event, data)).decode()
+class Frame(str):
+    """A message as text; `wire` is the same as the bytes of a WebSocket, made once for all clients that get it."""
+
+    __slots__ = ("_wire",)
+    _wire: bytes
+
+    @property
+    def wire(self) -> bytes:
+        """As it goes over the wire."""
+        try:
+            return self._wire
+        except AttributeError:
+            self._wire = wire(self.encode())
+            return self._wire
 
 
-def error_frame(problem: Problem) -> str:
+def frame(event: str, data: object) -> Frame:
+    """A message."""
+    return Frame(_encoder.encode(Envelope(event, data)), "utf-8")
+
+
+def error_frame(problem: Problem) -> Frame:
     """The problem as an `error` message."""
     return frame("error", ProblemData(problem.type, problem.title, problem.detail, problem.field))
 

@@ -14,6 +14,7 @@ from taskscope_api import access_log
 from taskscope_api.asked import ID_HEADER, SCOPE_KEY, Asked, request_id
 from taskscope_api.errors import MEDIA_TYPE, UNFORESEEN, Problem, encode
 from taskscope_api.limits import refusal
+from taskscope_api.ws_protocol import OUTLET
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +57,9 @@ class Front:
         try:
             await self._serve(scope, receive, answering, asked)
         finally:
-            access_log.record(asked, scope, answering.status, answering.bytes, self._clock.monotonic() - asked.began)
+            outlet = scope.get("extensions", {}).get(OUTLET)
+            sent = answering.bytes if outlet is None else answering.bytes + outlet.sent_bytes
+            access_log.record(asked, scope, answering.status, sent, self._clock.monotonic() - asked.began)
 
     async def _serve(self, scope: MutableMapping[str, Any], receive: Receive, answering: "_Answering", asked: Asked) -> None:
         is_request = scope["type"] == "http"

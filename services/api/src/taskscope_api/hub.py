@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from operator import itemgetter
 
 from taskscope_shared.clock import Clock
+from taskscope_shared.settings import Push
 
 from taskscope_api import cursors
+from taskscope_api.clients import MAX_CHARACTERS, MAX_FRAMES, Client
 from taskscope_api.cursors import Token
 from taskscope_api.errors import ApiError
 from taskscope_api.filters import Matcher
@@ -16,6 +17,8 @@ from taskscope_api.frames import RowEncoder, error_frame, frame
 from taskscope_api.live_view import LiveView
 from taskscope_api.subscriptions import Subscription
 from taskscope_api.windows import Window
+
+__all__ = ["MAX_CHARACTERS", "MAX_FRAMES", "Client", "Hub"]
 
 logger = logging.getLogger(__name__)
 
@@ -40,54 +43,6 @@ LINGER_SECONDS = 30.0
 """A window without clients is kept so long for one that reconnects."""
 SWEEP_SECONDS = 60.0
 """Between two looks for windows that nobody looks at."""
-MAX_WINDOWS = 500
-MAX_SEARCHES = 8
-"""Windows with `q`: `texts.py` keeps the verdicts of so many words."""
-MAX_FRAMES = 64
-"""Frames that wait for one client: some 3 s at the highest rate."""
-MAX_CHARACTERS = 8 * 1024 * 1024
-"""Characters that wait for one client."""
-
-
-class Client:
-    """Frames that wait for one connection. Never makes the hub wait: a full queue is cut to one `resync`."""
-
-    def __init__(self) -> None:
-        self._frames: deque[str] = deque()
-        self._characters = 0
-        self._filled = asyncio.Event()
-        self.cuts = 0
-
-    @property
-    def waiting(self) -> int:
-        """Frames that wait."""
-        return len(self._frames)
-
-    def offer(self, text: str) -> bool:
-        """Queue a frame. False when the queue was cut: the client has to join again."""
-        if len(self._frames) >= MAX_FRAMES or self._characters + len(text) > MAX_CHARACTERS:
-            self._frames.clear()
-            self._characters = 0
-            self.cuts += 1
-            self._put(frame("resync", {"reason": "this client reads more slowly than its window changes: join again"}))
-            return False
-        self._put(text)
-        return True
-
-    def _put(self, text: str) -> None:
-        self._frames.append(text)
-        self._characters += len(text)
-        self._filled.set()
-
-    async def frames(self) -> AsyncIterator[str]:
-        """Frames as they come, for ever."""
-        while True:
-            while not self._frames:
-                self._filled.clear()
-                await self._filled.wait()
-            text = self._frames.popleft()
-            self._characters -= len(text)
-            yield text
 
 
 class _Shown:
@@ -101,12 +56,18 @@ class _Shown:
 
 
 class Hub:
-    """All windows and their clients. `is_ready` says whether every source was read once."""
+    """All windows and their clients. `is_ready` says whether every source was read once.
 
-    def __init__(self, live: LiveView, clock: Clock, is_ready: Callable[[], bool] = lambda: True) -> None:
+    `limits.searches` are windows with `q`: `texts.py` keeps the verdicts of so many words.
+    """
+
+    def __init__(
+        self, live: LiveView, clock: Clock, is_ready: Callable[[], bool] = lambda: True, limits: Push | None = None
+    ) -> None:
         self._live = live
         self._clock = clock
         self._is_ready = is_ready
+        self._limits = limits or Push()
         self._rows = RowEncoder()
         self._shown: dict[Subscription, _Shown] = {}
         self._of: dict[Client, Subscription] = {}
@@ -125,6 +86,11 @@ class Hub:
     def clients(self) -> int:
         """Clients that look at some window."""
         return len(self._of)
+
+    @property
+    def windows(self) -> int:
+        """Different subscriptions, those that were left a moment ago among them."""
+        return len(self._shown)
 
     # ----------------------------------------------------------------------------------------------------------- joins
 
@@ -199,9 +165,9 @@ class Hub:
 
     def _open(self, wanted: Subscription) -> _Shown:
         searches = {other: shown for other, shown in self._shown.items() if other.filter.q}
-        if wanted.filter.q and len(searches) >= MAX_SEARCHES:
+        if wanted.filter.q and len(searches) >= self._limits.searches:
             self._make_room(searches, "subscriptions with q")
-        elif len(self._shown) >= MAX_WINDOWS:
+        elif len(self._shown) >= self._limits.windows:
             self._make_room(self._shown, "different subscriptions")
         shown = self._shown[wanted] = _Shown(Window(wanted, self._live, self._rows))
         return shown

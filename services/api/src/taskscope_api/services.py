@@ -10,6 +10,7 @@ from taskscope_api.hub import Hub
 from taskscope_api.kept import KeptAnswers
 from taskscope_api.live_view import LiveView
 from taskscope_api.principals import Access
+from taskscope_api.sockets import Sockets
 
 
 class Services(msgspec.Struct, frozen=True):
@@ -18,6 +19,7 @@ class Services(msgspec.Struct, frozen=True):
     live: LiveView
     fleet: Fleet
     hub: Hub
+    sockets: Sockets
     clock: Clock
     access: Access
     asking: Asking

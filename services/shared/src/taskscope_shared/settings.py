@@ -140,11 +140,23 @@ class Access(_Strict):
     mode: Literal["none"] | None = None
 
 
+class Push(_Strict):
+    """How much WebSockets may take of one api process. Rates are of one socket."""
+
+    connections: int = Field(default=5000, ge=1, le=100_000)
+    connections_per_address: int = Field(default=500, ge=1, le=100_000)
+    joins_per_second: float = Field(default=2.0, gt=0, le=1000)
+    messages_per_second: float = Field(default=20.0, gt=0, le=10_000)
+    windows: int = Field(default=500, ge=1, le=10_000)
+    searches: int = Field(default=8, ge=1, le=100)
+
+
 class Api(_Strict):
     """Where the api listens."""
 
     host: str = "127.0.0.1"
     port: int = Field(default=5051, ge=0, le=65_535)
+    push: Push = Push()
 
 
 class Settings(_Strict):

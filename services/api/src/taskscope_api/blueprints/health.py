@@ -10,9 +10,11 @@ from taskscope_shared.model import SourceStatus
 
 from taskscope_api.answers import answer
 from taskscope_api.described import Count, Flag, Time, says
+from taskscope_api.hub import Hub
 from taskscope_api.principals import Role, principal, requires
 from taskscope_api.queries import NoQuery, parameters
 from taskscope_api.services import Services
+from taskscope_api.sockets import Sockets
 from taskscope_api.wire import time_text
 
 
@@ -29,6 +31,9 @@ class PushHealth(msgspec.Struct):
     status: Annotated[str, says("ok, or degraded when rounds failed", "ok", enum=["ok", "degraded"])]
     rounds: Annotated[Count, says("Rounds of pushing since the start")]
     failures: Annotated[Count, says("Rounds and windows that failed; the log says why")]
+    sockets: Annotated[Count, says("WebSockets that are open")]
+    windows: Annotated[Count, says("Different subscriptions")]
+    refused: Annotated[dict[str, int], says("What WebSockets were refused, by the kind of the error", {"too-many-joins": 3})]
 
 
 class SourceHealth(msgspec.Struct):
@@ -127,7 +132,7 @@ def _health(services: Services, process: _Process) -> Health:
         version=process.version,
         uptime_seconds=round(services.clock.monotonic() - process.began, 3),
         redis=redis,
-        push=PushHealth("degraded" if hub.failures else "ok", hub.rounds, hub.failures),
+        push=_push(hub, services.sockets),
         live_view=LiveViewHealth(
             status="degraded" if stale else "ok",
             tasks=sum(source.tasks for source in sources),
@@ -136,6 +141,12 @@ def _health(services: Services, process: _Process) -> Health:
         ),
         sources=sources,
     )
+
+
+def _push(hub: Hub, sockets: Sockets) -> PushHealth:
+    failures = hub.failures + sockets.failures
+    status = "degraded" if failures else "ok"
+    return PushHealth(status, hub.rounds, failures, sockets.open, hub.windows, dict(sorted(sockets.refused.items())))
 
 
 def _source(services: Services, name: str) -> SourceHealth:

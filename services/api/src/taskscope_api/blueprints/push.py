@@ -7,18 +7,18 @@ from urllib.parse import urlsplit
 import msgspec
 from quart import Blueprint, websocket
 
+from taskscope_api.clients import Client
 from taskscope_api.errors import ApiError
 from taskscope_api.exposure import is_loopback
 from taskscope_api.frames import error_frame, frame
-from taskscope_api.hub import Client, Hub
-from taskscope_api.principals import Principal, Role, principal, requires
+from taskscope_api.principals import Principal, Role, Scope, principal, requires
 from taskscope_api.services import Services
+from taskscope_api.sockets import SEND_SECONDS
 from taskscope_api.subscriptions import read_join, read_message, subscription
 from taskscope_api.wire import time_text
+from taskscope_api.ws_protocol import OUTLET, Outlet
 
 PROTOCOL = 1
-SEND_SECONDS = 30.0
-"""A client that takes nothing for so long is disconnected."""
 
 
 class Connected(msgspec.Struct):
@@ -38,54 +38,95 @@ def push_blueprint(services: Services) -> Blueprint:
     async def push() -> None:
         """Windows over tasks, pushed as they change."""
         _check_origin(websocket.headers.get("Origin"), websocket.headers.get("Host", ""))
-        client = Client()
-        client.offer(frame("connected", Connected("connected", time_text(services.clock.now()), PROTOCOL)))
-        sending = asyncio.create_task(_send(client), name="push")
-        receiving = asyncio.create_task(_receive(client, services.hub, principal()), name="push-receive")
-        try:
-            done, _ = await asyncio.wait({sending, receiving}, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-        finally:
-            services.hub.leave(client)
-            sending.cancel()
-            receiving.cancel()
-            await asyncio.gather(sending, receiving, return_exceptions=True)
+        await _Connection(services, principal(), websocket.scope).serve()
 
     return blueprint
 
 
-async def _send(client: Client) -> None:
-    async for text in client.frames():
+class _Connection:
+    """One open socket: what it asks for, and, on a server without an outlet, a task that sends to it."""
+
+    def __init__(self, services: Services, asking: Principal, scope: Scope) -> None:
+        self._services = services
+        self._asking = asking
+        self._outlet: Outlet | None = scope.get("extensions", {}).get(OUTLET)
+        self._client = Client(self._outlet)
+        self._ending: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
+        address = (scope.get("client") or ("",))[0]
+        self._watched = services.sockets.enter(self._client, asking, address, self._end)
+
+    async def serve(self) -> None:
+        """Until it is closed."""
         try:
-            async with asyncio.timeout(SEND_SECONDS):
-                await websocket.send(text)
-        except OSError:  # TimeoutError is one, and so is what servers raise when the client is gone
-            return
+            await websocket.accept()
+            said = Connected("connected", time_text(self._services.clock.now()), PROTOCOL)
+            self._client.offer(frame("connected", said))
+            if self._outlet is None:
+                await self._serve_by_tasks()
+            else:
+                await self._receive()
+        finally:
+            self._services.hub.leave(self._client)
+            self._services.sockets.leave(self._watched)
+            if self._outlet is not None:
+                self._outlet.when_free(None)
+                if self._outlet.fault is not None:
+                    self._services.sockets.refused[self._outlet.fault] += 1
 
+    def _end(self, code: int, reason: str) -> None:
+        self._services.hub.leave(self._client)
+        if self._outlet is not None:
+            self._outlet.end(code, reason)
+        elif not self._ending.done():
+            self._ending.set_result((code, reason))
 
-async def _receive(client: Client, hub: Hub, asking: Principal) -> None:
-    while True:
-        text = await websocket.receive()
+    async def _serve_by_tasks(self) -> None:
+        sending = asyncio.create_task(self._send(), name="push")
+        receiving = asyncio.create_task(self._receive(), name="push-receive")
         try:
-            await _obey(text, client, hub, asking)
-        except ApiError as error:
-            hub.tell(client, error_frame(error.problem))
+            await asyncio.wait((sending, receiving, self._ending), return_when=asyncio.FIRST_COMPLETED)
+            if self._ending.done():
+                await websocket.close(*self._ending.result())
+            for task in (sending, receiving):
+                if task.done():
+                    task.result()
+        finally:
+            sending.cancel()
+            receiving.cancel()
+            await asyncio.gather(sending, receiving, return_exceptions=True)
 
+    async def _send(self) -> None:
+        async for text in self._client.frames():
+            try:
+                async with asyncio.timeout(SEND_SECONDS):
+                    await websocket.send(text)
+            except OSError:  # TimeoutError is one, and so is what servers raise when the client is gone
+                return
 
-async def _obey(text: str | bytes, client: Client, hub: Hub, asking: Principal) -> None:
-    message = read_message(text)
-    match message.event:
-        case "join_task_monitoring":
-            join = read_join(message.data)
-            await hub.join(client, subscription(join, asking.sources), join.since)
-        case "request_task_updates":
-            hub.snapshot(client)
-        case "leave_task_monitoring":
-            hub.leave(client)
-        case _:
-            known = "join_task_monitoring, request_task_updates, leave_task_monitoring"
-            raise ApiError.of_field("event", f"{message.event[:100]!r} is no event; there are {known}", "unknown-event")
+    async def _receive(self) -> None:
+        while True:
+            text = await websocket.receive()
+            try:
+                self._watched.hear(self._services.clock.monotonic())
+                await self._obey(text)
+            except ApiError as error:
+                self._services.sockets.refuse(error)
+                self._services.hub.tell(self._client, error_frame(error.problem))
+
+    async def _obey(self, text: str | bytes) -> None:
+        hub, message = self._services.hub, read_message(text)
+        match message.event:
+            case "join_task_monitoring":
+                self._watched.join(self._services.clock.monotonic())
+                join = read_join(message.data)
+                await hub.join(self._client, subscription(join, self._asking.sources), join.since)
+            case "request_task_updates":
+                hub.snapshot(self._client)
+            case "leave_task_monitoring":
+                hub.leave(self._client)
+            case _:
+                known = "join_task_monitoring, request_task_updates, leave_task_monitoring"
+                raise ApiError.of_field("event", f"{message.event[:100]!r} is no event; there are {known}", "unknown-event")
 
 
 def _check_origin(origin: str | None, host: str) -> None:
