@@ -1,4 +1,4 @@
-"""Which server fans out for least: `python tests/bench/servers.py` prints a table (docs/decisions/0012).
+"""Which server fans out for least: `python tests/bench/servers.py` prints a table (docs/decisions/0012). It needs the group `bench`.
 
 One ready frame goes to all clients five times a second, from an application of three lines, bare or through Quart, on each server; and
 past ASGI, as `taskscope_api.ws_protocol` does it.
@@ -125,14 +125,9 @@ def serving(server: str, way: str, port: int) -> None:
         config.bind = [f"127.0.0.1:{port}"]
         asyncio.run(hypercorn.asyncio.serve(app, config))
     elif server == "granian":
-        from granian import Granian
-        from granian.constants import Interfaces, Loops
-
         os.chdir(Path(__file__).parent)
-        made = Granian(
-            f"servers:{way}", address="127.0.0.1", port=port, interface=Interfaces.ASGI, loop=Loops.asyncio, log_enabled=False
-        )
-        made.serve()
+        options = ["--interface", "asgi", "--loop", "asyncio", "--no-log", "--port", str(port)]
+        os.execv(sys.executable, [sys.executable, "-m", "granian", *options, f"servers:{way}"])
     else:
         import uvicorn
 
