@@ -127,7 +127,7 @@ def serving(server: str, way: str, port: int) -> None:
     elif server == "granian":
         os.chdir(Path(__file__).parent)
         options = ["--interface", "asgi", "--loop", "asyncio", "--no-log", "--port", str(port)]
-        os.execv(sys.executable, [sys.executable, "-m", "granian", *options, f"servers:{way}"])
+        os.execv(sys.executable, [sys.executable, "-m", "granian", *options, f"servers:{way}"])  # noqa: S606 - it needs none
     else:
         import uvicorn
 
