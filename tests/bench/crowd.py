@@ -59,7 +59,7 @@ class Client(asyncio.Protocol):
         self.parts: list[bytes] = []
         self.opcode = 0
         self.size = 0
-        self.head = b""
+        self.head = self.newest = b""
         self.open = False
         self.updated = False
         self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -157,7 +157,7 @@ class Client(asyncio.Protocol):
                 seen.deltas += b'"kind":"delta"' in payload[:80]
                 if self.stops:
                     self.transport.pause_reading()
-            self.head = payload[:HEAD_BYTES]
+            self.newest = payload[:HEAD_BYTES]
             if self.sampled and seen.measuring:
                 self.look(payload)
         elif payload.startswith(b'{"event":"resync"'):
@@ -176,8 +176,8 @@ class Client(asyncio.Protocol):
                     self.seen.latencies.append((now - at) * 1000)
 
     def newest_token(self) -> str | None:
-        found = self.head.find(b'"position":"')
-        return self.head[found + 12 : self.head.index(b'"', found + 12)].decode() if found >= 0 else self.token
+        found = self.newest.find(b'"position":"')
+        return self.newest[found + 12 : self.newest.index(b'"', found + 12)].decode() if found >= 0 else self.token
 
 
 async def keep(plan: Plan, group: Group, number: int, seen: Seen, clients: dict[int, Client]) -> None:

@@ -1,5 +1,7 @@
 """The frames of the push protocol, encoded once for each distinct subscription."""
 
+from collections.abc import Iterable, Mapping
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -98,21 +100,46 @@ def error_frame(problem: Problem) -> Frame:
 
 
 class RowEncoder:
-    """Tasks as JSON. Rows of the default fields are encoded once a round for all windows (`clear` begins a round)."""
+    """Tasks as JSON, each encoded once for all windows with the same fields, for as long as some window shows it."""
 
     def __init__(self) -> None:
-        self._rows: dict[str, tuple[Held, msgspec.Raw]] = {}
+        self._shapes: dict[tuple[str, ...] | None, _Shape] = {}
 
-    def clear(self) -> None:
-        """Forget what was encoded."""
-        self._rows.clear()
+    def next_round(self) -> None:
+        """Forget what no window showed since the last call but one."""
+        for fields, shape in list(self._shapes.items()):
+            shape.before, shape.rows = shape.rows, {}
+            if not shape.before:
+                del self._shapes[fields]
 
-    def encode(self, key: str, task: Held, fields: tuple[str, ...] | None) -> msgspec.Raw:
-        """TASK with all fields, or those given."""
-        if fields is not None:
-            row = task_row(task.task())
-            return msgspec.Raw(_encoder.encode({name: getattr(row, name) for name in fields}))
-        found = self._rows.get(key)
+    def encode(self, keys: Iterable[str], tasks: Mapping[str, Held], fields: tuple[str, ...] | None) -> list[msgspec.Raw]:
+        """TASK of each key, with all fields or those given."""
+        shape = self._shapes.get(fields)
+        if shape is None:
+            shape = self._shapes[fields] = _Shape(fields)
+        return [shape.encode(key, tasks[key]) for key in keys]
+
+
+class _Shape:
+    """Rows with the same fields: those of this round, and those of the round before."""
+
+    def __init__(self, fields: tuple[str, ...] | None) -> None:
+        self.rows: dict[str, tuple[Held, msgspec.Raw]] = {}
+        self.before: dict[str, tuple[Held, msgspec.Raw]] = {}
+        self._picked = None if fields is None else (msgspec.defstruct("Picked", fields), attrgetter(*fields))
+
+    def encode(self, key: str, task: Held) -> msgspec.Raw:
+        found = self.rows.get(key)
         if found is None or found[0] is not task:
-            found = self._rows[key] = (task, msgspec.Raw(_encoder.encode(task_row(task.task()))))
+            found = self.before.get(key)
+            if found is None or found[0] is not task:
+                found = task, msgspec.Raw(_encoder.encode(self._row(task)))
+            self.rows[key] = found
         return found[1]
+
+    def _row(self, task: Held) -> object:
+        row = task_row(task.task())
+        if self._picked is None:
+            return row
+        kind, values = self._picked
+        return kind(*values(row))

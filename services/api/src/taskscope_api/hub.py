@@ -25,10 +25,9 @@ logger = logging.getLogger(__name__)
 INTERVAL_SECONDS = 0.05
 """Between rounds at the most frequent."""
 PRESSURE = 4
-"""Rounds that take long are followed by a pause of this many times their duration: pushing takes a fifth of the loop at most.
-
-The shorter one of the last two counts: a single one may have been held up by something else.
-"""
+"""A round and what it sends is followed by a pause of so many times its duration: pushing takes a fifth of the loop ..."""
+RELAXED_SECONDS = 0.3
+"""... but where rounds would be further apart than so long: those take up to half of it, so that frames are not too late."""
 SECONDARY_SECONDS = 0.25
 """Changes of workers, queues and health alone may wait so long: heartbeats come without end."""
 HEARTBEAT_SECONDS = 5.0
@@ -53,6 +52,11 @@ class _Shown:
         self.clients: set[Client] = set()
         self.told_at = 0.0
         self.left_at: float | None = None
+
+    @property
+    def has_tasks(self) -> bool:
+        """Whether frames are sent by tasks, which need their time, too."""
+        return any(client.outlet is None for client in self.clients)
 
 
 class Hub:
@@ -208,17 +212,17 @@ class Hub:
         self._sweep()
         self._next_at = began + INTERVAL_SECONDS  # should the round fail
         busy = await self._round()
-        pressure, self._busy = min(busy, self._busy), busy
-        self._next_at = began + max(INTERVAL_SECONDS if self.sent > sent else 0.0, (PRESSURE + 1) * pressure)
+        pressure, self._busy = min(busy, self._busy), busy  # a single round may have been held up by something else
+        self._next_at = began + max(INTERVAL_SECONDS if self.sent > sent else 0.0, _apart(pressure))
 
     async def _round(self) -> float:
-        """Push what changed; seconds that this took, without what others did between two windows."""
+        """Push what changed; seconds that this took, those of the tasks that send for clients without an outlet among them."""
         loop, busy = asyncio.get_running_loop(), 0.0
         self._changed.clear()
         if self._later is not None:
             self._later.cancel()
             self._later = None
-        self._rows.clear()
+        self._rows.next_round()
         self.rounds += 1
         for wanted, shown in list(self._shown.items()):
             if not shown.clients:
@@ -229,8 +233,9 @@ class Hub:
             except Exception:  # the boundary of a window: its defect must not end the others
                 self.failures += 1
                 logger.exception("a window failed: %r", wanted)
-            busy += loop.time() - began
+            taken = loop.time()
             await asyncio.sleep(0)
+            busy += (loop.time() if shown.has_tasks else taken) - began
         return busy
 
     def _advance(self, shown: _Shown) -> None:
@@ -252,3 +257,8 @@ class Hub:
         for wanted, shown in list(self._shown.items()):
             if shown.left_at is not None and not shown.clients and now - shown.left_at > LINGER_SECONDS:
                 del self._shown[wanted]
+
+
+def _apart(seconds: float) -> float:
+    """How far from the beginning of a round that took so long the next one begins."""
+    return min((PRESSURE + 1) * seconds, max(RELAXED_SECONDS, 2 * seconds))

@@ -176,8 +176,7 @@ class Window:
         return frame("task_updates", data)
 
     def _encoded(self, keys: Iterable[str]) -> list[msgspec.Raw]:
-        tasks, fields = self._seen.tasks, self._wanted.fields
-        return [self._rows.encode(key, tasks[key], fields) for key in keys]
+        return self._rows.encode(keys, self._seen.tasks, self._wanted.fields)
 
 
 def _changed_tasks(before: dict[str, Held], now: dict[str, Held]) -> set[str]:
