@@ -14,6 +14,7 @@ import redis
 from analytics_load import analytics_load
 from export_load import export_load
 from lists import lists
+from push_load import push_load
 from rig import HERE, Rig, Service, free_port, median, report, rig
 
 Row = tuple[str, str, str]  # figure, to reach, measured
@@ -316,5 +317,6 @@ FIGURES: dict[str, Callable[[], list[Row]]] = {
     "broker": broker_load,
     "export": export_load,
     "lists": lists,
+    "push": push_load,
     "analytics": analytics_load,
 }

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import gc
 import logging
+import resource
 import signal
 import sys
 from pathlib import Path
@@ -28,6 +29,7 @@ PING_SECONDS = 20.0
 MESSAGE_BYTES = 64 * 1024
 """Of a client's message; ours are not bounded by it."""
 BACKLOG = 2048
+MOST_FILES = 65_536
 COLLECT_AFTER = (20_000, 20, 20)
 """Tasks make no cycles: looking for those less often saves 5 % of what a change costs, and pauses."""
 
@@ -48,7 +50,16 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _end_in_peace)
     gc.set_threshold(*COLLECT_AFTER)
+    _allow_files()
     asyncio.run(_serve(configured))
+
+
+def _allow_files() -> None:
+    """As many open files as the system lets this process have: each WebSocket is one, and many systems begin with 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _end_in_peace(*_: object) -> None:

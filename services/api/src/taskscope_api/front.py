@@ -69,12 +69,24 @@ class Front:
             await answering.refuse(refused, asked)
         else:
             try:
-                await self._app(scope, receive, answering.send)
+                await self._app(scope, receive if is_request else _with_text(receive), answering.send)
             except Exception:  # the boundary of a request: what Quart does not turn into an answer itself
                 if answering.begun or not is_request:
                     raise
                 logger.exception("a request failed", extra={"request_id": asked.id})
                 await answering.refuse(UNFORESEEN, asked)
+
+
+def _with_text(receive: Receive) -> Receive:
+    """Messages of a WebSocket, of which an empty one in binary has a text, too: Quart stumbles over one that has none."""
+
+    async def received() -> Message:
+        message = await receive()
+        if message["type"] == "websocket.receive" and not message.get("bytes"):
+            message.setdefault("text", "")
+        return message
+
+    return received
 
 
 class _Answering:

@@ -10,6 +10,7 @@ from typing import Any, Protocol, cast
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CloseCode, Frame
 from websockets.http11 import Request
+from websockets.protocol import State
 
 OUTLET = "taskscope.outlet"
 """The ASGI scope's extension that is an `Outlet`."""
@@ -74,8 +75,20 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         """Refuse a message of too many fragments."""
         if len(self.frames) < MAX_FRAGMENTS:
             super().handle_cont(event)
-        elif not self.close_sent:
-            self.conn.fail(CloseCode.MESSAGE_TOO_BIG, f"a message has at most {MAX_FRAGMENTS} fragments")
+        else:
+            self._fail(CloseCode.MESSAGE_TOO_BIG, f"a message has at most {MAX_FRAGMENTS} fragments")
+
+    def send_receive_event_to_app(self) -> None:
+        """Refuse a text that is none; uvicorn would log a traceback, and fail where a close follows."""
+        if self.curr_msg_data_type == "text" and not _is_text(b"".join(self.frames)):
+            self._fail(CloseCode.INVALID_DATA, "a text has to be UTF-8")
+        else:
+            super().send_receive_event_to_app()
+
+    def _fail(self, code: CloseCode, reason: str) -> None:
+        self.frames = []
+        if not self.close_sent and self.conn.state is State.OPEN:
+            self.conn.fail(code, reason)
             self.handle_parser_exception()
 
     @property
@@ -120,6 +133,14 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self.read_paused = False
             self.transport.resume_reading()
         self.close_timer = self.loop.call_later(self.close_timeout, self.transport.abort)
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def wire(payload: bytes) -> bytes:
