@@ -20,7 +20,7 @@ from taskscope_shared.settings import Settings, SettingsError
 
 from taskscope_api.app import create_app
 from taskscope_api.exposure import exposure
-from taskscope_api.http_protocol import MAX_HEAD, HttpProtocol
+from taskscope_api.http_protocol import MAX_HEAD, http_protocol
 from taskscope_api.ws_protocol import WebSocketProtocol
 
 GRACE_SECONDS = 5
@@ -92,7 +92,7 @@ def server_config(app: object, configured: Settings) -> uvicorn.Config:
         host=configured.api.host,
         port=configured.api.port,
         backlog=BACKLOG,
-        http=HttpProtocol,
+        http=http_protocol(),
         h11_max_incomplete_event_size=MAX_HEAD,
         ws=WebSocketProtocol,
         ws_per_message_deflate=False,

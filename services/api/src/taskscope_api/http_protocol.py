@@ -5,7 +5,11 @@ And it does not wait for ever: whoever sends a request's head letter by letter w
 
 import asyncio
 import sys
+from collections import deque
+from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
+from typing import cast
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
@@ -22,9 +26,36 @@ HEAD_SECONDS = 15.0
 """For a request's first line and headers, from its first byte, or from when the connection was made."""
 
 
-class HttpProtocol(H11Protocol):
-    """One connection."""
+UPGRADES_A_PASS = 8
+"""WebSockets that are opened in one pass of the event loop, some 8 ms: what is asked meanwhile waits for a few passes."""
 
+
+class Upgrades:
+    """Opens WebSockets a few at a time: after a restart a thousand browsers come at once, and requests come between them."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Callable[[], None]] = deque()
+        self._is_opening = False
+
+    def add(self, opened: Callable[[], None]) -> None:
+        """Call it when its turn comes."""
+        self._waiting.append(opened)
+        if not self._is_opening:
+            self._is_opening = True
+            asyncio.get_running_loop().call_soon(self._open)
+
+    def _open(self) -> None:
+        if self._waiting:
+            asyncio.get_running_loop().call_soon(self._open)
+        self._is_opening = bool(self._waiting)
+        for _ in range(min(UPGRADES_A_PASS, len(self._waiting))):
+            self._waiting.popleft()()
+
+
+class HttpProtocol(H11Protocol):
+    """One connection. `upgrades` is shared by all of a server."""
+
+    upgrades: Upgrades
     _head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
@@ -46,9 +77,19 @@ class HttpProtocol(H11Protocol):
             self._await_head()
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
-        """The head is there; what follows is not ours."""
+        """The head is there; the WebSocket is opened when its turn comes."""
         self._head_came()
+        self.transport.pause_reading()
+        self.upgrades.add(partial(self._upgrade, event))
+
+    def _upgrade(self, event: h11.Request) -> None:
+        if self.transport.is_closing():
+            return
+        early = self.conn.trailing_data[0]  # a client should have waited for the answer
         super().handle_websocket_upgrade(event)
+        if early and not self.transport.is_closing():
+            cast("asyncio.Protocol", self.transport.get_protocol()).data_received(early)
+        self.transport.resume_reading()
 
     def _await_head(self) -> None:
         self._head_timer = self.loop.call_later(HEAD_SECONDS, self._give_up)
@@ -77,6 +118,11 @@ class HttpProtocol(H11Protocol):
         """Whether an answer is under way, which another must not break into."""
         cycle: RequestResponseCycle | None = self.cycle
         return cycle is not None and cycle.response_started and not cycle.response_complete
+
+
+def http_protocol() -> type[HttpProtocol]:
+    """The protocol of one server."""
+    return type("HttpProtocol", (HttpProtocol,), {"upgrades": Upgrades()})
 
 
 def _refusal(why: str, hint: int) -> bytes:
