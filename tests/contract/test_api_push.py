@@ -92,6 +92,14 @@ async def test_fields_leave_out_the_rest_but_key_and_version(api: Api) -> None:
         assert set(client.tasks["s/4"]) == {"key", "version", "state", "name"}
 
 
+async def test_with_fields_a_task_says_of_those_alone_why_they_are_unknown(api: Api) -> None:
+    async with socket(api.port) as client:
+        await client.join(limit=1)
+        assert {"cpu_seconds", "queue"} <= set(client.tasks["s/4"]["unknown"])
+        await client.join(fields=["queue", "unknown"], limit=1)
+        assert set(client.tasks["s/4"]["unknown"]) == {"queue"}
+
+
 async def test_joining_again_replaces_the_subscription(api: Api) -> None:
     async with socket(api.port) as client:
         await client.join()

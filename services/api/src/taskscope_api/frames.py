@@ -113,7 +113,7 @@ class RowEncoder:
                 del self._shapes[fields]
 
     def encode(self, keys: Iterable[str], tasks: Mapping[str, Held], fields: tuple[str, ...] | None) -> list[msgspec.Raw]:
-        """TASK of each key, with all fields or those given."""
+        """TASK of each key, with all fields or those given (`unknown` speaks of those, too)."""
         shape = self._shapes.get(fields)
         if shape is None:
             shape = self._shapes[fields] = _Shape(fields)
@@ -126,6 +126,7 @@ class _Shape:
     def __init__(self, fields: tuple[str, ...] | None) -> None:
         self.rows: dict[str, tuple[Held, msgspec.Raw]] = {}
         self.before: dict[str, tuple[Held, msgspec.Raw]] = {}
+        self._fields = frozenset(fields or ())
         self._picked = None if fields is None else (msgspec.defstruct("Picked", fields), attrgetter(*fields))
 
     def encode(self, key: str, task: Held) -> msgspec.Raw:
@@ -142,4 +143,5 @@ class _Shape:
         if self._picked is None:
             return row
         kind, values = self._picked
+        row.unknown = {field: why for field, why in row.unknown.items() if field in self._fields}
         return kind(*values(row))

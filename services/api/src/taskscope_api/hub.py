@@ -26,7 +26,7 @@ INTERVAL_SECONDS = 0.05
 """Between rounds at the most frequent."""
 PRESSURE = 4
 """A round and what it sends is followed by a pause of so many times its duration: pushing takes a fifth of the loop ..."""
-RELAXED_SECONDS = 0.3
+RELAXED_SECONDS = 0.2
 """... but where rounds would be further apart than so long: those take up to half of it, so that frames are not too late."""
 SECONDARY_SECONDS = 0.25
 """Changes of workers, queues and health alone may wait so long: heartbeats come without end."""
