@@ -6,6 +6,7 @@ Frames are counted by their headers alone, but for those of a sample, which are 
 import asyncio
 import json
 import os
+import socket
 import sys
 import time
 from datetime import datetime
@@ -156,6 +157,7 @@ class Client(asyncio.Protocol):
                 seen.resumed.append(time.time())
                 seen.deltas += b'"kind":"delta"' in payload[:80]
                 if self.stops:
+                    self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
                     self.transport.pause_reading()
             self.newest = payload[:HEAD_BYTES]
             if self.sampled and seen.measuring:

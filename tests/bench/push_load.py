@@ -124,7 +124,7 @@ def push_load(retained: int = 100_000, clients: int = CLIENTS, seconds: float = 
     """All of issue 5's table that is about WebSockets."""
     with loaded(retained) as (it, api):
         rows = _crowded(it, api, clients, seconds)
-        rows.append(_stopped(it, clients, seconds / 2, pairs))
+        rows.append(_stopped(it, clients, seconds, pairs))
         rows.append(_returned(it, api, clients))
     return rows
 

@@ -4,6 +4,8 @@ A server's frames are not masked, so header and text are one for all who look at
 once while it takes them; asyncio tells when it does not (`pause_writing`), and then its owner holds them back.
 """
 
+import socket
+from asyncio import BaseTransport
 from collections.abc import Callable
 from typing import Any, Protocol, cast
 
@@ -16,6 +18,8 @@ OUTLET = "taskscope.outlet"
 """The ASGI scope's extension that is an `Outlet`."""
 FAULTS = {CloseCode.MESSAGE_TOO_BIG: "message-too-large", CloseCode.INVALID_DATA: "invalid-text"}
 """Kinds of what a socket is closed for by the protocol itself; anything else is an `invalid-frame`."""
+KERNEL_BYTES = 256 * 1024
+"""The kernel's buffer of one socket, which would grow to 4 MB and counts as the container's memory: some large frames."""
 MAX_FRAGMENTS = 256
 """Of one message: empty ones cost nobody's `ws_max_size`."""
 
@@ -58,6 +62,12 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     sent_bytes = 0
     _is_paused = False
     _when_free: Callable[[], None] | None = None
+
+    def connection_made(self, transport: BaseTransport) -> None:
+        """Bound what the kernel holds for a client that reads slowly, too."""
+        super().connection_made(transport)
+        if (connection := transport.get_extra_info("socket")) is not None and connection.family != socket.AF_UNIX:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BYTES)
 
     def handle_connect(self, event: Request) -> None:
         """Offer the outlet to the application."""
