@@ -17,6 +17,7 @@ from taskscope_api.blueprints.documentation import documentation_blueprint
 from taskscope_api.blueprints.engines import engines_blueprint
 from taskscope_api.blueprints.health import health_blueprint
 from taskscope_api.blueprints.push import push_blueprint
+from taskscope_api.blueprints.stream import stream_blueprint
 from taskscope_api.blueprints.tasks import tasks_blueprint
 from taskscope_api.blueprints.web import web_blueprint
 from taskscope_api.fleet import Fleet
@@ -89,6 +90,7 @@ def _routes(app: Quart, services: Services, web_root: Path | None) -> None:
         engines_blueprint(services),
         health_blueprint(services),
         push_blueprint(services),
+        stream_blueprint(services),
         documentation_blueprint(services),
     ):
         app.register_blueprint(blueprint)

@@ -1,0 +1,180 @@
+"""Windows as server-sent events: `GET /api/stream`. A stream says what a WebSocket would be told of one window."""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable
+from http import HTTPStatus
+from typing import Annotated
+
+import msgspec
+
+from taskscope_api.described import says
+from taskscope_api.errors import ApiError, problem
+from taskscope_api.exports import columns_asked
+from taskscope_api.filters import filter_of
+from taskscope_api.frames import error_frame
+from taskscope_api.hub import Client
+from taskscope_api.queries import Fields, FilterQuery, Parameters, limit_of, single
+from taskscope_api.sorting import DEFAULT_SORT, SORT_NAMES
+from taskscope_api.streamed import Slot, StreamedBody
+from taskscope_api.subscriptions import DEFAULT_LIMIT, MAX_LIMIT, Join
+from taskscope_api.wire import TaskRow
+
+logger = logging.getLogger(__name__)
+
+MAX_STREAMS = 1000
+MAX_OF_ADDRESS = 100
+STALL_SECONDS = 30.0
+"""A reader that does not take an event in this time is cut off."""
+KEEP_ALIVE_SECONDS = 15.0
+"""After so long without an event a comment is sent: proxies end what is silent."""
+CHECK_SECONDS = 1.0
+"""Between two looks at whether the reader still has its rights."""
+RETRY_MILLISECONDS = 2000
+"""After which a browser comes back when a stream ended."""
+MEDIA_TYPE = "text/event-stream"
+HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+"""Nobody keeps a stream, and no proxy collects it before passing it on."""
+UNSAID = frozenset({"joined_room"})
+"""What a stream does not say: its reader joined by asking for it."""
+CONTENT_TYPE = f"{MEDIA_TYPE}; charset=utf-8"
+
+
+class StreamQuery(FilterQuery):
+    """Of `/api/stream`: a subscription, and where to go on."""
+
+    sort: Annotated[
+        str,
+        says("What to order by, descending with `-`; `live`: running tasks first", "-updated_at", enum=list(SORT_NAMES)),
+    ] = DEFAULT_SORT
+    limit: Annotated[
+        int, msgspec.Meta(ge=1, le=MAX_LIMIT, examples=[DEFAULT_LIMIT]), says("Tasks that the window shows at most")
+    ] = DEFAULT_LIMIT
+    fields: Annotated[
+        Fields | None, says("Members of the tasks, to which `key` and `version` are added; without it all", ["state"])
+    ] = None
+    since: Annotated[
+        str | None, says("Where to go on: the `id` of the last event, for whoever cannot send `Last-Event-ID`", "lZGTAaFz")
+    ] = None
+
+
+class StreamHeaders(msgspec.Struct):
+    """What a reader that comes back sends; browsers do by themselves."""
+
+    last_event_id: Annotated[
+        str | None,
+        says("Where to go on: the `id` of the last event that was read. It counts before `since`", "lZGTAaFz"),
+        msgspec.Meta(extra_json_schema={"maxLength": 8192}),
+    ] = msgspec.field(default=None, name="Last-Event-ID")
+
+
+class _Frame(msgspec.Struct):
+    event: str
+    data: msgspec.Raw
+
+
+class _Standing(msgspec.Struct):
+    position: str | None = None
+
+
+_frames = msgspec.json.Decoder(_Frame)
+_standings = msgspec.json.Decoder(_Standing)
+
+
+def join_of(given: Parameters, last_event_id: str | None) -> Join:
+    """The subscription that the parameters ask for. Raises `ApiError` that names the one that is wrong."""
+    fields = columns_asked(given, TaskRow.__struct_fields__)
+    return Join(
+        filter=filter_of(given),
+        sort=single(given, "sort"),
+        limit=limit_of(given, DEFAULT_LIMIT),
+        fields=None if fields is None else list(fields),
+        since=last_event_id or single(given, "since"),
+    )
+
+
+def event_of(frame: str) -> tuple[str, bytes]:
+    """The name of a frame's event, and the event as text. JSON has no line breaks, so its data are one line."""
+    told = _frames.decode(frame)
+    data = bytes(told.data)
+    position = _standings.decode(data).position if told.event == "task_updates" else None
+    id_ = "" if position is None else f"id: {position}\n"
+    return told.event, f"event: {told.event}\n{id_}data: ".encode() + data + b"\n\n"
+
+
+class Streams:
+    """The streams of this process, and how many there may be: in all, and of one address."""
+
+    def __init__(
+        self,
+        most: int = MAX_STREAMS,
+        most_of_address: int = MAX_OF_ADDRESS,
+        stall_seconds: float = STALL_SECONDS,
+        keep_alive_seconds: float = KEEP_ALIVE_SECONDS,
+    ) -> None:
+        self._most = most
+        self._most_of_address = most_of_address
+        self._stall_seconds = stall_seconds
+        self._keep_alive_seconds = keep_alive_seconds
+        self._of = Counter[str]()
+        self.stalled = 0
+
+    @property
+    def open(self) -> int:
+        """Streams that are open."""
+        return self._of.total()
+
+    def take(self, address: str, leave: Callable[[], None]) -> Slot:
+        """A place for one more stream of the address; `leave` is called at its end. Raises `ApiError`: 503 or, for the address, 429."""
+        if self.open >= self._most:
+            raise ApiError(HTTPStatus.SERVICE_UNAVAILABLE, "too-many-streams", f"{self._most} streams are open: try later")
+        if self._of[address] >= self._most_of_address:
+            detail = f"{self._most_of_address} streams are open from {address}: end one of them first"
+            raise ApiError(HTTPStatus.TOO_MANY_REQUESTS, "too-many-streams", detail)
+        self._of[address] += 1
+        return Slot(lambda: self._give_back(address, leave))
+
+    def _give_back(self, address: str, leave: Callable[[], None]) -> None:
+        leave()
+        self._of[address] -= 1
+        if not self._of[address]:
+            del self._of[address]
+
+    def body(self, client: Client, slot: Slot, holds: Callable[[], bool], ends: asyncio.Event) -> StreamedBody:
+        """What the client is told, until it is cut, until `holds` is false (looked at each second) or until `ends` is set."""
+        return StreamedBody(self._events(client, holds, ends), slot, self._stall_seconds, self._note_stalled)
+
+    def _note_stalled(self) -> None:
+        self.stalled += 1
+        logger.warning("a stream was cut off: its reader took nothing for %s s", self._stall_seconds)
+
+    async def _events(self, client: Client, holds: Callable[[], bool], ends: asyncio.Event) -> AsyncGenerator[bytes]:
+        yield f"retry: {RETRY_MILLISECONDS}\n\n".encode()
+        frames, silent = client.frames(), 0.0
+        coming = asyncio.ensure_future(anext(frames))
+        try:
+            while not ends.is_set():
+                await asyncio.wait({coming}, timeout=CHECK_SECONDS)
+                if not holds():
+                    yield event_of(_RIGHTS_ENDED)[1]
+                    return
+                if not coming.done():
+                    silent += CHECK_SECONDS
+                    if silent >= self._keep_alive_seconds:
+                        yield b": nothing happened\n\n"
+                        silent = 0.0
+                    continue
+                name, text = event_of(coming.result())
+                if name not in UNSAID:
+                    yield text
+                    silent = 0.0
+                if name == "resync":
+                    return
+                coming = asyncio.ensure_future(anext(frames))
+        finally:
+            coming.cancel()
+            await asyncio.wait({coming})
+
+
+_RIGHTS_ENDED = error_frame(problem(HTTPStatus.UNAUTHORIZED, "rights-ended", "say anew who you are"))
