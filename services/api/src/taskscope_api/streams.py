@@ -126,7 +126,7 @@ class Streams:
         return self._of.total()
 
     def take(self, address: str, leave: Callable[[], None]) -> Slot:
-        """A place for one more stream of the address; `leave` is called at its end. Raises `ApiError`: 503 or, for the address, 429."""
+        """A place for one more stream of the address; `leave` is called at its end. Raises `ApiError`: 503 or 429."""
         if self.open >= self._most:
             raise ApiError(HTTPStatus.SERVICE_UNAVAILABLE, "too-many-streams", f"{self._most} streams are open: try later")
         if self._of[address] >= self._most_of_address:
