@@ -2,12 +2,14 @@
 
 import asyncio
 from http import HTTPStatus
+from typing import Annotated
 from urllib.parse import urlsplit
 
 import msgspec
 from quart import Blueprint, websocket
 
 from taskscope_api.clients import Client
+from taskscope_api.described import Time, says
 from taskscope_api.errors import ApiError
 from taskscope_api.exposure import is_loopback
 from taskscope_api.frames import error_frame, frame
@@ -24,9 +26,9 @@ PROTOCOL = 1
 class Connected(msgspec.Struct):
     """The first message."""
 
-    status: str
-    timestamp: str | None
-    protocol: int
+    status: Annotated[str, says("That it is", "connected")]
+    timestamp: Annotated[Time | None, says("The api's clock")]
+    protocol: Annotated[int, says("The protocol's version", PROTOCOL)]
 
 
 def push_blueprint(services: Services) -> Blueprint:
