@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.scripted import answer, scripted
@@ -31,17 +32,11 @@ def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_filters_are_the_parameters_of_the_api() -> None:
     async with scripted(EMPTY) as server, AsyncClient(f"{server.url}/sub/path/") as client:
-        await client.tasks_page(
-            state=["failed", "lost"],
-            q="a b",
-            sort="-runtime",
-            fields=["id", "state"],
-            sent_from=datetime(2026, 1, 2, tzinfo=UTC),
-        )
-    assert server.paths() == [
-        "/sub/path/api/tasks?state=failed&state=lost&q=a+b&sent_from=2026-01-02T00%3A00%3A00%2B00%3A00"
-        "&sort=-runtime&limit=50&fields=id%2Cstate"
-    ]
+        chosen: Any = {"state": ["failed", "lost"], "q": "a b", "sent_from": datetime(2026, 1, 2, tzinfo=UTC)}
+        await client.tasks_page(sort="-runtime", fields=["id", "state"], **chosen)
+    (path,) = server.paths()
+    assert path.startswith("/sub/path/api/tasks?state=failed&state=lost&q=a+b&sent_from=2026-01-02T00%3A00%3A00%2B00%3A00")
+    assert path.endswith("&sort=-runtime&limit=50&fields=id%2Cstate")
 
 
 async def test_a_time_without_zone_is_refused_before_anything_is_asked() -> None:
@@ -93,7 +88,7 @@ async def test_the_wait_that_is_asked_for_is_honoured_and_bounded() -> None:
         async with scripted(slow, EMPTY) as server, AsyncClient(server.url, most_wait_seconds=most) as client:
             began = loop.time()
             await client.tasks_page()
-            assert expected <= loop.time() - began < expected + 0.7
+            assert expected <= loop.time() - began < expected + 0.85
 
 
 async def test_another_base_url_is_used_where_one_does_not_answer() -> None:
@@ -115,13 +110,13 @@ async def test_a_token_file_is_read_anew_each_time(tmp_path: Path) -> None:
         for token in ("first", "second"):
             file.write_text(f"{token}\n")
             await client.tasks_page()
-    assert [
-        f"authorization: bearer {token}" in head.lower() for token, head in zip(("first", "second"), server.heads, strict=True)
-    ]
+    first, second = (head.lower() for head in server.heads)
+    assert ("authorization: bearer first\r\n" in first, "authorization: bearer second\r\n" in second) == (True, True)
 
 
 def test_a_client_is_told_at_once_what_makes_no_sense() -> None:
-    for wrong in ("taskscope:5051", "", []):
+    wrongs: tuple[str | list[str], ...] = ("taskscope:5051", "", [])
+    for wrong in wrongs:
         with pytest.raises(ValueError, match="base URL"):
             Client(wrong)
     with pytest.raises(ValueError, match="not both"):

@@ -31,14 +31,8 @@ class Scripted:
 
 def answer(status: str, body: str, *headers: str, media: str = "application/json") -> str:
     """An answer as it goes over the wire."""
-    lines = [
-        f"HTTP/1.1 {status}",
-        f"Content-Type: {media}",
-        f"Content-Length: {len(body.encode())}",
-        "Connection: close",
-        *headers,
-    ]
-    return "\r\n".join([*lines, "", body])
+    head = [f"HTTP/1.1 {status}", f"Content-Type: {media}", f"Content-Length: {len(body.encode())}", "Connection: close"]
+    return "\r\n".join([*head, *headers, "", body])
 
 
 @asynccontextmanager
