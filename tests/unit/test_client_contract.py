@@ -228,7 +228,7 @@ def test_both_clients_and_both_streams_are_alike() -> None:
 def test_what_is_asked_for_has_a_path_of_the_document() -> None:
     asked = [
         calls.tasks({}, None, 1, None, None),
-        calls.task("a/b c", None),
+        calls.task("a b", None),
         calls.task("a", "s/t"),
         calls.facets({}, 1),
         calls.realtime(None, None),
@@ -242,6 +242,9 @@ def test_what_is_asked_for_has_a_path_of_the_document() -> None:
         calls.health(),
     ]
     paths = [call.path for call in asked]  # type: ignore[attr-defined]  # of different answers
-    assert paths[1:3] == ["/api/tasks/a%2Fb%20c", "/api/tasks/s%2Ft/a"]
+    assert paths[1:3] == ["/api/tasks/a%20b", "/api/tasks/s%2Ft/a"]
+    assert calls.task("a/b", "s").path == "/api/tasks/s/a%2Fb"
+    with pytest.raises(ValueError, match="source"):
+        calls.task("a/b", None)
     known = {path for path in METHODS if "{" not in path}
     assert {path for path in paths if "%" not in path and "@" not in path} - known == set()

@@ -49,7 +49,9 @@ def tasks(
 
 
 def task(id_: str, source: str | None) -> Call[TaskDetail]:
-    """One task."""
+    """One task. Raises `ValueError` for an id with a slash and no source: it would be taken for a source and an id."""
+    if source is None and "/" in id_:
+        raise ValueError(f"say the source, too: the id {id_!r} holds a slash")
     place = quote(id_, safe="") if source is None else f"{quote(source, safe='')}/{quote(id_, safe='')}"
     return Call(f"{TASKS}/{place}", TaskDetail)
 

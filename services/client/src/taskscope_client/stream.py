@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from contextlib import ExitStack
 from typing import Self
 
 from websockets.sync.client import ClientConnection, connect
@@ -31,6 +32,7 @@ class Stream:
         self._session = session
         self._backoff = Backoff(options.most_wait_seconds)
         self._connection: ClientConnection | None = None
+        self._held = ExitStack()
         self._closing = threading.Event()
         self.reconnects = 0
 
@@ -117,7 +119,8 @@ class Stream:
 
     def _connected(self) -> ClientConnection:
         url = self._access.url
-        self._connection = connect(
+        self._held = ExitStack()
+        opening = connect(
             socket_url(url),
             additional_headers=self._access.headers(),
             ssl=self._options.ssl_context if url.startswith("https") else None,
@@ -126,6 +129,7 @@ class Stream:
             compression=None,
             proxy=None,
         )
+        self._connection = self._held.enter_context(opening)
         self._connection.send(self._session.join())
         return self._connection
 
@@ -133,6 +137,7 @@ class Stream:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+            self._held.close()
 
     def _lost(self, error: Exception) -> None:
         """Wait for the time after which to try again. Raises `TaskscopeError` when that is of no use."""
