@@ -162,7 +162,7 @@ def test_every_field_that_is_answered_is_known_with_its_type(document: dict[str,
         assert set(components[name]["properties"]) == set(Page.__struct_fields__), name
     structs = {name for name in wanted - pages if "properties" in components[name]}
     assert len(structs) > 30
-    assert disagreements(components, structs) == []
+    assert "\n".join(disagreements(components, structs)) == ""
 
 
 def test_every_field_that_is_pushed_is_known_with_its_type() -> None:

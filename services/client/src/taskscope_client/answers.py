@@ -8,11 +8,15 @@ Item = TypeVar("Item")
 
 
 class Page(Row, Generic[Item], frozen=True, kw_only=True):
-    """Rows; `total` counts all that match. `next_cursor` leads to the page behind; None: this is the last one."""
+    """Rows; `total` counts all that match. `next_cursor` leads to the page behind; None: this is the last one.
+
+    `stale` says whether what is shown may be behind.
+    """
 
     items: tuple[Item, ...] = ()
     next_cursor: str | None = None
     total: int = 0
+    stale: bool = False
 
 
 class FacetValue(Row, frozen=True, kw_only=True):
@@ -46,6 +50,7 @@ class Facets(Row, frozen=True, kw_only=True):
 
     total: int = 0
     facets: FacetCounts
+    stale: bool = False
 
 
 class Realtime(Row, frozen=True, kw_only=True):
@@ -58,7 +63,9 @@ class Realtime(Row, frozen=True, kw_only=True):
     tasks: tuple[Task, ...] = ()
     finished: tuple[Task, ...] = ()
     workers: tuple[Worker, ...] = ()
+    workers_total: int = 0
     queues: tuple[Queue, ...] = ()
+    queues_total: int = 0
     sources: tuple[Source, ...] = ()
 
 

@@ -40,6 +40,8 @@ class TaskFilters(TypedDict, total=False):
     finished_to: When
     eta_from: When
     eta_to: When
+    expires_from: When
+    expires_to: When
     updated_from: When
     updated_to: When
     runtime_min: float

@@ -126,6 +126,7 @@ class TaskDetail(Task, frozen=True, kw_only=True):
     attempt: Attempt | None = None
     place: Place | None = None
     relatives: Relatives
+    stale: bool = False
 
 
 class Worker(Row, frozen=True, kw_only=True):
@@ -163,6 +164,7 @@ class WorkerDetail(Worker, frozen=True, kw_only=True):
 
     registered: tuple[str, ...] | None = None
     configuration: dict[str, str | int | float | bool | None] | None = None
+    stale: bool = False
 
 
 class Queue(Row, frozen=True, kw_only=True):

@@ -66,9 +66,11 @@ def documentation_blueprint(services: Services) -> Blueprint:
 
     @blueprint.get("/asyncapi.json")
     @requires(Role.VIEWER, services.access)
+    @document_querystring(NoQuery)
     @document_response(AsyncApi)
     async def describe_push() -> Response:
         """What is pushed over WebSocket, server-sent events and Socket.IO, as AsyncAPI 3."""
+        parameters(NoQuery)
         found = asyncapi.servers(request.host, request.root_path)
         return answer(msgspec.convert({**described_push(), "servers": found}, AsyncApi))
 
