@@ -18,7 +18,7 @@ from support.waiting import eventually
 from taskscope_api import streams
 from taskscope_api.app import create_app
 from taskscope_api.principals import Principal
-from taskscope_api.streams import event_of
+from taskscope_api.streams import SharedEvents, event_of
 from taskscope_shared.clock import SystemClock
 from taskscope_shared.model import Engine, State, Worker, WorkerState
 from taskscope_shared.settings import Settings
@@ -255,6 +255,16 @@ async def test_nobody_unknown_gets_a_stream() -> None:
             assert refused.status == 401
         async with curl(url, "-H", "Authorization: ada") as reading:
             await reading.until(is_update)
+
+
+def test_a_frame_that_many_streams_get_is_taken_apart_once_and_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    shared = SharedEvents()
+    frame = '{"event":"resync","data":{"reason":"x"}}'
+    assert shared.of(frame)[1] is shared.of(frame)[1]
+    monkeypatch.setattr(streams, "MAX_SHARED", len(frame))
+    for number in range(3):
+        shared.of(frame.replace("x", str(number)))
+    assert len(shared._made) == 1
 
 
 def test_an_event_is_one_line_of_data_whatever_the_frame_holds() -> None:

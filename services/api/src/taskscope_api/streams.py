@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import AsyncGenerator, Callable
 from http import HTTPStatus
 from typing import Annotated
@@ -27,6 +27,8 @@ MAX_STREAMS = 1000
 MAX_OF_ADDRESS = 100
 STALL_SECONDS = 30.0
 """A reader that does not take an event in this time is cut off."""
+MAX_SHARED = 4 * 1024 * 1024
+"""Characters of frames whose events are kept."""
 KEEP_ALIVE_SECONDS = 15.0
 """After so long without an event a comment is sent: proxies end what is silent."""
 CHECK_SECONDS = 1.0
@@ -103,6 +105,24 @@ def event_of(frame: str) -> tuple[str, bytes]:
     return told.event, f"event: {told.event}\n{id_}data: ".encode() + data + b"\n\n"
 
 
+class SharedEvents:
+    """Events of the frames that were sent last: streams of equal subscriptions get the same frame, which is taken apart once."""
+
+    def __init__(self) -> None:
+        self._made: OrderedDict[str, tuple[str, bytes]] = OrderedDict()
+        self._characters = 0
+
+    def of(self, frame: str) -> tuple[str, bytes]:
+        """As `event_of`."""
+        found = self._made.get(frame)
+        if found is None:
+            found = self._made[frame] = event_of(frame)
+            self._characters += len(frame)
+            while self._characters > MAX_SHARED and self._made:
+                self._characters -= len(self._made.popitem(last=False)[0])
+        return found
+
+
 class Streams:
     """The streams of this process, and how many there may be: in all, and of one address."""
 
@@ -118,6 +138,7 @@ class Streams:
         self._stall_seconds = stall_seconds
         self._keep_alive_seconds = keep_alive_seconds
         self._of = Counter[str]()
+        self._shared = SharedEvents()
         self.stalled = 0
 
     @property
@@ -165,7 +186,7 @@ class Streams:
                         yield b": nothing happened\n\n"
                         silent = 0.0
                     continue
-                name, text = event_of(coming.result())
+                name, text = self._shared.of(coming.result())
                 if name not in UNSAID:
                     yield text
                     silent = 0.0
