@@ -106,7 +106,7 @@ def event_of(frame: str) -> tuple[str, bytes]:
 
 
 class SharedEvents:
-    """Events of the frames that were sent last: streams of equal subscriptions get the same frame, which is taken apart once."""
+    """Events of the frames that were sent last: streams of equal subscriptions get the same one, taken apart once."""
 
     def __init__(self) -> None:
         self._made: OrderedDict[str, tuple[str, bytes]] = OrderedDict()
