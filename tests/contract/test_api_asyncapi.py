@@ -11,8 +11,9 @@ from jsonschema import Draft202012Validator
 from support.api import Writing, served, task
 from support.curl import curl
 from support.waiting import eventually
-from taskscope_api import asyncapi, hub
+from taskscope_api import asyncapi
 from taskscope_api.app import create_app
+from taskscope_api.clients import MAX_FRAMES, Client
 from taskscope_shared.clock import SystemClock
 from taskscope_shared.model import Engine, Progress, Queue, State, Worker, WorkerState
 from taskscope_shared.settings import Settings
@@ -97,9 +98,7 @@ class Checked:
                 return found
 
 
-async def test_what_goes_over_a_websocket_is_described(
-    api: Api, document: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_goes_over_a_websocket_is_described(api: Api, document: dict[str, Any]) -> None:
     async with connect(f"ws://127.0.0.1:{api.port}/api/ws", compression=None, max_size=None) as connection:
         checked = Checked(connection, document)
         await checked.until("connected")
@@ -121,10 +120,15 @@ async def test_what_goes_over_a_websocket_is_described(
         await checked.say("join_task_monitoring", since="garbage")
         await checked.until("error")
         await checked.say("leave_task_monitoring")
-        monkeypatch.setattr(hub, "MAX_FRAMES", 0)
-        await checked.say("join_task_monitoring")
-        await checked.until("resync")
-    assert checked.seen == {"connected", "joined_room", "snapshot", "delta", "error", "resync"}
+    assert checked.seen == {"connected", "joined_room", "snapshot", "delta", "error"}
+
+
+async def test_what_a_client_that_is_too_slow_is_told_is_described(document: dict[str, Any]) -> None:
+    client = Client()
+    assert [client.offer("x") for _ in range(MAX_FRAMES + 1)][-1] is False
+    message = json.loads(await anext(client.frames()))
+    check(message, "websocket", "resync", document)
+    check(message["data"], "stream", "resync", document)
 
 
 async def test_what_a_stream_says_is_described(api: Api, document: dict[str, Any]) -> None:

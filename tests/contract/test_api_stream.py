@@ -21,7 +21,7 @@ from taskscope_api.principals import Principal
 from taskscope_api.streams import SharedEvents, event_of
 from taskscope_shared.clock import SystemClock
 from taskscope_shared.model import Engine, State, Worker, WorkerState
-from taskscope_shared.settings import Settings
+from taskscope_shared.settings import Push, Settings
 from taskscope_shared.testing import MemoryStore
 
 CLOCK = SystemClock()
@@ -140,7 +140,7 @@ async def test_a_wrong_parameter_is_a_problem_that_names_it(api: Api, query: dic
         async with curl(api.url(**query), *options) as reading:
             assert (reading.status, reading.headers["content-type"]) == (400, "application/problem+json")
             assert (await reading.body())["field"] == field
-    assert api.services.streams.open == 0
+    assert api.services.sockets.open == 0
 
 
 @pytest.mark.parametrize("token", ["garbage", "AAAA", "x" * 9000])
@@ -173,14 +173,14 @@ async def test_head_says_what_get_would_and_ends(api: Api) -> None:
         answer = await client.head(api.url())
         assert (answer.status_code, answer.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
         assert (await client.head(api.url(limit=0))).status_code == 400
-    assert api.services.streams.open == 0
+    assert api.services.sockets.open == 0
 
 
 async def test_a_reader_that_leaves_leaves_nothing_behind(api: Api) -> None:
     async with curl(api.url()) as reading:
         await reading.until(is_update)
-        assert (api.services.streams.open, api.services.hub.clients) == (1, 1)
-    await eventually(lambda: (api.services.streams.open, api.services.hub.clients) == (0, 0))
+        assert (api.services.sockets.open, api.services.hub.clients) == (1, 1)
+    await eventually(lambda: (api.services.sockets.open, api.services.hub.clients) == (0, 0))
 
 
 async def test_a_slow_reader_is_told_to_resync_and_its_stream_ends(api: Api) -> None:
@@ -208,7 +208,7 @@ async def test_a_reader_that_stands_still_is_cut_off(api: Api, monkeypatch: pyte
     async with curl(api.url(limit=500)) as reading:
         await reading.until(is_update)
         os.kill(reading.process.pid, signal.SIGSTOP)
-        await filled(api, lambda: api.services.streams.open == 0)
+        await filled(api, lambda: api.services.sockets.open == 0)
         assert api.services.streams.stalled == 1
         os.kill(reading.process.pid, signal.SIGCONT)
 
@@ -226,7 +226,6 @@ async def test_a_stream_ends_when_its_readers_rights_do(api: Api, access: Ending
 
 async def test_silence_is_broken_by_comments(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(api.services.streams, "_keep_alive_seconds", 0.1)
-    monkeypatch.setattr(streams, "CHECK_SECONDS", 0.1)
     async with curl(api.url()) as reading:
         await reading.until(is_update)
         await reading.until(is_update)
@@ -236,15 +235,15 @@ async def test_silence_is_broken_by_comments(api: Api, monkeypatch: pytest.Monke
 async def test_one_address_and_the_process_have_so_many_streams_and_no_more(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     async with curl(api.url()) as reading:
         await reading.until(is_update)
-        for limit, status in (("_most_of_address", 429), ("_most", 503)):
+        for limit, status in (("connections_per_address", 429), ("connections", 503)):
             with monkeypatch.context() as changed:
-                changed.setattr(api.services.streams, limit, 1)
+                changed.setattr(api.services.sockets, "_limits", Push.model_validate({limit: 1}))
                 async with curl(api.url()) as refused:
                     assert (refused.status, int(refused.headers["retry-after"]) > 0) == (status, True)
-                    assert (await refused.body())["type"] == "urn:taskscope:problem:too-many-streams"
+                    assert (await refused.body())["type"] == "urn:taskscope:problem:too-many-connections"
         async with curl(api.url()) as another:
             await another.until(is_update)
-            assert api.services.streams.open == 2
+            assert api.services.sockets.open == 2
 
 
 async def test_nobody_unknown_gets_a_stream() -> None:

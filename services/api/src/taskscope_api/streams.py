@@ -2,19 +2,19 @@
 
 import asyncio
 import logging
-from collections import Counter, OrderedDict
-from collections.abc import AsyncGenerator, Callable
+from collections import OrderedDict
+from collections.abc import AsyncGenerator
 from http import HTTPStatus
 from typing import Annotated
 
 import msgspec
 
+from taskscope_api.clients import Client
 from taskscope_api.described import says
-from taskscope_api.errors import ApiError, problem
+from taskscope_api.errors import problem
 from taskscope_api.exports import columns_asked
 from taskscope_api.filters import filter_of
 from taskscope_api.frames import error_frame
-from taskscope_api.hub import Client
 from taskscope_api.queries import Fields, FilterQuery, Parameters, limit_of, single
 from taskscope_api.sorting import DEFAULT_SORT, SORT_NAMES
 from taskscope_api.streamed import Slot, StreamedBody
@@ -23,16 +23,12 @@ from taskscope_api.wire import TaskRow
 
 logger = logging.getLogger(__name__)
 
-MAX_STREAMS = 1000
-MAX_OF_ADDRESS = 100
 STALL_SECONDS = 30.0
 """A reader that does not take an event in this time is cut off."""
 MAX_SHARED = 4 * 1024 * 1024
 """Characters of frames whose events are kept."""
 KEEP_ALIVE_SECONDS = 15.0
 """After so long without an event a comment is sent: proxies end what is silent."""
-CHECK_SECONDS = 1.0
-"""Between two looks at whether the reader still has its rights."""
 RETRY_MILLISECONDS = 2000
 """After which a browser comes back when a stream ended."""
 MEDIA_TYPE = "text/event-stream"
@@ -41,6 +37,8 @@ HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 UNSAID = frozenset({"joined_room"})
 """What a stream does not say: its reader joined by asking for it."""
 CONTENT_TYPE = f"{MEDIA_TYPE}; charset=utf-8"
+End = asyncio.Future[str | None]
+"""Of a stream: it comes with the last frame, if there is one to say."""
 
 
 class StreamQuery(FilterQuery):
@@ -98,7 +96,7 @@ def join_of(given: Parameters, last_event_id: str | None) -> Join:
 
 def event_of(frame: str) -> tuple[str, bytes]:
     """The name of a frame's event, and the event as text. JSON has no line breaks, so its data are one line."""
-    told = _frames.decode(frame)
+    told = _frames.decode(frame.encode())
     data = bytes(told.data)
     position = _standings.decode(data).position if told.event == "task_updates" else None
     id_ = "" if position is None else f"id: {position}\n"
@@ -124,78 +122,54 @@ class SharedEvents:
 
 
 class Streams:
-    """The streams of this process, and how many there may be: in all, and of one address."""
+    """What the streams of this process have in common; `services.sockets` counts and watches them with the WebSockets."""
 
-    def __init__(
-        self,
-        most: int = MAX_STREAMS,
-        most_of_address: int = MAX_OF_ADDRESS,
-        stall_seconds: float = STALL_SECONDS,
-        keep_alive_seconds: float = KEEP_ALIVE_SECONDS,
-    ) -> None:
-        self._most = most
-        self._most_of_address = most_of_address
+    def __init__(self, stall_seconds: float = STALL_SECONDS, keep_alive_seconds: float = KEEP_ALIVE_SECONDS) -> None:
         self._stall_seconds = stall_seconds
         self._keep_alive_seconds = keep_alive_seconds
-        self._of = Counter[str]()
         self._shared = SharedEvents()
         self.stalled = 0
 
-    @property
-    def open(self) -> int:
-        """Streams that are open."""
-        return self._of.total()
-
-    def take(self, address: str, leave: Callable[[], None]) -> Slot:
-        """A place for one more stream of the address; `leave` is called at its end. Raises `ApiError`: 503 or 429."""
-        if self.open >= self._most:
-            raise ApiError(HTTPStatus.SERVICE_UNAVAILABLE, "too-many-streams", f"{self._most} streams are open: try later")
-        if self._of[address] >= self._most_of_address:
-            detail = f"{self._most_of_address} streams are open from {address}: end one of them first"
-            raise ApiError(HTTPStatus.TOO_MANY_REQUESTS, "too-many-streams", detail)
-        self._of[address] += 1
-        return Slot(lambda: self._give_back(address, leave))
-
-    def _give_back(self, address: str, leave: Callable[[], None]) -> None:
-        leave()
-        self._of[address] -= 1
-        if not self._of[address]:
-            del self._of[address]
-
-    def body(self, client: Client, slot: Slot, holds: Callable[[], bool], ends: asyncio.Event) -> StreamedBody:
-        """What the client is told, until it is cut, until `holds` is false (looked at each second) or until `ends` is set."""
-        return StreamedBody(self._events(client, holds, ends), slot, self._stall_seconds, self._note_stalled)
+    def body(self, client: Client, slot: Slot, end: End) -> StreamedBody:
+        """What the client is told, until it is cut or `end` has come."""
+        return StreamedBody(self._events(client, end), slot, self._stall_seconds, self._note_stalled)
 
     def _note_stalled(self) -> None:
         self.stalled += 1
         logger.warning("a stream was cut off: its reader took nothing for %s s", self._stall_seconds)
 
-    async def _events(self, client: Client, holds: Callable[[], bool], ends: asyncio.Event) -> AsyncGenerator[bytes]:
+    async def _events(self, client: Client, end: End) -> AsyncGenerator[bytes]:
         yield f"retry: {RETRY_MILLISECONDS}\n\n".encode()
-        frames, silent = client.frames(), 0.0
+        frames = client.frames()
         coming = asyncio.ensure_future(anext(frames))
         try:
-            while not ends.is_set():
-                await asyncio.wait({coming}, timeout=CHECK_SECONDS)
-                if not holds():
-                    yield event_of(_RIGHTS_ENDED)[1]
-                    return
-                if not coming.done():
-                    silent += CHECK_SECONDS
-                    if silent >= self._keep_alive_seconds:
-                        yield b": nothing happened\n\n"
-                        silent = 0.0
-                    continue
-                name, text = self._shared.of(coming.result())
-                if name not in UNSAID:
-                    yield text
-                    silent = 0.0
-                if name == "resync":
-                    return
-                coming = asyncio.ensure_future(anext(frames))
+            while not end.done():
+                await asyncio.wait((coming, end), timeout=self._keep_alive_seconds, return_when=asyncio.FIRST_COMPLETED)
+                if not end.done() and not coming.done():
+                    yield b": nothing happened\n\n"
+                elif not end.done():
+                    name, text = self._shared.of(coming.result())
+                    if name not in UNSAID:
+                        yield text
+                    if name == "resync":
+                        return
+                    coming = asyncio.ensure_future(anext(frames))
+            if (last := end.result()) is not None:
+                yield event_of(last)[1]
         finally:
             coming.cancel()
-            await asyncio.wait({coming})
+            await asyncio.wait((coming,))
 
 
-_RIGHTS_ENDED = error_frame(problem(HTTPStatus.UNAUTHORIZED, "rights-ended", "say anew who you are"))
+RIGHTS_ENDED_FRAME = error_frame(problem(HTTPStatus.UNAUTHORIZED, "rights-ended", "say anew who you are"))
+
+
+def new_end() -> End:
+    """One that has not come."""
+    return asyncio.get_running_loop().create_future()
+
+
+def bring(end: End, last: str | None = None) -> None:
+    """Let the end come; a second time does nothing."""
+    if not end.done():
+        end.set_result(last)

@@ -2,6 +2,8 @@
 
 from typing import Generic, TypeVar
 
+import msgspec
+
 from taskscope_client.rows import Moment, Queue, Row, Source, Summary, Task, Worker
 
 Item = TypeVar("Item")
@@ -82,6 +84,9 @@ class PushHealth(Row, frozen=True, kw_only=True):
     status: str = ""
     rounds: int = 0
     failures: int = 0
+    sockets: int = 0
+    windows: int = 0
+    refused: dict[str, int] = msgspec.field(default_factory=dict)
 
 
 class SourceHealth(Row, frozen=True, kw_only=True):

@@ -1,6 +1,6 @@
 """`GET /api/stream`: the push protocol as server-sent events, for whoever wants no WebSocket (docs/api.md)."""
 
-import asyncio
+from functools import partial
 from http import HTTPStatus
 
 from quart import Blueprint, Response, request
@@ -8,14 +8,27 @@ from quart_schema import document_headers, document_querystring, document_respon
 
 from taskscope_api.asked import asked
 from taskscope_api.blueprints.push import PROTOCOL, Connected
+from taskscope_api.clients import Client
 from taskscope_api.errors import ApiError, Problem, respond
 from taskscope_api.frames import frame
-from taskscope_api.hub import Client
 from taskscope_api.openapi import answers_text
 from taskscope_api.principals import Principal, Role, principal, requires
 from taskscope_api.queries import parameters
 from taskscope_api.services import Services
-from taskscope_api.streams import CONTENT_TYPE, HEADERS, MEDIA_TYPE, StreamHeaders, StreamQuery, Streams, join_of
+from taskscope_api.sockets import RIGHTS_ENDED
+from taskscope_api.streamed import Slot
+from taskscope_api.streams import (
+    CONTENT_TYPE,
+    HEADERS,
+    MEDIA_TYPE,
+    RIGHTS_ENDED_FRAME,
+    End,
+    StreamHeaders,
+    StreamQuery,
+    bring,
+    join_of,
+    new_end,
+)
 from taskscope_api.subscriptions import Join, subscription
 from taskscope_api.wire import time_text
 
@@ -36,7 +49,6 @@ data: {"kind":"snapshot","position":"lZGTAaFz","total":1,"tasks":[{"key":"archiv
 def stream_blueprint(services: Services) -> Blueprint:
     """Windows as server-sent events."""
     blueprint = Blueprint("stream", __name__)
-    streams = services.streams
 
     @blueprint.get("/api/stream")
     @requires(Role.VIEWER, services.access)
@@ -59,7 +71,7 @@ def stream_blueprint(services: Services) -> Blueprint:
             subscription(join, principal().sources)
             return Response(content_type=CONTENT_TYPE, headers=HEADERS)
         try:
-            return await _opened(services, streams, join, principal())
+            return await _opened(services, join, principal())
         except ApiError as error:
             if error.problem.status != HTTPStatus.TOO_MANY_REQUESTS:
                 raise
@@ -70,15 +82,28 @@ def stream_blueprint(services: Services) -> Blueprint:
     return blueprint
 
 
-async def _opened(services: Services, streams: Streams, join: Join, asking: Principal) -> Response:
+async def _opened(services: Services, join: Join, asking: Principal) -> Response:
     wanted = subscription(join, asking.sources)
-    client, ends = Client(), asyncio.Event()
-    slot = streams.take(request.remote_addr or "", lambda: services.hub.leave(client))
+    client, end = Client(), new_end()
+    slot = _entered(services, client, asking, end)
     client.offer(frame("connected", Connected("connected", time_text(services.clock.now()), PROTOCOL)))
     await services.hub.join(client, wanted, join.since)
     if (noted := asked()) is not None:
-        noted.end = ends.set
-    body = streams.body(client, slot, lambda: services.access.holds(asking), ends)
-    response = Response(body, content_type=CONTENT_TYPE, headers=HEADERS)
+        noted.end = partial(bring, end)
+    response = Response(services.streams.body(client, slot, end), content_type=CONTENT_TYPE, headers=HEADERS)
     response.timeout = None
     return response
+
+
+def _entered(services: Services, client: Client, asking: Principal, end: End) -> Slot:
+    """A place among all sockets, whose rights are watched. Raises `ApiError` when there are too many."""
+    sockets = services.sockets
+    closed = {RIGHTS_ENDED: RIGHTS_ENDED_FRAME}
+    watched = sockets.enter(client, asking, request.remote_addr or "", lambda code, _: bring(end, closed.get(code)))
+    watched.join(services.clock.monotonic())
+
+    def leave() -> None:
+        services.hub.leave(client)
+        sockets.leave(watched)
+
+    return Slot(leave)
