@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from support.api import Writing, task
-from support.api_process import Process, running
+from support.running_api import Process, running
 from support.servers import free_port
 from support.waiting import eventually
 from taskscope_shared.clock import SystemClock

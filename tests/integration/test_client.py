@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from support.access import Seeing
 from support.api import Writing, served, task
-from support.api_process import running
+from support.running_api import running
 from support.servers import free_port
 from support.waiting import eventually
 from taskscope_api.app import create_app

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 from support.api import Writing, task
-from support.api_process import running
 from support.curl import Curl, Event, curl
+from support.running_api import running
 from support.servers import free_port
 from taskscope_shared.clock import SystemClock
 from taskscope_shared.model import State
