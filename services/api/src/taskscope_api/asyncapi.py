@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from taskscope_api.blueprints.push import Connected
+from taskscope_api.blueprints.push import Connected, Greeting
 from taskscope_api.filters import MANY, Filter
 from taskscope_api.frames import DeltaData, Joined, ProblemData, Resync, SnapshotData
 from taskscope_api.queries import FilterQuery
@@ -91,8 +91,8 @@ CHANNELS = {
         tuple(CLIENT_EVENTS),
     ),
 }
-WHOLE = (Realtime,)
-"""What `task_updates` may be besides, on Socket.IO."""
+OF_SOCKET_IO = {"connected": (Greeting,), "task_updates": (Realtime, SnapshotData, DeltaData)}
+"""What data are there, where they differ."""
 
 
 def servers(host: str, root_path: str) -> Json:
@@ -131,7 +131,7 @@ def document() -> Json:
 def _schemas() -> Json:
     """Name -> schema of everything that messages refer to."""
     types = [kind for event in (*SERVER_EVENTS.values(), *CLIENT_EVENTS.values()) for kind in event.data]
-    schemas = msgspec.json.schema_components([*types, *WHOLE, TaskRow, FilterQuery], ref_template=REFERENCE)[1]
+    schemas = msgspec.json.schema_components([*types, Greeting, Realtime, TaskRow, FilterQuery], ref_template=REFERENCE)[1]
     for schema in schemas.values():
         if "enum" in schema:
             schema["type"] = "string"  # msgspec leaves it out
@@ -188,7 +188,7 @@ def _channel(name: str, channel: Channel, schemas: Mapping[str, Json]) -> Json:
 
 
 def _message(channel: str, name: str, event: Event, schemas: Mapping[str, Json]) -> Json:
-    kinds = event.data + (WHOLE if (channel, name) == ("socketio", "task_updates") else ())
+    kinds = OF_SOCKET_IO.get(name, event.data) if channel == "socketio" else event.data
     data = _data(kinds)
     examples = [example_of({"$ref": REFERENCE.format(name=kind.__name__)}, schemas, kind.__name__) for kind in kinds] or [None]
     enveloped = CHANNELS[channel].enveloped

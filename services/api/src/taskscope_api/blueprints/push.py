@@ -23,11 +23,16 @@ from taskscope_api.ws_protocol import OUTLET, Outlet
 PROTOCOL = 1
 
 
-class Connected(msgspec.Struct):
-    """The first message."""
+class Greeting(msgspec.Struct):
+    """The first message to a client of Socket.IO."""
 
     status: Annotated[str, says("That it is", "connected")]
     timestamp: Annotated[Time | None, says("The api's clock")]
+
+
+class Connected(Greeting):
+    """The first message."""
+
     protocol: Annotated[int, says("The protocol's version", PROTOCOL)]
 
 
