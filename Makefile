@@ -14,7 +14,7 @@ WEB := services/web
 PROVIDER := tests/support/oidc
 BUNDLE := services/standalone/src/taskscope/web
 VIEWER := services/api/src/taskscope_api/viewer/bundled
-MEMBERS := services/shared services/collector services/api services/standalone
+MEMBERS := services/shared services/collector services/api services/standalone services/client
 PYPROJECTS := pyproject.toml $(addsuffix /pyproject.toml,$(MEMBERS) examples/archive)
 # Slow tests mostly wait for servers and workers, so there are more processes than cores. A file stays in one process: its
 # fixtures (servers, workers) start once. Not by xdist_group: pytest-xdist 3.8 does not see groups with pytest 9.2 (its issue 1386).

@@ -13,6 +13,7 @@ ALLOWED = {
     "taskscope_collector": {"taskscope_shared"},
     "taskscope_api": {"taskscope_shared"},
     "taskscope": {"taskscope_shared", "taskscope_collector", "taskscope_api"},
+    "taskscope_client": set[str](),
 }
 OURS = {*PACKAGES, "archive"}
 BROKER_LIBRARIES = {"celery", "kombu", "rq", "aiormq", "aio_pika", "pamqp", "amqp"}

@@ -12,11 +12,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import httpx
 import psutil
 import pytest
 from support.servers import unavailable
 from support.waiting import wait_for
+from taskscope_client import Client, Task
 
 pytestmark = pytest.mark.timeout(240)
 ROOT = Path(__file__).parents[2]
@@ -82,16 +82,15 @@ def demo(tmp_path: Path) -> Iterator[Demo]:
     demo.kill()
 
 
-def _tasks(url: str) -> list[dict[str, Any]]:
-    body = httpx.get(url.replace("/#realtime", "/api/tasks/realtime"), timeout=10).raise_for_status().json()
-    return [*body["tasks"], *body["finished"]]
+def _tasks(url: str) -> list[Task]:
+    with Client(url.removesuffix("/#realtime"), timeout_seconds=10) as client:
+        shown = client.realtime()
+        return [*shown.tasks, *shown.finished]
 
 
 def _moves(url: str, engine: str) -> bool:
-    own = [task for task in _tasks(url) if task["engine"] == engine]
-    return any(task["group"] == "active" and task["progress"] for task in own) and any(
-        task["group"] == "finished" for task in own
-    )
+    own = [task for task in _tasks(url) if task.engine == engine]
+    return any(task.group == "active" and task.progress for task in own) and any(task.group == "finished" for task in own)
 
 
 def _look(url: str) -> Any:

@@ -1,4 +1,4 @@
-"""`/docs` in Chromium: it shows every operation, asks the api, and asks nobody else."""
+"""`/docs` in Chromium: it shows every operation and message, asks the api, and asks nobody else."""
 
 import asyncio
 import json
@@ -10,7 +10,7 @@ import pytest
 from support.api import Writing, served, task
 from support.servers import unavailable
 from support.waiting import eventually
-from taskscope_api import openapi
+from taskscope_api import asyncapi, openapi
 from taskscope_api.app import create_app
 from taskscope_api.blueprints.documentation import BUNDLED
 from taskscope_shared.clock import SystemClock
@@ -43,6 +43,10 @@ async def test_the_viewer_shows_all_asks_the_api_and_nobody_else() -> None:
     async with served(app) as port:
         await eventually(lambda: app.extensions["taskscope"].fleet.ready)
         seen = await _look(f"http://127.0.0.1:{port}")
+    push = seen.pop("push")
+    described = [message for channel in asyncapi.document()["channels"].values() for message in channel["messages"]]
+    assert (push["messages"], push["errors"], push["outside"], push["fits"]) == (len(described), [], [], True)
+    assert "Tasks that the window shows, 1 to 500" in str(push["text"])
     for width, page in seen.items():
         assert (width, page["outside"], page["errors"]) == (width, [], [])
         assert (width, page["operations"], page["status"], page["fits"]) == (width, operations, "200", True)

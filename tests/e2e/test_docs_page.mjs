@@ -29,8 +29,27 @@ async function look(width, colorScheme) {
   return { ...seen, status, errors, outside: requests.filter((one) => !one.startsWith(url) && !one.startsWith('data:')) };
 }
 
+async function lookAtPush() {
+  const page = await browser.newPage({ viewport: { width: 390, height: 900 } });
+  const requests = [];
+  const errors = [];
+  page.on('request', (request) => requests.push(request.url()));
+  page.on('pageerror', (error) => errors.push(String(error)));
+  page.on('console', (message) => message.type() === 'error' && errors.push(message.text()));
+  await page.goto(`${url}/docs`);
+  await page.locator('a[href="./docs/push.html"]').click();
+  await page.locator('.message').first().waitFor({ timeout: 20_000 });
+  await page.locator('.message', { hasText: 'join_task_monitoring' }).first().locator('summary').first().click();
+  const seen = await page.evaluate(() => ({
+    messages: document.querySelectorAll('.message').length,
+    text: document.querySelector('.message[open]').innerText,
+    fits: document.documentElement.scrollWidth <= innerWidth,
+  }));
+  return { ...seen, errors, outside: requests.filter((one) => !one.startsWith(url) && !one.startsWith('data:')) };
+}
+
 try {
-  console.log(JSON.stringify({ wide: await look(1440, 'light'), narrow: await look(390, 'dark') }));
+  console.log(JSON.stringify({ push: await lookAtPush(), wide: await look(1440, 'light'), narrow: await look(390, 'dark') }));
 } finally {
   await browser.close();
 }

@@ -1,4 +1,4 @@
-"""Every example of docs/api.md, as it stands, against an api that is served."""
+"""Every example of docs/api.md and docs/client.md, as it stands, against an api that is served."""
 
 import asyncio
 import re
@@ -17,8 +17,14 @@ from taskscope_shared.model import Attempt, Engine, Progress, Queue, State, Work
 from taskscope_shared.settings import Settings
 from taskscope_shared.testing import MemoryStore
 
-GUIDE = Path(__file__).parents[2] / "docs" / "api.md"
-EXAMPLES = re.findall(r"^```(\w+)\n(.*?)^```$", GUIDE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+DOCS = Path(__file__).parents[2] / "docs"
+EXAMPLES = [
+    (f"{name}-{number}-{language}", language, text)
+    for name in ("api", "client")
+    for number, (language, text) in enumerate(
+        re.findall(r"^```(\w+)\n(.*?)^```$", (DOCS / f"{name}.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    )
+]
 RUN = {
     "bash": ["bash", "-euo", "pipefail", "-c"],
     "python": [sys.executable, "-c"],
@@ -56,9 +62,8 @@ async def port() -> AsyncIterator[int]:
         yield port
 
 
-@pytest.mark.parametrize("number", range(len(EXAMPLES)), ids=lambda number: f"{number}-{EXAMPLES[number][0]}")
-async def test_an_example_of_the_guide_runs(number: int, port: int) -> None:
-    language, text = EXAMPLES[number]
+@pytest.mark.parametrize(("language", "text"), [example[1:] for example in EXAMPLES], ids=[example[0] for example in EXAMPLES])
+async def test_an_example_of_a_guide_runs(language: str, text: str, port: int) -> None:
     program = {"bash": "curl", "javascript": "node"}.get(language)
     if program is not None and shutil.which(program) is None:
         unavailable(f"an example cannot run: there is no {program}")
@@ -72,5 +77,6 @@ async def test_an_example_of_the_guide_runs(number: int, port: int) -> None:
     assert output.strip()
 
 
-def test_the_guide_has_examples_in_every_language() -> None:
-    assert {language for language, _ in EXAMPLES} == set(RUN)
+def test_the_guides_have_examples_in_every_language() -> None:
+    assert {language for _, language, _ in EXAMPLES} == set(RUN)
+    assert len([name for name, *_ in EXAMPLES if name.startswith("client")]) > 5

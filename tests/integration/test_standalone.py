@@ -16,6 +16,12 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 
+def statuses(up: Up) -> dict[str, str]:
+    """Source -> how it is."""
+    with up.client() as client:
+        return {source.name: source.status for source in client.sources()}
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_up_without_sources_serves_and_leaves_nothing_behind(tmp_path: Path, number: int) -> None:
     with Up(tmp_path) as up:
@@ -23,7 +29,8 @@ def test_up_without_sources_serves_and_leaves_nothing_behind(tmp_path: Path, num
         assert "a Valkey of its own" in up.said
         wait_for(up.is_ready, what="readiness")
         assert up.get("/livez")[0] == 200
-        assert up.json("/api/tasks")["items"] == []
+        with up.client() as client:
+            assert client.tasks_page().items == ()
         children = up.children()
         assert [child.name() for child in children] == ["valkey-server"]
         assert up.stop(number) == 0, up.said
@@ -37,32 +44,24 @@ def test_up_watches_both_engines_and_says_so(tmp_path: Path, valkey_url: str) ->
         assert f"celery (Celery): {valkey_url}, results there, too" in up.said
         assert f"rq (RQ): {valkey_url}" in up.said
         assert up.children() == []
-        up_sources = wait_for(
-            lambda: {each["name"]: each["status"] for each in up.json("/api/sources")["items"]} == {"celery": "up", "rq": "up"},
-            what="both sources to be up",
-        )
-        assert up_sources
+        assert wait_for(lambda: statuses(up) == {"celery": "up", "rq": "up"}, what="both sources to be up")
         assert up.stop() == 0
 
 
 def test_an_unreachable_broker_is_a_source_that_is_down_and_recovers(tmp_path: Path) -> None:
     port = free_port()
 
-    def status_of_source() -> str:
-        items = up.json("/api/sources")["items"]
-        return str(items[0]["status"]) if items else ""
-
     with Up(tmp_path, "--celery", f"redis://127.0.0.1:{port}/0") as up:
-        wait_for(lambda: status_of_source() == "down", seconds=20, what="the source to be down")
+        wait_for(lambda: statuses(up) == {"celery": "down"}, seconds=20, what="the source to be down")
         with ValkeyServer(port=port):
-            wait_for(lambda: status_of_source() == "up", seconds=30, what="the source to be up")
+            wait_for(lambda: statuses(up) == {"celery": "up"}, seconds=30, what="the source to be up")
         assert up.stop() == 0, up.said
 
 
 @pytest.mark.parametrize("scheme", ["redis", "amqp"])
 def test_a_broker_that_was_never_there_is_not_said_to_have_events_left_on(tmp_path: Path, scheme: str) -> None:
     with Up(tmp_path, "--celery", f"{scheme}://127.0.0.1:{free_port()}/") as up:
-        wait_for(lambda: [each["status"] for each in up.json("/api/sources")["items"]] == ["down"], what="it to be down")
+        wait_for(lambda: list(statuses(up).values()) == ["down"], what="it to be down")
         assert up.stop(signal.SIGINT) == 0, up.said
     assert "stay on" not in up.said
     assert "error" not in up.said

@@ -33,7 +33,8 @@ def answer_to_enable(broker_url: str) -> str:
 
 
 def switched_on(up: Up) -> bool:
-    return any(worker["events_enabled_by_us"] for worker in up.json("/api/workers")["items"])
+    with up.client() as client:
+        return any(worker.events_enabled_by_us for worker in client.workers())
 
 
 def watched(up: Up) -> None:

@@ -1,6 +1,5 @@
 """The `taskscope` command as a process, its output, and what it left behind."""
 
-import json
 import os
 import re
 import signal
@@ -10,10 +9,11 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import psutil
 from support.waiting import wait_for
+from taskscope_client import Client
 
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
@@ -79,9 +79,9 @@ class Up:
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
 
-    def json(self, path: str) -> Any:
-        """The decoded body of a GET."""
-        return json.loads(self.get(path)[1])
+    def client(self) -> Client:
+        """What other services ask it with."""
+        return Client(self.url, timeout_seconds=10)
 
     def is_ready(self) -> bool:
         """Whether `/readyz` says so."""

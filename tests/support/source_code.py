@@ -12,6 +12,7 @@ PACKAGES = {
     "taskscope_collector": ROOT / "services/collector",
     "taskscope_api": ROOT / "services/api",
     "taskscope": ROOT / "services/standalone",
+    "taskscope_client": ROOT / "services/client",
 }
 
 

@@ -21,6 +21,7 @@ from taskscope_api.blueprints.health import health_blueprint
 from taskscope_api.blueprints.push import push_blueprint
 from taskscope_api.blueprints.session import session_blueprint
 from taskscope_api.blueprints.signing_in import signing_in_blueprint
+from taskscope_api.blueprints.stream import stream_blueprint
 from taskscope_api.blueprints.tasks import tasks_blueprint
 from taskscope_api.blueprints.web import web_blueprint
 from taskscope_api.fleet import Fleet
@@ -96,6 +97,7 @@ def _routes(app: Quart, services: Services, web_root: Path | None) -> None:
         health_blueprint(services),
         push_blueprint(services),
         session_blueprint(services),
+        stream_blueprint(services),
         documentation_blueprint(services),
         signing_in_blueprint(services),
     ):

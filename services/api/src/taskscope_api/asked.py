@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from typing import Any
 
 import msgspec
@@ -18,12 +18,16 @@ _WELL_FORMED = re.compile(rb"[A-Za-z0-9._:@=+/-]{1,128}")
 
 
 class Asked(msgspec.Struct):
-    """`id` is the request's; `route` its template and `principal` a name, as soon as they are known."""
+    """`id` is the request's; `route` its template and `principal` a name, as soon as they are known.
+
+    `end` ends an answer that has no end of its own; None for all others.
+    """
 
     id: str
     began: float
     route: str | None = None
     principal: str | None = None
+    end: Callable[[], None] | None = None
 
 
 def request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:

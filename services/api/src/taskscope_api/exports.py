@@ -6,19 +6,19 @@ the one before. All exports together take one turn of some milliseconds, then ev
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from http import HTTPStatus
 
 from quart import Response, request
-from quart.wrappers.response import ResponseBody
 from taskscope_shared.clock import Clock
 from werkzeug.datastructures import MIMEAccept
 
 from taskscope_api.errors import ApiError, respond
 from taskscope_api.export_rows import CsvWriter, Format, NdjsonWriter, Row, Writer, columns_of, flat
 from taskscope_api.queries import Parameters, single
+from taskscope_api.streamed import Slot, StreamedBody
 
 logger = logging.getLogger(__name__)
 
@@ -91,23 +91,6 @@ def writer_of(format_: Format, columns: Sequence[str], chosen: Sequence[str] | N
     return CsvWriter(chosen or columns) if format_ is Format.CSV else NdjsonWriter(chosen)
 
 
-class Slot:
-    """One of the exports that may run. Given back by `release`, or when nobody holds it any more."""
-
-    def __init__(self, exports: "Exports") -> None:
-        self._exports: Exports | None = exports
-        exports.running += 1
-
-    def release(self) -> None:
-        """Give it back; a second time does nothing."""
-        if self._exports is not None:
-            self._exports.running -= 1
-            self._exports = None
-
-    def __del__(self) -> None:
-        self.release()  # an answer that was never sent, since its client had gone
-
-
 class Exports:
     """How many exports run, and whose turn it is. One for an app."""
 
@@ -120,7 +103,17 @@ class Exports:
 
     def take(self) -> Slot | None:
         """A place among those that run, or None: there is none."""
-        return Slot(self) if self.running < self.concurrent else None
+        if self.running >= self.concurrent:
+            return None
+        self.running += 1
+        return Slot(self._give_back)
+
+    def _give_back(self) -> None:
+        self.running -= 1
+
+    def _note_stalled(self) -> None:
+        self.stalled += 1
+        logger.warning("an export was cut off: its reader took nothing for %s s", self.stall_seconds)
 
     async def pause(self) -> None:
         """After a turn's work: let everything else go on, and other exports take their turn."""
@@ -135,7 +128,8 @@ class Exports:
         slot = self.take()
         if slot is None:
             return self._refused()
-        response = Response(_Body(self, slot, _chunks(self, writer, batches)))
+        chunks = _chunks(self, writer, batches)
+        response = Response(StreamedBody(chunks, slot, self.stall_seconds, self._note_stalled))
         response.timeout = LONGEST_SECONDS
         return _file(response, name, format_, clock)
 
@@ -184,41 +178,3 @@ async def _chunks(exports: Exports, writer: Writer, batches: Batches) -> AsyncGe
                     yield b"".join(parts)
                     parts.clear()
     yield b"".join(parts)
-
-
-class _Body(ResponseBody):
-    """The chunks as an answer's body: gives the slot back whatever happens, and cuts off a reader that stands still."""
-
-    def __init__(self, exports: Exports, slot: Slot, chunks: AsyncGenerator[bytes]) -> None:
-        self._exports = exports
-        self._slot = slot
-        self._chunks = chunks
-        self._alarm: asyncio.TimerHandle | None = None
-
-    async def __aenter__(self) -> AsyncIterator[bytes]:
-        return self._watched()
-
-    async def __aexit__(self, *_: object) -> None:
-        self._quiet()
-        try:
-            await self._chunks.aclose()
-        finally:
-            self._slot.release()
-
-    async def _watched(self) -> AsyncIterator[bytes]:
-        """Between two chunks the one before is being sent, by the same task."""
-        sending, loop = asyncio.current_task(), asyncio.get_running_loop()
-        async for chunk in self._chunks:
-            self._alarm = loop.call_later(self._exports.stall_seconds, self._cut, sending)
-            yield chunk
-            self._quiet()
-
-    def _quiet(self) -> None:
-        if self._alarm is not None:
-            self._alarm.cancel()
-
-    def _cut(self, sending: asyncio.Task[object] | None) -> None:
-        self._exports.stalled += 1
-        logger.warning("an export was cut off: its reader took nothing for %s s", self._exports.stall_seconds)
-        if sending is not None:
-            sending.cancel()

@@ -2,37 +2,45 @@
 
 from collections.abc import Iterable, Mapping
 from operator import attrgetter
-from typing import Any
+from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 
+from taskscope_api.described import Count, Flag, Time, says
 from taskscope_api.errors import Problem
 from taskscope_api.held import Held
 from taskscope_api.live_view import Summary
 from taskscope_api.wire import QueueRow, SourceRow, WorkerRow, task_row
 from taskscope_api.ws_protocol import wire
 
+Row = TypeVar("Row")
+Keys = Annotated[
+    list[str] | None, says("In an answer to `since`: all keys that there are; forget every other. Else null", None)
+]
+Position = Annotated[str, says("Where this stands: hand it back as `since`, without looking inside", "lZGTAaFz")]
+Gone = Annotated[list[str], says("Keys of those that are not there any more", ["archivist/6f1d2c"])]
 
-class Changes(msgspec.Struct):
+
+class Changes(msgspec.Struct, Generic[Row]):
     """What changed among workers or queues: rows, and keys of those that are gone. `keys`, after `since`: all there are."""
 
-    upsert: list[Any]
-    remove: list[str]
-    keys: list[str] | None = None
+    upsert: Annotated[list[Row], says("Rows that are new or changed")]
+    remove: Gone
+    keys: Keys = None
 
 
 class SnapshotData(msgspec.Struct, tag_field="kind", tag="snapshot", kw_only=True):
     """A window whole."""
 
-    position: str
-    at: str | None
-    stale: bool
-    summary: Summary
-    total: int
-    tasks: list[msgspec.Raw]
-    workers: list[WorkerRow]
-    queues: list[QueueRow]
-    sources: list[SourceRow]
+    position: Position
+    at: Annotated[Time | None, says("The api's clock")]
+    stale: Annotated[Flag, says("Whether anything shown may be behind")]
+    summary: Annotated[Summary, says("Counts over all tasks of the filter's kind and source")]
+    total: Annotated[Count, says("All tasks that match the filter")]
+    tasks: Annotated[list[msgspec.Raw], says("The tasks that the window shows, in its order")]
+    workers: Annotated[list[WorkerRow], says("All workers of the filter's sources")]
+    queues: Annotated[list[QueueRow], says("All their queues")]
+    sources: Annotated[list[SourceRow], says("The sources themselves")]
 
 
 class DeltaData(msgspec.Struct, tag_field="kind", tag="delta", kw_only=True):
@@ -41,17 +49,30 @@ class DeltaData(msgspec.Struct, tag_field="kind", tag="delta", kw_only=True):
     `keys` are all rows of the window, in an answer to `since` alone: whatever else the client holds has left.
     """
 
-    position: str
-    at: str | None
-    stale: bool
-    summary: Summary
-    total: int
-    upsert: list[msgspec.Raw]
-    remove: list[str]
-    keys: list[str] | None = None
-    workers: Changes | None
-    queues: Changes | None
-    sources: list[SourceRow] | None
+    position: Position
+    at: Annotated[Time | None, says("The api's clock")]
+    stale: Annotated[Flag, says("Whether anything shown may be behind")]
+    summary: Annotated[Summary, says("Counts over all tasks of the filter's kind and source")]
+    total: Annotated[Count, says("All tasks that match the filter")]
+    upsert: Annotated[list[msgspec.Raw], says("Tasks that entered the window or changed, in no order")]
+    remove: Gone
+    keys: Keys = None
+    workers: Annotated[Changes[WorkerRow] | None, says("Changes of workers; null: none")]
+    queues: Annotated[Changes[QueueRow] | None, says("Changes of queues; null: none")]
+    sources: Annotated[list[SourceRow] | None, says("All sources; null: as before")]
+
+
+class Joined(msgspec.Struct):
+    """The answer to a join; a `task_updates` follows."""
+
+    room: Annotated[str, says("What was joined", "task_monitoring")]
+    status: Annotated[str, says("That it was", "joined")]
+
+
+class Resync(msgspec.Struct):
+    """The client was too slow and its queue was cut."""
+
+    reason: Annotated[str, says("Why", "this client reads more slowly than its window changes: join again")]
 
 
 class Envelope(msgspec.Struct):
@@ -64,10 +85,12 @@ class Envelope(msgspec.Struct):
 class ProblemData(msgspec.Struct):
     """`error`: what was wrong with a client's message."""
 
-    type: str
-    title: str
-    detail: str
-    field: str | None
+    type: Annotated[
+        str, says("What kind of problem this is: a URN, not to be fetched", "urn:taskscope:problem:invalid-parameter")
+    ]
+    title: Annotated[str, says("The kind in words", "Invalid parameter")]
+    detail: Annotated[str, says("What is wrong, and what would be right", "'fail' is not one of queued, running, failed")]
+    field: Annotated[str | None, says("The member that is wrong", "filter.state")]
 
 
 _encoder = msgspec.json.Encoder()

@@ -14,7 +14,7 @@ from typing import cast
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
-from taskscope_api.asked import ID_HEADER, request_id
+from taskscope_api.asked import ID_HEADER, SCOPE_KEY, Asked, request_id
 from taskscope_api.errors import MEDIA_TYPE, encode, problem
 from taskscope_api.limits import MAX_HEADER_BYTES, MAX_URL
 
@@ -113,6 +113,14 @@ class HttpProtocol(H11Protocol):
             error = sys.exc_info()[1]
             self.transport.write(_refusal(str(error) or msg, getattr(error, "error_status_hint", HTTPStatus.BAD_REQUEST)))
         self.transport.close()
+
+    def shutdown(self) -> None:
+        """Called when the server ends: answers that have no end of their own end now, others have their time."""
+        super().shutdown()
+        cycle: RequestResponseCycle | None = self.cycle
+        asked: Asked | None = None if cycle is None else cycle.scope.get(SCOPE_KEY)  # type: ignore[assignment]  # a TypedDict without our key
+        if asked is not None and asked.end is not None:
+            asked.end()
 
     def _is_answering(self) -> bool:
         """Whether an answer is under way, which another must not break into."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 from quart import Quart
-from quart_schema import OpenAPIProvider, QuartSchema
+from quart_schema import OpenAPIProvider, QuartSchema, document_response
 from quart_schema.validation import QUART_SCHEMA_QUERYSTRING_ATTRIBUTE
 from werkzeug.routing import BaseConverter, Rule
 
@@ -26,11 +26,12 @@ may hold several values (at most 100, of 512 characters) repeats, or holds them 
 and one that a route does not take is an error. Errors are RFC 9457 problems, whose `field` names what is wrong. Every answer
 has an `X-Request-Id`: the one that was sent, or a new one.
 
-`WS /api/ws` pushes the same tasks as they change.
+`WS /api/ws` and `GET /api/stream` push the same tasks as they change: `/asyncapi.json` describes what they say.
 """
 TAGS = {
     "tasks": "What goes on now, lists with filters, single tasks.",
     "analytics": "What ended in a window of time, summed up.",
+    "stream": "Tasks pushed as they change, as server-sent events.",
     "cluster": "Workers, queues, sources and kinds.",
     "engines": "The tasks and workers of one engine.",
     "session": "Who one is, signing in and out.",
@@ -93,16 +94,34 @@ def also_as(media: str, example: str) -> Callable[[View], View]:
     return decorate
 
 
+class Text:
+    """An answer that is text alone."""
+
+    media: str
+    says: str
+    example: str
+
+
+def answers_text(media: str, sentence: str, example: str) -> Callable[[View], View]:
+    """Declare that a route answers as text of this media type alone."""
+    answer = type("Text", (Text,), {"media": media, "says": sentence, "example": example})
+    declare: Callable[[View], View] = document_response(answer)
+    return declare
+
+
 class Provider(OpenAPIProvider):
     """quart-schema's own drops what a msgspec struct refers to, and says little of errors."""
 
     def build_response_object(self, model: Any, headers_model: Any) -> tuple[Json, Json]:  # noqa: ANN401, ARG002
         """The answer's schema with an example, and its components."""
+        headers = {name: {"$ref": f"#/components/headers/{name}"} for name in ON_SUCCESS}
+        if issubclass(model, Text):
+            content = {model.media: {"schema": {"type": "string"}, "example": model.example}}
+            return {"description": f"{model.says}.", "headers": headers, "content": content}, {}
         (schema,), components = msgspec.json.schema_components([model], ref_template=REFERENCE)
         media = MEDIA_TYPE if model is Problem else "application/json"
-        content = {"schema": schema, "example": example_of(schema, components, model.__name__)}
-        headers = {name: {"$ref": f"#/components/headers/{name}"} for name in ON_SUCCESS}
-        return {"description": _first_line(model), "headers": headers, "content": {media: content}}, components
+        described = {"schema": schema, "example": example_of(schema, components, model.__name__)}
+        return {"description": _first_line(model), "headers": headers, "content": {media: described}}, components
 
     def build_request_body(self, model: Any, source: Any) -> tuple[Json, Json]:  # noqa: ANN401, ARG002 - all bodies are JSON
         """The body's schema with an example, and its components."""
@@ -115,6 +134,11 @@ class Provider(OpenAPIProvider):
         components = msgspec.json.schema_components([model], ref_template=REFERENCE)[1]
         properties = components.pop(model.__name__).get("properties", {})
         return [parameter(name, "query", schema, components) for name, schema in properties.items()], components
+
+    def build_headers_parameters(self, model: Any) -> tuple[list[Json], Json]:  # noqa: ANN401
+        """A parameter for each field of the headers' struct."""
+        properties = msgspec.json.schema_components([model])[1][model.__name__]["properties"]
+        return [parameter(name, "header", schema, {}) for name, schema in properties.items()], {}
 
     def build_path_parameter(self, name: str, converter: BaseConverter) -> Json:  # noqa: ARG002
         """As `PathParameters` says."""
@@ -142,7 +166,7 @@ class Provider(OpenAPIProvider):
         for media, example in getattr(view, OTHER_MEDIA, {}).items():
             responses["200"]["content"][media] = {"schema": {"type": "string"}, "example": example}
             responses["200"]["headers"]["Content-Disposition"] = {"$ref": "#/components/headers/Content-Disposition"}
-        if _has_principal(view):
+        if _has_principal(view) and "application/json" in responses["200"]["content"]:
             for name in OF_STATE:
                 responses["200"]["headers"][name] = {"$ref": f"#/components/headers/{name}"}
             responses["304"] = {"description": NOT_MODIFIED, "headers": responses["200"]["headers"]}
@@ -153,9 +177,9 @@ class Provider(OpenAPIProvider):
 
 def _offer_parts(operation: Json, components: Json) -> None:
     """Where `fields` chooses members, items may have some of them alone."""
-    if all(one["name"] != "fields" for one in operation["parameters"]):
+    content = operation["responses"]["200"]["content"].get("application/json")
+    if content is None or all(one["name"] != "fields" for one in operation["parameters"]):
         return
-    content = operation["responses"]["200"]["content"]["application/json"]
     whole = content["schema"]
     page = resolved(whole, components)
     reference = page["properties"]["items"]["items"]
@@ -200,6 +224,7 @@ def parameter(name: str, place: str, schema: Json, components: Json) -> Json:
     schema = {key: value for key, value in schema.items() if not (key == "default" and value is None)}
     described = schema.pop("description", resolved(schema, components).get("description", ""))
     schema.setdefault("examples", [example_of(schema, components, name)])
+    sign = ": " if place == "header" else "="
     alternatives = [one for one in schema.pop("anyOf", []) if one.get("type") != "null"]
     if alternatives:
         schema = {**schema, **(alternatives[0] if len(alternatives) == 1 else {"anyOf": alternatives})}
@@ -208,7 +233,7 @@ def parameter(name: str, place: str, schema: Json, components: Json) -> Json:
         "in": place,
         "required": place == "path",
         **({"allowEmptyValue": True} if place == "query" else {}),  # as forms send it
-        "description": f"{described}. For example `{name}={_written(schema['examples'][0])}`.",
+        "description": f"{described}. For example `{name}{sign}{_written(schema['examples'][0])}`.",
         "schema": schema,
     }
 

@@ -12,6 +12,7 @@ from taskscope_api.kept import KeptAnswers
 from taskscope_api.live_view import LiveView
 from taskscope_api.principals import Access
 from taskscope_api.sockets import Sockets
+from taskscope_api.streams import Streams
 
 
 class Services(msgspec.Struct, frozen=True):
@@ -26,6 +27,7 @@ class Services(msgspec.Struct, frozen=True):
     asking: Asking
     kept: KeptAnswers
     exports: Exports = msgspec.field(default_factory=Exports)
+    streams: Streams = msgspec.field(default_factory=Streams)
 
     @property
     def access(self) -> Access:

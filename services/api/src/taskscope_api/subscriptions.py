@@ -1,10 +1,11 @@
 """What a client of the WebSocket may say, and the subscription that results."""
 
 import re
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 
+from taskscope_api.described import says
 from taskscope_api.errors import ApiError
 from taskscope_api.filters import Filter
 from taskscope_api.sorting import DEFAULT_SORT, Sort, sort_named
@@ -19,11 +20,19 @@ ALWAYS = ("key", "version")
 class Join(msgspec.Struct, forbid_unknown_fields=True):
     """`join_task_monitoring`: everything is optional."""
 
-    filter: Filter | None = None
-    sort: str | None = None
-    limit: int | None = None
-    fields: list[str] | None = None
-    since: str | None = None
+    filter: Annotated[Filter | None, says("Which tasks; null: all of them", {"state": ["failed", "lost"], "kind": ["vod"]})] = (
+        None
+    )
+    sort: Annotated[
+        str | None, says(f"A field to order by, descending with `-`, or `live`; null: `{DEFAULT_SORT}`", DEFAULT_SORT)
+    ] = None
+    limit: Annotated[
+        int | None, says(f"Tasks that the window shows, 1 to {MAX_LIMIT}; null: {DEFAULT_LIMIT}", DEFAULT_LIMIT)
+    ] = None
+    fields: Annotated[
+        list[str] | None, says("Members of a task, to which `key` and `version` are added; null: all", ["state", "name"])
+    ] = None
+    since: Annotated[str | None, says("The `position` of the last frame: where to go on", "lZGTAaFz")] = None
 
 
 class ClientMessage(msgspec.Struct):

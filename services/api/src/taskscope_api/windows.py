@@ -5,7 +5,7 @@ what it showed by version: the cost does not depend on how much changed.
 """
 
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from taskscope_shared.model import Position, Queue, Source, Worker
@@ -196,7 +196,7 @@ def _changed(before: dict[str, Item], now: dict[str, Item]) -> set[str]:
     return changed
 
 
-def _changes(seen: dict[str, Item], keys: set[str], row: Callable[[Item], object], *, whole: bool) -> Changes | None:
+def _changes(seen: dict[str, Item], keys: set[str], row: Callable[[Item], object], *, whole: bool) -> Changes[Any] | None:
     if not keys and not whole:
         return None
     gone = [key for key in keys if key not in seen]

@@ -127,7 +127,7 @@ class Redis(Strict):
 
 
 class Push(Strict):
-    """How much WebSockets may take of one api process. Rates are of one socket."""
+    """How much WebSockets and streams may take of one api process. Rates are of one WebSocket."""
 
     connections: int = Field(default=5000, ge=1, le=100_000)
     connections_per_address: int = Field(default=500, ge=1, le=100_000)

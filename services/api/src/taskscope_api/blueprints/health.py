@@ -26,14 +26,14 @@ class Dependency(msgspec.Struct):
 
 
 class PushHealth(msgspec.Struct):
-    """What goes to WebSockets."""
+    """What goes to WebSockets and streams."""
 
     status: Annotated[str, says("ok, or degraded when rounds failed", "ok", enum=["ok", "degraded"])]
     rounds: Annotated[Count, says("Rounds of pushing since the start")]
     failures: Annotated[Count, says("Rounds and windows that failed; the log says why")]
-    sockets: Annotated[Count, says("WebSockets that are open")]
+    sockets: Annotated[Count, says("WebSockets and streams that are open")]
     windows: Annotated[Count, says("Different subscriptions")]
-    refused: Annotated[dict[str, int], says("What WebSockets were refused, by the kind of the error", {"too-many-joins": 3})]
+    refused: Annotated[dict[str, int], says("What these were refused, by the kind of the error", {"too-many-joins": 3})]
 
 
 class SourceHealth(msgspec.Struct):
@@ -70,7 +70,7 @@ class Health(msgspec.Struct):
     uptime_seconds: Annotated[float, says("Since the api began", 5400.25)]
     redis: Annotated[Dependency, says("Where the collectors publish")]
     identity: Annotated[Dependency, says("What tells who asks: degraded while its tokens or a provider cannot be had")]
-    push: Annotated[PushHealth | None, says("What goes to WebSockets; null for who may not see all sources")]
+    push: Annotated[PushHealth | None, says("What goes to WebSockets and streams; null for who may not see all sources")]
     live_view: Annotated[LiveViewHealth, says("The replica in memory")]
     sources: Annotated[list[SourceHealth], says("Each source that who asks may see")]
 

@@ -2,12 +2,14 @@
 
 import asyncio
 from functools import partial
+from typing import Annotated
 
 import msgspec
 from quart import Blueprint, websocket
 
 from taskscope_api.asked import Scope
 from taskscope_api.clients import Client
+from taskscope_api.described import Time, says
 from taskscope_api.errors import ApiError
 from taskscope_api.frames import error_frame, frame
 from taskscope_api.principals import Principal, Role, principal, requires
@@ -21,12 +23,17 @@ from taskscope_api.ws_protocol import OUTLET, Outlet
 PROTOCOL = 1
 
 
-class Connected(msgspec.Struct):
+class Greeting(msgspec.Struct):
+    """The first message to a client of Socket.IO."""
+
+    status: Annotated[str, says("That it is", "connected")]
+    timestamp: Annotated[Time | None, says("The api's clock")]
+
+
+class Connected(Greeting):
     """The first message."""
 
-    status: str
-    timestamp: str | None
-    protocol: int
+    protocol: Annotated[int, says("The protocol's version", PROTOCOL)]
 
 
 def push_blueprint(services: Services) -> Blueprint:
