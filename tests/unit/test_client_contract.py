@@ -23,6 +23,7 @@ LEFT_OUT = {
     "/api/rq/jobs": "tasks(engine='rq')",
     "/api/rq/workers": "workers(engine='rq')",
     "/api/stream": "stream(), over the WebSocket",
+    "/api/session": "for browsers: services send a token",
     "/livez": "for probes",
     "/readyz": "for probes",
     "/openapi.json": "for people and generators",

@@ -108,8 +108,8 @@ class LiveViewHealth(Row, frozen=True, kw_only=True):
 
     status: str = ""
     tasks: int = 0
-    clients: int = 0
-    clients_cut: int = 0
+    clients: int | None = None
+    clients_cut: int | None = None
 
 
 class Health(Row, frozen=True, kw_only=True):
@@ -122,6 +122,7 @@ class Health(Row, frozen=True, kw_only=True):
     version: str = ""
     uptime_seconds: float = 0.0
     redis: Dependency
-    push: PushHealth
+    identity: Dependency
+    push: PushHealth | None = None
     live_view: LiveViewHealth
     sources: tuple[SourceHealth, ...] = ()

@@ -16,6 +16,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""
     field: str | None = None
     sources: tuple[str, ...] | None = None
+    modes: tuple[str, ...] | None = None
     request_id: str | None = None
 
 
