@@ -99,7 +99,8 @@ def _entered(services: Services, client: Client, asking: Principal, end: End) ->
     """A place among all sockets, whose rights are watched. Raises `ApiError` when there are too many."""
     sockets = services.sockets
     closed = {RIGHTS_ENDED: RIGHTS_ENDED_FRAME}
-    watched = sockets.enter(client, asking, request.remote_addr or "", lambda code, _: bring(end, closed.get(code)))
+    ways = (lambda code, _: bring(end, closed.get(code))), partial(services.hub.cut, client)
+    watched = sockets.enter(client, asking, services.identity.addresses.client(request.scope), ways)
     watched.join(services.clock.monotonic())
 
     def leave() -> None:
