@@ -27,9 +27,11 @@ from taskscope_shared.model import Attempt, Engine, Queue, State, Task, Worker, 
 from taskscope_shared.requests import Place
 from taskscope_shared.settings import Settings
 from taskscope_shared.testing import MemoryStore
+from werkzeug.datastructures import Headers
 
 NOW = START + 900.0
 FOREIGN = "t"
+STREAM = "/api/stream"
 LIFELESS = {"web.", "documentation.viewer", "documentation.part"}
 """Files, which hold no task."""
 
@@ -66,6 +68,7 @@ QUERIES: dict[str, list[str]] = {
     **{f"{moment}_from": ["2023-11-14T00:00:00Z"] for moment in MOMENTS},
     **{f"{moment}_to": ["2023-11-15T00:00:00Z"] for moment in MOMENTS},
     "cursor": [],
+    "since": ["kwGQwA", "nonsense"],
 }
 """What each parameter is asked with; `cursor` is walked by a test of its own."""
 PATHS = {
@@ -161,9 +164,22 @@ class Site:
             services.live.mark(FOREIGN, "its collector has not been heard of for some seconds")
 
     async def answer(self, path: str) -> tuple[int, dict[str, str], bytes]:
+        if path.startswith(STREAM):
+            return await self._beginning(path)
         response = await self.app.test_client().get(path, headers={"X-Request-Id": "the-same"})
         headers = {name: value for name, value in response.headers.items() if name != "Date"}
         return response.status_code, headers, await response.get_data()  # type: ignore[return-value]
+
+    async def _beginning(self, path: str) -> tuple[int, dict[str, str], bytes]:
+        """Of a stream, up to its first window; a refusal whole."""
+        body = b""
+        async with self.app.test_client().request(path, headers=Headers({"X-Request-Id": "the-same"})) as connection:
+            await connection.send_complete()
+            while (connection.status_code or 200) == 200 and not (b"event: task_updates" in body and body.endswith(b"\n\n")):
+                body += await connection.receive()
+            await connection.disconnect()
+        headers = {name: value for name, value in (connection.headers or {}).items() if name != "Date"}
+        return connection.status_code or 0, headers, body + bytes(connection.response_data)
 
 
 @pytest.fixture
