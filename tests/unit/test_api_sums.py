@@ -141,6 +141,14 @@ def test_days_hold_what_their_hours_would_each_moment_once(since: int, until: in
     assert max(map(len, runs(found.buckets)), default=0) <= RUN_DAYS * 24
 
 
+def test_while_days_of_long_ago_are_made_a_window_is_read_anew_for_runs_of_them_alone() -> None:
+    today = int(NOW) // DAY * DAY
+    fronts = [today - 80 * DAY + hour * HOUR for hour in range(80 * 24 + 1)]
+    ways = {tuple(cover(today - 89 * DAY, today, marks(front), NOW).buckets) for front in fronts}
+    assert len(ways) <= 80 // RUN_DAYS + 3
+    assert tuple((DAY, today - back * DAY) for back in range(89, 0, -1)) in ways
+
+
 def _hours(bucket: Bucket) -> list[Bucket]:
     resolution, start = bucket
     return [bucket] if resolution != DAY else [(HOUR, start + each) for each in range(0, DAY, HOUR)]

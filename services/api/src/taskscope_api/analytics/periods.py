@@ -31,7 +31,7 @@ class Marks(msgspec.Struct, frozen=True):
     def of(cls, meta: Mapping[str, str]) -> "Marks":
         """Without rollups nothing is closed."""
         rolled = {resolution: int(meta.get(f"rolled:{resolution}", 0)) for resolution in (FIVE, HOUR)}
-        rolled[DAY] = days_rolled(meta)
+        rolled[DAY] = _in_blocks(days_rolled(meta), rolled[HOUR])
         return cls(meta.get("incarnation", ""), meta.get("complete") == "1", rolled, Corrected.parse(meta.get(FIELD)))
 
     def holds(self, bucket: Bucket, now: float) -> bool:
@@ -44,6 +44,11 @@ class Marks(msgspec.Struct, frozen=True):
         """Whether only corrections, which `corrected` tells, still change the bucket."""
         resolution, start = bucket
         return start + resolution <= self.rolled[FIVE]
+
+
+def _in_blocks(days: int, hours: int) -> int:
+    """Up to when days are read: by whole runs while those of long ago are made, so that sums are not read anew for each."""
+    return days if hours - days < 2 * DAY else days - days % (RUN_DAYS * DAY)
 
 
 def kept(bucket: Bucket, now: float) -> bool:
