@@ -11,11 +11,13 @@ from support.ledger import Ledger
 from support.stores import Backend
 from taskscope_api.analytics.analysis import Analyst, Surroundings
 from taskscope_api.analytics.cellar import Cellar
+from taskscope_api.analytics.periods import Marks, cover
 from taskscope_api.analytics.question import question
 from taskscope_api.analytics.rows import Analytics, DurationsRow
 from taskscope_api.analytics.tally import RELATIVE_ERROR
 from taskscope_shared.cells import OUTCOMES
 from taskscope_shared.clock import ManualClock
+from taskscope_shared.corrected import DAYS_FIELD
 from taskscope_shared.model import Attempt, State, Task
 from taskscope_shared.redis_store import RedisStore
 from taskscope_shared.store import Store
@@ -27,18 +29,20 @@ FINAL = (State.SUCCEEDED, State.FAILED, State.REVOKED, State.REJECTED, State.LOS
 LABEL = {"name": 5, "kind": 6, "queue": 7, "worker": 8}
 COLUMNS = ("succeeded", "failed", "retried", "revoked", "rejected", "lost")
 LONG_AGO = 20 * 3600
+DAY = 86_400
 
 
 class Versions:
     """Draws what a collector might say of a few tasks, at a time: ends some of which are corrections of earlier ones."""
 
-    def __init__(self, draw: st.DataObject) -> None:
+    def __init__(self, draw: st.DataObject, long_ago: int = LONG_AGO) -> None:
         self._draw = draw
+        self._long_ago = long_ago
 
     def task(self, now: float) -> Task:
         draw = self._draw.draw
         name = draw(st.sampled_from([*NAMES, None]))
-        ago = draw(st.one_of(st.integers(0, 400), st.integers(0, LONG_AGO)))
+        ago = draw(st.one_of(st.integers(0, 400), st.integers(0, self._long_ago)))
         retries = draw(st.integers(0, 2))
         runtime = draw(st.none() | st.floats(0.001, 500))
         return task(
@@ -148,6 +152,68 @@ async def check_all(store: Store, clock: ManualClock, drawn: st.DataObject) -> N
             chosen = [ledger for ledger in ledgers if ledger.source in sources]
             end = ceil(clock.now() / 60) * 60
             check(found, recomputed(chosen, start, end), group_by, start, bucket)
+
+
+async def days_driven(store: Store, clock: ManualClock, drawn: st.DataObject) -> tuple[list[Ledger], Analyst]:
+    """Two sources whose days are made of hours while they write and correct what ended up to four days ago."""
+    ledgers = [await Ledger(store, clock, source).begin() for source in ("s", "t")]
+    first = int(START) // DAY * DAY - 3 * DAY
+    analyst, versions = Analyst(Cellar(store, clock)), Versions(drawn, 4 * DAY)
+    for ledger in ledgers:
+        ledger.restart({"rolled:86400": str(first), DAYS_FIELD: "0"})
+    for seconds in (30, drawn.draw(st.integers(1, 60)), 60, 1):
+        for ledger in ledgers:
+            found = [versions.task(clock.now()) for _ in range(drawn.draw(st.integers(0, 4)))]
+            await ledger.write(*{each.id: each for each in found}.values())
+        await ask(analyst, clock, "window=3d&bucket=1d", ["s", "t"])
+        if drawn.draw(st.booleans()):
+            ledgers[0].restart(await store.meta("s"))
+        for _ in range(seconds):
+            clock.advance(1.0)
+            for ledger in ledgers:
+                await ledger.write()
+    clock.advance(10.0)
+    return ledgers, analyst
+
+
+async def check_days(store: Store, clock: ManualClock, drawn: st.DataObject) -> None:
+    """Windows that begin and end inside of days, and at their ends."""
+    ledgers, analyst = await days_driven(store, clock, drawn)
+    today = int(START) // DAY * DAY
+    for window, bucket, until in (
+        (3 * DAY, DAY, None),
+        (2 * DAY + 5 * 3600, 3600, None),
+        (2 * DAY, 3 * 3600, today - DAY // 2),
+        (2 * DAY, DAY, today),
+    ):
+        end = until or ceil(clock.now() / 60) * 60
+        start = int((until or clock.now()) - window) // bucket * bucket
+        covered = [cover(start, end, Marks.of(await store.meta(each.source)), clock.now()) for each in ledgers]
+        assert all(any(resolution == DAY for resolution, _ in each.buckets) for each in covered)
+        for group_by in ("name", "kind", "queue", "worker", "source"):
+            query = f"window={window}s&bucket={bucket}s&group_by={group_by}&series=2" + (f"&until={until}" if until else "")
+            found = await ask(analyst, clock, query, ["s", "t"])
+            check(found, recomputed(ledgers, start, end), group_by, start, bucket)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.data())
+async def test_whole_days_are_what_the_ledger_of_attempts_adds_up_to(drawn: st.DataObject) -> None:
+    clock = ManualClock(START)
+    await check_days(MemoryStore(clock, log_bytes=1 << 28), clock, drawn)
+
+
+@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.data())
+async def test_whole_days_from_a_server_are_what_the_ledger_adds_up_to(valkey_url: str, drawn: st.DataObject) -> None:
+    clock = ManualClock(START)
+    backend = Backend(valkey_url)
+    await backend.erase()
+    store = RedisStore(valkey_url, clock, prefix="t")
+    try:
+        await check_days(store, clock, drawn)
+    finally:
+        await store.close()
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])

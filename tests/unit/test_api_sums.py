@@ -1,17 +1,21 @@
 """Sums that are kept: whatever is put together from them is what adding everything up anew gives."""
 
 import random
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import cast
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from taskscope_api.analytics.cellar import CORRECTED_SECONDS, CORRECTED_SHARE, Cellar
-from taskscope_api.analytics.periods import DAY, HOUR, Bucket, Marks, runs
+from taskscope_api.analytics.periods import DAY, HOUR, RUN_DAYS, Bucket, Marks, cover, runs
 from taskscope_api.analytics.rests import Rests
 from taskscope_api.analytics.sums import Groups, Joints, by_kind, joined
 from taskscope_api.analytics.tally import Point, Tally, point
 from taskscope_shared.cells import Cell, Example, encode_cell
 from taskscope_shared.clock import ManualClock
-from taskscope_shared.corrected import Corrected
+from taskscope_shared.corrected import DAYS_FIELD, Corrected
 from taskscope_shared.store import Reader
 
 LABELS = [f"name-{number}" for number in range(40)]
@@ -93,12 +97,70 @@ def test_whole_days_are_runs_by_themselves() -> None:
     assert [bucket for run in found for bucket in run] == [*hours, *fives]
 
 
-def test_many_whole_days_are_runs_of_the_same_days_while_the_window_moves() -> None:
+@pytest.mark.parametrize("resolution", [HOUR, DAY])
+def test_many_whole_days_are_runs_of_the_same_days_while_the_window_moves(resolution: int) -> None:
     def days(first: int) -> set[tuple[Bucket, ...]]:
-        return set(runs([(HOUR, first * DAY + number * HOUR) for number in range(90 * 24)]))
+        return set(runs([(resolution, first * DAY + each) for each in range(0, 90 * DAY, resolution)]))
 
     assert len(days(160)) == 6
     assert len(days(160) & days(161)) == 4  # days 161 to 175 and 240 to 250 are summed up anew, those between are not
+
+
+NOW = 20_833 * DAY + 8 * HOUR + 1234.0
+
+
+def marks(days: int, now: float = NOW) -> Marks:
+    """Of a source that writes: fives and hours are compacted up to now, days up to `days`."""
+    rolled = {"rolled:300": now // 300 * 300, "rolled:3600": now // HOUR * HOUR, "rolled:86400": days}
+    return Marks.of({field: str(int(until)) for field, until in rolled.items()} | {DAYS_FIELD: "0"})
+
+
+def test_whole_days_are_read_as_days_and_the_ends_of_a_window_finer() -> None:
+    today = int(NOW) // DAY * DAY
+    found = cover(today - 3 * DAY - HOUR, int(NOW) // 60 * 60, marks(today + 8 * HOUR), NOW)
+    assert Counter(resolution for resolution, _ in found.buckets) == {DAY: 3, HOUR: 9, 300: 4}
+    assert not found.gaps
+    assert found.buckets[0] == (HOUR, today - 3 * DAY - HOUR)
+    assert found.buckets[1] == (DAY, today - 3 * DAY)
+
+
+@given(
+    st.integers(0, 91 * DAY // 60), st.integers(0, 91 * DAY // 60), st.integers(-95 * 24, 8), st.sampled_from([60, 3600, DAY])
+)
+def test_days_hold_what_their_hours_would_each_moment_once(since: int, until: int, made: int, step: int) -> None:
+    """Whatever the window and however far days are made: the same stretch and the same gaps as without days, in order."""
+    now = int(NOW) // 60 * 60
+    start, end = sorted((now - since * 60, now - until * 60))
+    start, end = start // step * step, end // step * step
+    days = max(0, now // DAY * DAY + made * HOUR)
+    found, plain = cover(start, end, marks(days), NOW), cover(start, end, marks(0), NOW)
+    assert found.gaps == plain.gaps
+    split = [each for bucket in found.buckets for each in _hours(bucket)]
+    assert split == plain.buckets
+    assert all(start + DAY <= days for resolution, start in found.buckets if resolution == DAY)
+    assert max(map(len, runs(found.buckets)), default=0) <= RUN_DAYS * 24
+
+
+def test_while_days_of_long_ago_are_made_a_window_is_read_anew_for_runs_of_them_alone() -> None:
+    today = int(NOW) // DAY * DAY
+    fronts = [today - 80 * DAY + hour * HOUR for hour in range(80 * 24 + 1)]
+    ways = {tuple(cover(today - 89 * DAY, today, marks(front), NOW).buckets) for front in fronts}
+    assert len(ways) <= 80 // RUN_DAYS + 3
+    assert tuple((DAY, today - back * DAY) for back in range(89, 0, -1)) in ways
+
+
+def _hours(bucket: Bucket) -> list[Bucket]:
+    resolution, start = bucket
+    return [bucket] if resolution != DAY else [(HOUR, start + each) for each in range(0, DAY, HOUR)]
+
+
+@pytest.mark.parametrize("known", [{}, {"rolled:86400": str(20_000 * DAY)}, {"rolled:86400": "0", DAYS_FIELD: "0"}])
+def test_days_are_not_read_where_an_older_collector_writes(known: dict[str, str]) -> None:
+    hours = {"rolled:300": str(20_000 * DAY), "rolled:3600": str(20_000 * DAY), "corrected": "0"}
+    assert not Marks.of(hours | known).holds((DAY, 19_990 * DAY), 20_000 * DAY)
+    written = hours | {"rolled:86400": str(20_000 * DAY), DAYS_FIELD: "7"}
+    assert Marks.of(written | {"corrected": "7 0"}).holds((DAY, 19_990 * DAY), 20_000 * DAY)
+    assert not Marks.of(written | {"corrected": "8 0"}).holds((DAY, 19_990 * DAY), 20_000 * DAY)
 
 
 def points(draw: random.Random, count: int) -> list[Point | None]:
@@ -143,7 +205,7 @@ async def test_what_takes_long_to_read_is_not_read_for_ever_though_corrections_d
     cellar = Cellar(cast("Reader", reader), clock)
 
     async def ask(corrections: int) -> int:
-        rolled = {300: 10 * HOUR, HOUR: 10 * HOUR}
+        rolled = {300: 10 * HOUR, HOUR: 10 * HOUR, DAY: 0}
         marks = Marks("i", complete=True, rolled=rolled, corrected=Corrected(corrections, (0,) * corrections))
         return (await cellar.groups("s", "name", [(HOUR, 0)], marks)).total.total
 

@@ -5,35 +5,23 @@ what it contributed when it was last written. `docs/architecture.md` ("Rollups")
 """
 
 import asyncio
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from math import ceil
 
 import msgspec
-from taskscope_shared.cells import (
-    EXAMPLES,
-    OUTCOME_OF,
-    Cell,
-    Example,
-    Sketch,
-    UnknownCellError,
-    bucket_of,
-    decode_cell,
-    encode_cell,
-    keep_latest,
-    keep_slowest,
-)
-from taskscope_shared.corrected import FIELD, Corrected
+from taskscope_shared.cells import Cell, UnknownCellError, decode_cell
+from taskscope_shared.corrected import DAYS_FIELD, FIELD, Corrected, days_rolled
 from taskscope_shared.keys import ROLLUP_SECONDS
-from taskscope_shared.model import HISTORY, State
+from taskscope_shared.model import HISTORY
 
+from taskscope_collector.bucket import Cells, Sample, sample_of
 from taskscope_collector.contributions import Contribution, Contributions
 from taskscope_collector.contributions import contributions as contributions  # noqa: PLC0414 - what is summed up, under one name
 
-MINUTE, FIVE, HOUR = sorted(ROLLUP_SECONDS)
-LABELS = {"name": 500, "queue": 200, "worker": 500, "source": 1}
-"""Labels a bucket, by marginal; attempts under any further one are counted under OTHER."""
-OTHER = "other"
+MINUTE, FIVE, HOUR, DAY = sorted(ROLLUP_SECONDS)
+FINER = {FIVE: (MINUTE, FIVE), HOUR: (FIVE, HOUR), DAY: (HOUR, HOUR)}
+"""What a coarse resolution is made of, and how many seconds of it at once: a day grows by the hour."""
 CACHED_CELLS = 2_000
 """Cells remembered between flushes: 2 to 10 KB each."""
 GRACE_SECONDS = 5.0
@@ -41,10 +29,13 @@ GRACE_SECONDS = 5.0
 MARGIN_SECONDS = 300.0
 """A bucket is left alone so long before it expires, so that nothing is taken from one that has just gone."""
 
-SLICE = 100
-"""Minutes added, or buckets encoded, before others may run: what ended long ago is spread over many of them."""
+DAY_PACE_SECONDS = 1.0
+"""Between the hours that are added to days: where days have to be made first, 90 of them take 36 minutes."""
 
-_FAILED = OUTCOME_OF[State.FAILED]
+SLICE = 100
+"""Minutes added before others may run: what ended long ago is spread over many of them."""
+TURN_CELLS = 50
+"""Cells read, merged or encoded before others may run: 1 to 3 ms."""
 
 Bucket = tuple[int, int]
 """(resolution, start), both seconds."""
@@ -60,6 +51,19 @@ class Change(msgspec.Struct, gc=False):
     after: Contributions
 
 
+class Step(msgspec.Struct, frozen=True):
+    """One compaction: `bucket` takes in the cells of `finer`, and is written up to `until` then."""
+
+    bucket: Bucket
+    finer: tuple[Bucket, ...]
+    until: int
+
+    @property
+    def first(self) -> bool:
+        """Whether nothing was compacted into the bucket before."""
+        return self.finer[0][1] == self.bucket[1]
+
+
 class Staged(msgspec.Struct):
     """What a flush has to write for the rollups."""
 
@@ -67,8 +71,6 @@ class Staged(msgspec.Struct):
     meta: dict[str, str]
 
 
-_Sample = tuple[str, Contribution, int | None, int, int | None, int]
-"""(task id, contribution, runtime's bucket and microseconds, wait's bucket and microseconds)"""
 Delta = tuple[str, Contribution, int]
 """(task id, contribution, 1 or -1)"""
 
@@ -88,77 +90,6 @@ def deltas(changes: Iterable[Change]) -> list[Delta]:
     return found
 
 
-class _Bucket:
-    """The cells of one bucket, all of them; `changed` are those that have to be written."""
-
-    def __init__(self, cells: dict[str, Cell | None]) -> None:
-        self.cells = cells
-        self.changed: set[str] = set()
-        self._labels = dict.fromkeys(LABELS, 0)
-        for field in cells:
-            self._labels[field.partition(":")[0]] += 1
-
-    def take(self, marginal: str, label: str) -> Cell | None:
-        """The cell of a label, made if there is room, else that of the others; None for one that cannot be read."""
-        field = f"{marginal}:{label}"
-        if field not in self.cells:
-            field = self._admit(marginal, field)
-        self.changed.add(field)
-        return self.cells[field]
-
-    def _admit(self, marginal: str, field: str) -> str:
-        if self._labels[marginal] >= LABELS[marginal]:
-            field = f"{marginal}:{OTHER}"
-        if field not in self.cells:
-            self._labels[marginal] += 1
-            self.cells[field] = Cell()
-        return field
-
-    def measured(self, name: str | None, queue: str | None) -> list[Cell]:
-        """The cells that hold durations of an attempt."""
-        cells = [self.take("source", "")]
-        if name is not None:
-            cells.append(self.take("name", name))
-        if queue is not None:
-            cells.append(self.take("queue", queue))
-        return [cell for cell in cells if cell is not None]
-
-    def add(self, samples: list[_Sample]) -> None:
-        """Count all `samples`."""
-        names: dict[tuple[str, str], list[_Sample]] = {}
-        queues: dict[str, list[_Sample]] = {}
-        workers: dict[tuple[str, int], int] = {}
-        for sample in samples:
-            _, _, outcome, _, _, name, kind, queue, worker, _ = sample[1]
-            if name is not None:
-                names.setdefault((name, kind), []).append(sample)
-            if queue is not None:
-                queues.setdefault(queue, []).append(sample)
-            if worker is not None:
-                workers[worker, outcome] = workers.get((worker, outcome), 0) + 1
-        self._fill("source", "", samples)
-        for (name, kind), own in names.items():
-            self._fill("name", name, own, kind)
-        for queue, own in queues.items():
-            self._fill("queue", queue, own)
-        for (worker, outcome), count in workers.items():
-            if (cell := self.take("worker", worker)) is not None:
-                cell.counts[outcome] += count
-
-    def _fill(self, marginal: str, label: str, samples: list[_Sample], kind: str | None = None) -> None:
-        cell = self.take(marginal, label)
-        if cell is not None:
-            cell.kind = kind
-            _fill(cell, samples)
-
-    def encoded(self) -> dict[str, bytes | None]:
-        """The changed cells; from now on none is."""
-        cells = ((field, self.cells[field]) for field in self.changed)
-        encoded: dict[str, bytes | None] = {field: encode_cell(cell) for field, cell in cells if cell is not None}
-        self.changed = set()
-        return encoded
-
-
 class Rollups:
     """The rollups of one source: a cache of buckets over what is stored, and how far they are compacted.
 
@@ -166,20 +97,26 @@ class Rollups:
     """
 
     def __init__(self) -> None:
-        self._buckets: OrderedDict[Bucket, _Bucket] = OrderedDict()
+        self._buckets: OrderedDict[Bucket, Cells] = OrderedDict()
         self._rolled: dict[int, int] = {}
         self._staged_rolled: dict[int, int] = {}
+        self._day_at = 0.0
         self._corrected = Corrected()
         self.unreadable = 0
 
     def begin(self, meta: Mapping[str, str], now: float) -> None:
-        """Start over from what the meta hash says. Nothing compacted yet: what ended before now goes to all resolutions."""
+        """Start over from what the meta hash says. Nothing compacted yet: what ended before now goes to the hours, too.
+
+        Where it says nothing of days, or an older Taskscope wrote since, they are made anew of the hours that are kept.
+        """
         self._buckets.clear()
         self._corrected = Corrected.parse(meta.get(FIELD))
         for resolution in (FIVE, HOUR):
             current = int(now) // resolution * resolution
             self._rolled[resolution] = int(meta.get(f"rolled:{resolution}", current))
+        self._rolled[DAY] = days_rolled(meta)
         self._staged_rolled = dict(self._rolled)
+        self._day_at = now - DAY_PACE_SECONDS
 
     def forget(self) -> None:
         """The staged flush was not written: what was staged is not so."""
@@ -197,34 +134,32 @@ class Rollups:
         due = self._due(now)
         self._corrected.add(minute * MINUTE for minute, buckets in periods.items() if any(each[0] > MINUTE for each in buckets))
         wanted = {bucket for buckets in periods.values() for bucket in buckets}
-        wanted.update(bucket for each in due for bucket in (each, *_finer(each)))
+        wanted.update(bucket for step in due for bucket in (step.bucket, *step.finer))
         await self._load(wanted, load)
         self._take_back(found, periods)
         await self._add(found, periods)
-        for bucket in due:
-            self._compact(bucket)
-        cells = {}
-        for number, bucket in enumerate(wanted, 1):
-            if encoded := self._buckets[bucket].encoded():
-                cells[bucket] = encoded
-            if number % SLICE == 0:
-                await asyncio.sleep(0)
+        for step in due:
+            await self._compact(step)
+        cells = await self._encoded(wanted)
         self._evict(len(wanted))
-        meta = {f"rolled:{resolution}": str(until) for resolution, until in self._staged_rolled.items()}
-        return Staged(cells, {**meta, FIELD: self._corrected.text})
+        return Staged(cells, self._meta())
+
+    def _meta(self) -> dict[str, str]:
+        rolled = {f"rolled:{resolution}": str(until) for resolution, until in self._staged_rolled.items()}
+        return {**rolled, FIELD: self._corrected.text, DAYS_FIELD: str(self._corrected.count)}
 
     def _take_back(self, found: Iterable[Delta], periods: Mapping[int, list[Bucket]]) -> None:
         for id_, contribution, times in found:
             if times < 0:
                 for bucket in periods[int(contribution[1]) // MINUTE]:
-                    _take_back(self._buckets[bucket], id_, contribution)
+                    self._buckets[bucket].take_back(id_, contribution)
 
     async def _add(self, found: Iterable[Delta], periods: Mapping[int, list[Bucket]]) -> None:
         """The usual way: first sorted by minute and label, then each cell takes all of its own at once."""
-        minutes: dict[int, list[_Sample]] = {}
+        minutes: dict[int, list[Sample]] = {}
         for id_, contribution, times in found:
             if times > 0:
-                minutes.setdefault(int(contribution[1]) // MINUTE, []).append(_sample(id_, contribution))
+                minutes.setdefault(int(contribution[1]) // MINUTE, []).append(sample_of(id_, contribution))
         for number, (minute, samples) in enumerate(minutes.items(), 1):
             for bucket in periods[minute]:
                 self._buckets[bucket].add(samples)
@@ -237,41 +172,65 @@ class Rollups:
         buckets = []
         for resolution, kept in ROLLUP_SECONDS.items():
             start = at // resolution * resolution
-            closed = resolution == MINUTE or start + resolution <= self._rolled[resolution]
-            if closed and start + resolution + kept - MARGIN_SECONDS > now:
+            if self._takes(resolution, at) and start + resolution + kept - MARGIN_SECONDS > now:
                 buckets.append((resolution, start))
         return buckets
 
-    def _due(self, now: float) -> list[Bucket]:
-        """At most one period of each resolution that has to be compacted; what has expired meanwhile is passed over."""
+    def _takes(self, resolution: int, at: int) -> bool:
+        """Whether what ended at `at` is counted in that resolution itself, since no compaction brings it there any more."""
+        if resolution == MINUTE:
+            return True
+        step = FINER[resolution][1]
+        return at // step * step + step <= self._rolled[resolution]
+
+    def _due(self, now: float) -> list[Step]:
+        """At most one compaction into each coarse resolution; what has expired meanwhile is passed over."""
         due = []
-        for resolution, finer in ((FIVE, MINUTE), (HOUR, FIVE)):
+        for resolution, (finer, step) in FINER.items():
             alive = ceil((now - ROLLUP_SECONDS[finer]) / resolution) * resolution
             start = max(self._rolled[resolution], alive)
-            ready = now - GRACE_SECONDS if resolution == FIVE else min(now, self._rolled[FIVE])
-            if start + resolution <= ready:
-                due.append((resolution, start))
+            ready = now - GRACE_SECONDS if resolution == FIVE else min(now, self._rolled[finer])
+            if start + step <= ready and (resolution != DAY or self._is_time_for_days(now)):
+                parts = tuple((finer, each) for each in range(start, start + step, finer))
+                due.append(Step((resolution, start // resolution * resolution), parts, start + step))
         return due
 
-    def _compact(self, bucket: Bucket) -> None:
-        resolution, start = bucket
-        coarse = self._buckets[bucket]
-        for finer in _finer(bucket):
-            for field, cell in self._buckets[finer].cells.items():
-                marginal, _, label = field.partition(":")
-                into = coarse.take(marginal, label)
-                if cell is not None and into is not None:
-                    into.merge(cell)
-        self._staged_rolled[resolution] = start + resolution
+    def _is_time_for_days(self, now: float) -> bool:
+        if 0 <= now - self._day_at < DAY_PACE_SECONDS:
+            return False
+        self._day_at = now
+        return True
+
+    async def _compact(self, step: Step) -> None:
+        coarse = self._buckets[step.bucket]
+        if step.first and step.bucket[0] == DAY:
+            coarse.drop()
+        for finer in step.finer:
+            for number, _ in enumerate(coarse.merge(self._buckets[finer]), 1):
+                if number % TURN_CELLS == 0:
+                    await asyncio.sleep(0)
+        self._staged_rolled[step.bucket[0]] = step.until
+
+    async def _encoded(self, wanted: Iterable[Bucket]) -> dict[Bucket, dict[str, bytes | None]]:
+        cells: dict[Bucket, dict[str, bytes | None]] = {}
+        found = ((bucket, *each) for bucket in wanted for each in self._buckets[bucket].encoded())
+        for number, (bucket, field, data) in enumerate(found, 1):
+            cells.setdefault(bucket, {})[field] = data
+            if number % TURN_CELLS == 0:
+                await asyncio.sleep(0)
+        return cells
 
     async def _load(self, wanted: Iterable[Bucket], load: Load) -> None:
         missing = [bucket for bucket in wanted if bucket not in self._buckets]
         loaded: dict[Bucket, dict[str, Cell | None]] = {bucket: {} for bucket in missing}
         if missing:
-            for (resolution, start, field), data in (await load(dict.fromkeys(missing, ()))).items():
+            found = await load(dict.fromkeys(missing, ()))
+            for number, ((resolution, start, field), data) in enumerate(found.items(), 1):
                 loaded[resolution, start][field] = self._decoded(data)
+                if number % TURN_CELLS == 0:
+                    await asyncio.sleep(0)
         for bucket, cells in loaded.items():
-            self._buckets[bucket] = _Bucket(cells)
+            self._buckets[bucket] = Cells(cells)
         for bucket in wanted:
             self._buckets.move_to_end(bucket)
 
@@ -283,74 +242,7 @@ class Rollups:
             return None
 
     def _evict(self, keep: int) -> None:
-        """Forget the buckets used longest ago, but none of the `keep` last ones."""
-        cells = sum(len(bucket.cells) for bucket in self._buckets.values())
+        """Forget the buckets used longest ago, but none of the `keep` last ones. An empty bucket counts as a cell."""
+        cells = sum(1 + len(bucket.cells) for bucket in self._buckets.values())
         while cells > CACHED_CELLS and len(self._buckets) > keep:
-            cells -= len(self._buckets.popitem(last=False)[1].cells)
-
-
-def _finer(bucket: Bucket) -> list[Bucket]:
-    resolution, start = bucket
-    step = MINUTE if resolution == FIVE else FIVE
-    return [(step, each) for each in range(start, start + resolution, step)]
-
-
-def _sample(id_: str, contribution: Contribution) -> _Sample:
-    runtime, wait = contribution[3], contribution[4]
-    return (
-        id_,
-        contribution,
-        None if runtime is None else bucket_of(runtime),
-        0 if runtime is None else round(runtime * 1e6),
-        None if wait is None else bucket_of(wait),
-        0 if wait is None else round(wait * 1e6),
-    )
-
-
-def _fill(cell: Cell, samples: list[_Sample]) -> None:
-    """Count all `samples`. Comprehensions and one C function: this is done four times for each finished task."""
-    for sample in samples:
-        cell.counts[sample[1][2]] += 1
-    _fill_sketch(cell.runtime, [sample[2] for sample in samples], [sample[3] for sample in samples])
-    _fill_sketch(cell.wait, [sample[4] for sample in samples], [sample[5] for sample in samples])
-    least = (cell.slowest[-1].seconds or 0.0) if len(cell.slowest) >= EXAMPLES else -1.0
-    slow = [each for each in samples if each[1][3] is not None and each[1][3] > least]
-    if slow:
-        slow.sort(key=_runtime, reverse=True)
-        cell.slowest = keep_slowest([*cell.slowest, *(_example(each[0], each[1]) for each in slow[:EXAMPLES])])
-    failed = [_example(each[0], each[1]) for each in samples if each[1][2] == _FAILED]
-    if failed:
-        cell.failed = keep_latest([*cell.failed, *failed])
-
-
-def _runtime(sample: _Sample) -> float:
-    return sample[1][3] or 0.0
-
-
-def _fill_sketch(sketch: Sketch, buckets: list[int | None], microseconds: list[int]) -> None:
-    counts = Counter(buckets)
-    known = sketch.buckets
-    for bucket, count in counts.items():
-        if bucket is not None:
-            known[bucket] = known.get(bucket, 0) + count
-            if not known[bucket]:
-                del known[bucket]
-    sketch.sum_us += sum(microseconds)
-
-
-def _take_back(bucket: _Bucket, id_: str, contribution: Contribution) -> None:
-    _, at, outcome, runtime, wait, name, _, queue, worker, _ = contribution
-    for cell in bucket.measured(name, queue):
-        cell.counts[outcome] -= 1
-        if runtime is not None:
-            cell.runtime.add(runtime, -1)
-        if wait is not None:
-            cell.wait.add(wait, -1)
-        cell.slowest = [each for each in cell.slowest if (each.id, each.at) != (id_, at)]
-        cell.failed = [each for each in cell.failed if (each.id, each.at) != (id_, at)]
-    if worker is not None and (counted := bucket.take("worker", worker)) is not None:
-        counted.counts[outcome] -= 1
-
-
-def _example(id_: str, contribution: Contribution) -> Example:
-    return Example(id_, contribution[1], contribution[3], contribution[9])
+            cells -= 1 + len(self._buckets.popitem(last=False)[1].cells)

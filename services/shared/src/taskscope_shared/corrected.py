@@ -1,6 +1,6 @@
 """Which closed periods of the rollups were written again: what a reader that keeps sums has to read anew."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -10,6 +10,8 @@ REMEMBERED = 48
 """Latest corrected periods that are named; of earlier ones only the number is known."""
 FIELD = "corrected"
 """Of the meta hash."""
+DAYS_FIELD = "corrected:86400"
+"""Of the meta hash: how many corrections reached the days. A Taskscope that knows no days leaves it behind."""
 
 
 class Corrected(msgspec.Struct):
@@ -44,3 +46,9 @@ class Corrected(msgspec.Struct):
         if new < 0 or new > len(self.latest):
             return None
         return frozenset(self.latest[len(self.latest) - new :])
+
+
+def days_rolled(meta: Mapping[str, str]) -> int:
+    """Up to when, epoch seconds, the days' rollups are written; 0: none of them is to be trusted."""
+    known = meta.get(DAYS_FIELD) == str(Corrected.parse(meta.get(FIELD)).count)
+    return int(meta.get("rolled:86400", 0)) if known else 0

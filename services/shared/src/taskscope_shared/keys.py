@@ -8,7 +8,7 @@ import msgspec
 
 KEY_TTL_SECONDS = 8 * 24 * 3600
 """State of a source that no collector refreshes any more: one day more than finished tasks are kept."""
-ROLLUP_SECONDS = {60: 6 * 3600, 300: 48 * 3600, 3600: 90 * 24 * 3600}
+ROLLUP_SECONDS = {60: 6 * 3600, 300: 48 * 3600, 3600: 90 * 24 * 3600, 86_400: 90 * 24 * 3600}
 """Resolution of a rollup -> how long it is kept."""
 TOKEN_USES_SECONDS = 400 * 24 * 3600
 """When tokens were used last, after the last use of any: longer than a token lives that is used once a year."""
@@ -33,10 +33,10 @@ class Keys(msgspec.Struct, frozen=True):
 
     def meta(self, source: str) -> str:
         """Hash: incarnation, head (`epoch-seq`), complete (1 once the state is whole), epoch (last given), log_bytes, rolled:*,
-        corrected.
+        corrected, corrected:86400.
 
         `rolled:<resolution>` is the epoch second up to which the finer rollups are compacted into that resolution;
-        `corrected` says which closed periods were written again (`corrected.py`).
+        `corrected` says which closed periods were written again, and `corrected:86400` what of it days know (`corrected.py`).
         """
         return self._of(source, "meta")
 

@@ -5,11 +5,10 @@ from collections.abc import Iterable, Mapping
 from itertools import groupby
 
 import msgspec
-from taskscope_shared.corrected import FIELD, Corrected
+from taskscope_shared.corrected import FIELD, Corrected, days_rolled
 from taskscope_shared.keys import ROLLUP_SECONDS
 
-MINUTE, FIVE, HOUR = sorted(ROLLUP_SECONDS)
-DAY = 24 * HOUR
+MINUTE, FIVE, HOUR, DAY = sorted(ROLLUP_SECONDS)
 MARGIN_SECONDS = 300.0
 """A bucket is not read so long before it expires: the collector does not correct it any more."""
 
@@ -32,6 +31,7 @@ class Marks(msgspec.Struct, frozen=True):
     def of(cls, meta: Mapping[str, str]) -> "Marks":
         """Without rollups nothing is closed."""
         rolled = {resolution: int(meta.get(f"rolled:{resolution}", 0)) for resolution in (FIVE, HOUR)}
+        rolled[DAY] = _in_blocks(days_rolled(meta), rolled[HOUR])
         return cls(meta.get("incarnation", ""), meta.get("complete") == "1", rolled, Corrected.parse(meta.get(FIELD)))
 
     def holds(self, bucket: Bucket, now: float) -> bool:
@@ -46,10 +46,15 @@ class Marks(msgspec.Struct, frozen=True):
         return start + resolution <= self.rolled[FIVE]
 
 
+def _in_blocks(days: int, hours: int) -> int:
+    """Up to when days are read: by whole runs while those of long ago are made, so that sums are not read anew for each."""
+    return days if hours - days < 2 * DAY else days - days % (RUN_DAYS * DAY)
+
+
 def kept(bucket: Bucket, now: float) -> bool:
-    """Whether the bucket did not expire, nor will at once."""
+    """Whether the bucket did not expire, nor will at once. Of a day the first hour tells: it is as good as its hours are."""
     resolution, start = bucket
-    return start + resolution + ROLLUP_SECONDS[resolution] - MARGIN_SECONDS > now
+    return start + (resolution if resolution != DAY else 0) + ROLLUP_SECONDS[resolution] - MARGIN_SECONDS > now
 
 
 class Cover(msgspec.Struct):
@@ -81,7 +86,7 @@ def cover(start: int, end: int, marks: Marks, now: float) -> Cover:
 
 
 def _at(at: int, end: int, marks: Marks, now: float) -> Bucket | None:
-    for resolution in (HOUR, FIVE, MINUTE):
+    for resolution in (DAY, HOUR, FIVE, MINUTE):
         if at % resolution == 0 and at + resolution <= end and marks.holds((resolution, at), now):
             return resolution, at
     return None
@@ -104,6 +109,7 @@ def runs(buckets: Iterable[Bucket]) -> list[tuple[Bucket, ...]]:
     """Buckets that follow each other, in runs of one resolution, whole days by themselves, at most `RUN_DAYS` of them.
 
     While a window moves on, its ends change each five minutes or each hour, the first and last of its whole days once a day.
+    Whole days in hours are those that were not yet made days of.
     """
     days = _whole_days(buckets := list(buckets))
 
@@ -115,5 +121,8 @@ def runs(buckets: Iterable[Bucket]) -> list[tuple[Bucket, ...]]:
 
 
 def _whole_days(buckets: Iterable[Bucket]) -> frozenset[int]:
-    hours = Counter(start // DAY for resolution, start in buckets if resolution == HOUR)
-    return frozenset(day for day, number in hours.items() if number == DAY // HOUR)
+    seconds: Counter[int] = Counter()
+    for resolution, start in buckets:
+        if resolution >= HOUR:
+            seconds[start // DAY] += resolution
+    return frozenset(day for day, number in seconds.items() if number == DAY)
