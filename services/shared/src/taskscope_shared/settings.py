@@ -130,13 +130,15 @@ class Api(Strict):
     """Where the api listens, and whom it believes.
 
     `trusted_proxies` are addresses and networks whose `X-Forwarded-For`, `-Proto` and `-Host` are believed, `allowed_origins`
-    the sites beside its own whose pages may open its WebSocket and send what changes something.
+    the sites beside its own whose pages may open its WebSocket and send what changes something, `advertise` is the URL at which
+    its other replicas reach it, where that is not its own address.
     """
 
     host: str = "127.0.0.1"
     port: int = Field(default=5051, ge=0, le=65_535)
     trusted_proxies: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
+    advertise: str | None = None
 
 
 class Settings(Strict):
