@@ -13,6 +13,7 @@ from taskscope_api.described import Count, Flag, Time, says
 from taskscope_api.principals import Role, principal, requires
 from taskscope_api.queries import NoQuery, parameters
 from taskscope_api.services import Services
+from taskscope_api.socket_io.mounted import SocketIo
 from taskscope_api.wire import time_text
 
 
@@ -29,6 +30,23 @@ class PushHealth(msgspec.Struct):
     status: Annotated[str, says("ok, or degraded when rounds failed", "ok", enum=["ok", "degraded"])]
     rounds: Annotated[Count, says("Rounds of pushing since the start")]
     failures: Annotated[Count, says("Rounds and windows that failed; the log says why")]
+
+
+class SocketIoHealth(msgspec.Struct):
+    """What goes to clients of Socket.IO, and what is passed on to other replicas."""
+
+    status: Annotated[str, says("ok, or degraded when something of ours failed", "ok", enum=["ok", "degraded"])]
+    connections: Annotated[Count, says("Connections that are open on this replica")]
+    whole: Annotated[Count, says("Clients among them that get whole snapshots")]
+    snapshots: Annotated[Count, says("Whole snapshots that were sent")]
+    skipped: Annotated[Count, says("Whole snapshots that a client did not get since it had not taken the one before")]
+    refused: Annotated[Count, says("Connections that were one too many")]
+    throttled: Annotated[Count, says("Messages that came too fast")]
+    garbage: Annotated[Count, says("Connections that ended since what they sent was no packet")]
+    overfull: Annotated[Count, says("Connections that ended since they took nothing of what waited for them")]
+    passed_on: Annotated[Count, says("Requests and WebSockets of sessions of other replicas that were passed on to these")]
+    not_passed_on: Annotated[Count, says("Those whose replica did not answer, or that were too many at once")]
+    failures: Annotated[Count, says("Messages and snapshots that failed; the log says why")]
 
 
 class SourceHealth(msgspec.Struct):
@@ -66,6 +84,7 @@ class Health(msgspec.Struct):
     redis: Annotated[Dependency, says("Where the collectors publish")]
     identity: Annotated[Dependency, says("What tells who asks: degraded while its tokens or a provider cannot be had")]
     push: Annotated[PushHealth | None, says("What goes to WebSockets; null for who may not see all sources")]
+    socket_io: Annotated[SocketIoHealth | None, says("What goes to clients of Socket.IO; null for who may not see all sources")]
     live_view: Annotated[LiveViewHealth, says("The replica in memory")]
     sources: Annotated[list[SourceHealth], says("Each source that who asks may see")]
 
@@ -76,7 +95,7 @@ class Probe(msgspec.Struct):
     status: Annotated[str, says("ok, or not ready", "ok", enum=["ok", "not ready"])]
 
 
-def health_blueprint(services: Services) -> Blueprint:
+def health_blueprint(services: Services, socket_io: SocketIo) -> Blueprint:
     """`/api/health`, `/livez`, `/readyz`."""
     blueprint = Blueprint("health", __name__)
     process = _Process(version("taskscope-api"), services.clock.monotonic())
@@ -88,7 +107,7 @@ def health_blueprint(services: Services) -> Blueprint:
     async def health() -> Response:
         """Every dependency's state. Always 200: the body says what is wrong."""
         parameters(NoQuery)
-        return answer(_health(services, process), keep=False)
+        return answer(_health(services, socket_io, process), keep=False)
 
     @blueprint.get("/livez")
     @requires(Role.PUBLIC, services.access)
@@ -114,7 +133,7 @@ class _Process(NamedTuple):
     began: float
 
 
-def _health(services: Services, process: _Process) -> Health:
+def _health(services: Services, socket_io: SocketIo, process: _Process) -> Health:
     fleet, hub, asking = services.fleet, services.hub, principal()
     sees_all = asking.sources is None  # what all clients together do tells something of sources that others look at
     sources = [_source(services, name) for name in sorted(fleet.followers) if asking.may_see(name)]
@@ -132,6 +151,7 @@ def _health(services: Services, process: _Process) -> Health:
         redis=redis,
         identity=identity,
         push=PushHealth("degraded" if hub.failures else "ok", hub.rounds, hub.failures) if sees_all else None,
+        socket_io=_socket_io(socket_io) if sees_all else None,
         live_view=LiveViewHealth(
             status="degraded" if stale else "ok",
             tasks=sum(source.tasks for source in sources),
@@ -148,6 +168,26 @@ def _identity(services: Services) -> Dependency:
     if file is not None and file.reason is not None:
         trouble.insert(0, file.reason)
     return Dependency("degraded", "; ".join(trouble)) if trouble else Dependency("ok")
+
+
+def _socket_io(socket_io: SocketIo) -> SocketIoHealth:
+    clients, passed_on = socket_io.clients, socket_io.forwarding.counts
+    snapshots, counts = clients.snapshots, clients.sessions.counts
+    failures = clients.failures + snapshots.failures
+    return SocketIoHealth(
+        status="degraded" if failures else "ok",
+        connections=len(clients.sessions.by_id),
+        whole=snapshots.clients,
+        snapshots=snapshots.sent,
+        skipped=snapshots.skipped,
+        refused=counts.refused,
+        throttled=counts.throttled,
+        garbage=counts.garbage,
+        overfull=counts.overfull,
+        passed_on=passed_on.requests + passed_on.sockets,
+        not_passed_on=passed_on.failed + passed_on.refused,
+        failures=failures,
+    )
 
 
 def _source(services: Services, name: str) -> SourceHealth:
