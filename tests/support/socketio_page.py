@@ -160,5 +160,3 @@ async def balanced(*ports: int) -> AsyncIterator[tuple[Balancer, str]]:
     async with server:
         yield balancer, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         server.close_clients() if hasattr(server, "close_clients") else None
-
-

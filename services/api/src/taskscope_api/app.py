@@ -84,7 +84,7 @@ def create_app(
     _routes(app, services, socket_io, web_root)
     app.register_blueprint(analytics_blueprint(services, reader))
     _run_while_serving(app, services, socket_io)
-    app.extensions["taskscope"] = services
+    app.extensions |= {"taskscope": services, "taskscope_socket_io": socket_io}
     shelf = Shelf(app.asgi_app, services.kept, services.access, live)
     inner = socket_io.around(shelf)
     app.asgi_app = Front(inner, clock, HEADERS, PAGE_HEADERS, services.identity.addresses)  # type: ignore[assignment, method-assign]  # messages are mappings

@@ -33,7 +33,8 @@ SEND_SECONDS = 30.0
 RETRY_SECONDS = b"5"
 _QUERY = re.compile(rb"[!\"$-~]{0,2048}")
 """What a URL can hold, without #."""
-_PACKET = re.compile(r"[0-6]")
+_PACKET = re.compile(r"[1345]|2probe$")
+"""What clients send: close, pong, message, upgrade, and the probe before that."""
 
 CheckOrigin = Callable[[str | None, str], None]
 Scope = MutableMapping[str, Any]
@@ -116,14 +117,23 @@ class Door:
     # ------------------------------------------------------------------------------------------------------- transports
 
     async def _poll(self, session: str, scope: Scope, receive: Receive, send: Send) -> None:
-        """Wait for packets. A client has one poll at a time; if it leaves in its middle it may have lost some, and begins anew."""
+        """Wait for packets. A client has one poll at a time; one that leaves in its middle may have lost some: that ends it."""
         found = self._clients.sessions.by_id[session]
         if found.is_polling:
             await self._clients.server.eio.end(session)
             raise refusals.bad_request()
         found.is_polling = True
+
+        async def send_last(message: Message) -> None:
+            found.is_polling = False  # the client may ask again as soon as it has the answer
+            await send(message)
+
         try:
-            await _while_there(self._handle(scope, _replayed(await receive()), send), receive, self._ending(session))
+            first = await receive()
+            if first["type"] == "http.request":
+                await _while_there(self._handle(scope, _replayed(first), send_last), receive, self._ending(session))
+            else:
+                await self._clients.server.eio.end(session)
         finally:
             found.is_polling = False
 
@@ -204,6 +214,8 @@ async def _body(receive: Receive) -> bytes:
     parts, size, more = [], 0, True
     while more:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise refusals.bad_request()  # nobody hears it
         parts.append(message.get("body", b""))
         size += len(parts[-1])
         more = message.get("more_body", False)
