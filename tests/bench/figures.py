@@ -16,6 +16,7 @@ from export_load import export_load
 from identity import identity
 from lists import lists
 from rig import HERE, Rig, Service, free_port, median, report, rig
+from socketio_load import socketio_load
 
 Row = tuple[str, str, str]  # figure, to reach, measured
 RETAINED = 100_000
@@ -319,4 +320,5 @@ FIGURES: dict[str, Callable[[], list[Row]]] = {
     "lists": lists,
     "analytics": analytics_load,
     "identity": identity,
+    "socketio": socketio_load,
 }

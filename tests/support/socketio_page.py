@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -102,36 +102,36 @@ class Balancer:
         return port
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection of a client; each of its requests is one connection to a server."""
+        """One connection of a client, which has one request."""
         try:
-            while head := await reader.readuntil(b"\r\n\r\n"):
-                if not await self._pass_on(head, reader, writer):
-                    return
+            await self._pass_on(await reader.readuntil(b"\r\n\r\n"), reader, writer)
         except (OSError, EOFError):
             return
         finally:
             writer.close()
 
-    async def _pass_on(self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """Whether the client's connection may have another request."""
+    async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """To the next server that takes connections, as every balancer does it."""
+        for _ in self.ports:
+            with contextlib.suppress(ConnectionRefusedError):
+                return await asyncio.open_connection("127.0.0.1", self.next_port())
+        raise ConnectionRefusedError
+
+    async def _pass_on(self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One request and its answer, after which the connection ends."""
         lines = head.lower().split(b"\r\n")
         length = next((int(line.split(b":")[1]) for line in lines if line.startswith(b"content-length:")), 0)
         is_socket = any(line.startswith(b"upgrade: websocket") for line in lines)
         body = await reader.readexactly(length)
-        try:
-            from_server, to_server = await asyncio.open_connection("127.0.0.1", self.next_port())
-        except OSError:
-            writer.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
-            return True
+        from_server, to_server = await self._connected()
         try:
             if is_socket:
                 to_server.write(head)
-                await _both_ways((reader, to_server), (from_server, writer))
-                return False
+                await _first_of(_relay(reader, to_server), _relay(from_server, writer))
+                return
             kept = [line for line in head.split(b"\r\n") if line and not line.lower().startswith(b"connection:")]
             to_server.write(b"\r\n".join([*kept, b"Connection: close", b"", body]))
-            await _relay(from_server, writer)
-            return False
+            await _first_of(_relay(from_server, writer), reader.read())  # what the client sends now is its end
         finally:
             to_server.close()
 
@@ -142,8 +142,8 @@ async def _relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
         await writer.drain()
 
 
-async def _both_ways(*ways: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> None:
-    tasks = [asyncio.create_task(_relay(*way)) for way in ways]
+async def _first_of(*coroutines: Coroutine[Any, Any, object]) -> None:
+    tasks = [asyncio.create_task(one) for one in coroutines]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -159,4 +159,3 @@ async def balanced(*ports: int) -> AsyncIterator[tuple[Balancer, str]]:
     server = await asyncio.start_server(balancer.serve, "127.0.0.1", 0, limit=1024 * 1024)
     async with server:
         yield balancer, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        server.close_clients() if hasattr(server, "close_clients") else None
