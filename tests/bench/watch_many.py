@@ -63,8 +63,12 @@ async def main(url: str, clients: int, seconds: float) -> None:
     numbers = [number % SUBSCRIPTIONS for number in range(clients)]
     cuts = await asyncio.gather(*(watch(url, number, seen[number], began, seconds, latencies) for number in numbers))
     latencies.sort()
-    pick = lambda share: latencies[min(len(latencies) - 1, int(share * len(latencies)))] if latencies else None  # noqa: E731
-    print(json.dumps({"frames": len(latencies), "cuts": sum(cuts), "p50": pick(0.5), "p99": pick(0.99)}))
+    print(json.dumps({"frames": len(latencies), "cuts": sum(cuts), "p50": pick(latencies, 0.5), "p99": pick(latencies, 0.99)}))
+
+
+def pick(values: list[float], share: float) -> float | None:
+    """The quantile of sorted values."""
+    return values[min(len(values) - 1, int(share * len(values)))] if values else None
 
 
 if __name__ == "__main__":

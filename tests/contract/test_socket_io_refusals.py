@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import httpx
@@ -12,7 +13,7 @@ from support.api import task
 from support.socketio_api import CLOCK, Api, running
 from support.socketio_raw import raw
 from support.waiting import eventually
-from taskscope_api.hub import MAX_FRAMES
+from taskscope_api.hub import MAX_FRAMES, Hub
 from taskscope_api.limits import MAX_BODY
 from taskscope_api.socket_io import clients as watching
 from taskscope_api.socket_io import sessions
@@ -41,6 +42,18 @@ async def is_well(api: Api) -> bool:
         assert packets[0].startswith("40{")
         await client.send("41")
     return bool((await api.health())["status"] == "ok")
+
+
+def has_ended(api: Api, session: str) -> bool:
+    return session not in api.clients.sessions.by_id
+
+
+def skips_more(api: Api, than: int) -> bool:
+    return api.clients.snapshots.skipped > than
+
+
+def sends_more(hub: Hub, than: int) -> bool:
+    return hub.sent > than
 
 
 def kind_of(answer: httpx.Response) -> str:
@@ -177,7 +190,7 @@ async def test_garbage_ends_its_connection_and_no_other(api: Api, caplog: pytest
         async with raw(api.port) as client:
             await client.connect()
             await client.send(packet)
-            await eventually(lambda sid=client.sid: sid not in api.clients.sessions.by_id, what=f"the end after {packet!r:.50}")
+            await eventually(partial(has_ended, api, client.sid), what=f"the end after {packet!r:.50}")
         assert api.clients.sessions.counts.garbage == count
     assert await is_well(api)
     assert [record.message for record in caplog.records if record.levelno >= logging.WARNING] == []
@@ -276,8 +289,7 @@ async def test_a_client_that_does_not_poll_is_skipped_and_gets_the_newest_when_i
         snapshots = api.clients.snapshots
         for number in range(10, 13):
             await api.writing.write(task(str(number), updated_at=CLOCK.now()))
-            skipped = snapshots.skipped
-            await eventually(lambda skipped=skipped: snapshots.skipped > skipped)
+            await eventually(partial(skips_more, api, snapshots.skipped))
         queue = api.clients.server.queue(client.sid)
         assert queue is not None
         assert queue.qsize() <= 4  # connected, joined_room, an acknowledgement of nothing, one snapshot
@@ -296,7 +308,7 @@ async def test_a_window_of_a_client_that_does_not_poll_is_cut_with_resync_and_co
             number += 1
             sent = hub.sent
             await api.writing.write(task(str(number), updated_at=CLOCK.now()))
-            await eventually(lambda sent=sent: hub.sent > sent)
+            await eventually(partial(sends_more, hub, sent))
         assert number <= MAX_FRAMES + 2
         queue = api.clients.server.queue(client.sid)
         assert queue is not None

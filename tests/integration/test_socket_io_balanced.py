@@ -162,7 +162,7 @@ async def test_windows_come_through_the_balancer_too_and_messages_reach_their_se
 
 
 async def test_pages_recover_when_a_replica_is_killed_and_what_it_had_is_unknown(tmp_path: Path) -> None:
-    quick = {"reconnectionDelay": 100, "reconnectionDelayMax": 500}
+    quick: dict[str, Any] = {"reconnectionDelay": 100, "reconnectionDelayMax": 500}
     async with two_replicas(tmp_path) as site, contextlib.AsyncExitStack() as stack:
         pages = [await stack.enter_async_context(page(site.url, **quick, **options)) for options in (*TRANSPORTS, *TRANSPORTS)]
         await asyncio.gather(*(it.until("rendered") for it in pages))

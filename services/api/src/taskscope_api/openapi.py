@@ -26,7 +26,7 @@ may hold several values (at most 100, of 512 characters) repeats, or holds them 
 and one that a route does not take is an error. Errors are RFC 9457 problems, whose `field` names what is wrong. Every answer
 has an `X-Request-Id`: the one that was sent, or a new one.
 
-`WS /api/ws` pushes the same tasks as they change.
+`WS /api/ws` pushes the same tasks as they change; `/socket.io/` does it for the stock socket.io-client.
 """
 TAGS = {
     "tasks": "What goes on now, lists with filters, single tasks.",

@@ -97,7 +97,7 @@ class Neighbours:
     def signed(self, scope: Mapping[str, Any]) -> bytes:
         """The header's value for a request that is passed on."""
         address = str((scope.get("client") or ("unknown",))[0])
-        return f"{address} {_signature(self._secrets[0], address, scope)}".encode()
+        return address.encode() + b" " + _signature(self._secrets[0], address, scope)
 
     def came_from(self, scope: MutableMapping[str, Any]) -> bool | None:
         """True when a replica passed this request on: its client is then the one that the replica had. None: nobody says so;
@@ -106,14 +106,15 @@ class Neighbours:
         value = next((value for name, value in scope["headers"] if name == HEADER), None)
         if value is None:
             return None
-        address, _, signature = value.decode("latin-1").partition(" ")
+        said, _, signature = value.partition(b" ")
+        address = said.decode("latin-1")
         if not any(hmac.compare_digest(_signature(secret, address, scope), signature) for secret in self._secrets):
             return False
         scope["client"] = (address, 0)
         return True
 
 
-def _signature(secret: bytes, address: str, scope: Mapping[str, Any]) -> str:
+def _signature(secret: bytes, address: str, scope: Mapping[str, Any]) -> bytes:
     """Over what is asked: the query names the session, which is as secret as a cookie."""
     text = b"\0".join([address.encode(), scope["type"].encode(), scope.get("method", "").encode(), scope["query_string"]])
-    return hmac.new(secret, text, "sha256").hexdigest()
+    return hmac.new(secret, text, "sha256").hexdigest().encode()
