@@ -7,6 +7,7 @@ from taskscope_shared import settings
 from taskscope_shared.keys import Keys
 from taskscope_shared.redis_link import RedisLink
 from taskscope_shared.replicas import ANNOUNCED_SECONDS, SECRET_BYTES, SECRET_SECONDS
+from taskscope_shared.store import StoreError
 
 
 class RedisReplicas:
@@ -30,6 +31,8 @@ class RedisReplicas:
             ("EXPIRE", secret, SECRET_SECONDS),
             ("GET", secret),
         )
+        if replies[-1] is None:
+            raise StoreError("the store dropped what it was just given: it is full")
         return str(replies[-1].decode())
 
     async def url_of(self, replica: str) -> str | None:
