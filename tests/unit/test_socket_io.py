@@ -10,7 +10,7 @@ from support.waiting import eventually
 from taskscope_api.frames import frame
 from taskscope_api.socket_io.address import advertised
 from taskscope_api.socket_io.clients import with_token
-from taskscope_api.socket_io.engine import is_message
+from taskscope_api.socket_io.engine import COMPLAINT_SECONDS, Complaints, is_message
 from taskscope_api.socket_io.neighbours import HEADER, KNOWN_SECONDS, Neighbours
 from taskscope_api.socket_io.packets import MAX_PACKETS, MAX_SHARED, Packets, SharedPackets, event_packet
 from taskscope_api.socket_io.sessions import MESSAGES_AT_ONCE, Session
@@ -201,3 +201,19 @@ def test_a_token_of_the_client_is_its_authorization(auth: object, headers: list[
 def test_a_header_comes_before_a_token() -> None:
     scope = request(headers=[(b"authorization", b"Bearer its-own")])
     assert with_token(scope, {"token": "another"})["headers"] == [(b"authorization", b"Bearer its-own")]
+
+
+def test_what_raises_in_the_library_is_logged_once_a_minute_and_nothing_else_of_what_it_says(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    clock = ManualClock()
+    complaints = Complaints(clock)
+    complaints.info("%s: Received packet %s data %s", "a-session", "MESSAGE", "swordfish")
+    complaints.error("Invalid session a-session")
+    for _ in range(3):
+        complaints.exception("message handler error")
+    clock.advance(COMPLAINT_SECONDS)
+    complaints.exception("message handler error")
+    assert complaints.count == 5
+    assert len(caplog.records) == 2
+    assert "session" not in caplog.text

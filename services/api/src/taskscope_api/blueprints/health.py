@@ -46,6 +46,7 @@ class SocketIoHealth(msgspec.Struct):
     overfull: Annotated[Count, says("Connections that ended since they took nothing of what waited for them")]
     passed_on: Annotated[Count, says("Requests and WebSockets of sessions of other replicas that were passed on to these")]
     not_passed_on: Annotated[Count, says("Those whose replica did not answer, or that were too many at once")]
+    complaints: Annotated[Count, says("What the library complained of: requests that came at the wrong moment, and defects")]
     failures: Annotated[Count, says("Messages and snapshots that failed; the log says why")]
 
 
@@ -186,6 +187,7 @@ def _socket_io(socket_io: SocketIo) -> SocketIoHealth:
         overfull=counts.overfull,
         passed_on=passed_on.requests + passed_on.sockets,
         not_passed_on=passed_on.failed + passed_on.refused,
+        complaints=clients.server.complaints.count,
         failures=failures,
     )
 

@@ -49,7 +49,10 @@ class Listener(Protocol):
 
 
 class Complaints:
-    """A logger for the library: what it says repeats what clients sent, line by line. Counted, and told once a minute."""
+    """A logger for the library, whose own lines repeat what clients sent, and the names of their sessions, which are secrets.
+
+    All is counted. What raised in it is told, once a minute, with its traceback.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -61,18 +64,17 @@ class Complaints:
 
     debug = warning = info
 
-    def error(self, message: str, *_: object, exc_info: object = None) -> None:
-        """Something went wrong, mostly what a client sent."""
+    def error(self, *_: object, **__: object) -> None:
+        """A request that the library did not take."""
+        self.count += 1
+
+    def exception(self, *_: object, **__: object) -> None:
+        """Something raised."""
         self.count += 1
         now = self._clock.monotonic()
         if self._told_at is None or now - self._told_at >= COMPLAINT_SECONDS:
             self._told_at = now
-            shown = message[:100].encode("ascii", "replace").decode()
-            logger.warning("Socket.IO: %s (%d so far)", shown, self.count, exc_info=bool(exc_info))
-
-    def exception(self, message: str, *_: object, **__: object) -> None:
-        """An error with its traceback."""
-        self.error(message, exc_info=True)
+            logger.error("python-socketio failed (%d complaints so far)", self.count, exc_info=True)  # noqa: LOG014 - the library calls this while it handles what was raised
 
 
 class Engine(engineio.AsyncServer):  # type: ignore[misc]  # it has no types
