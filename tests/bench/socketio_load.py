@@ -93,7 +93,7 @@ def _run(it: Rig, number: int) -> dict[str, Any]:
         str(RUN_SECONDS),
     ]
     watching = subprocess.Popen(command, stdout=subprocess.PIPE)
-    it.wait(lambda: it.get("/api/health")["live_view"]["clients"] >= CLIENTS, "our clients have joined")
+    it.wait(lambda: it.get("/api/health")["live_view"]["clients"] == CLIENTS, "our clients have joined")
     sending = it.generate(rate=RATE, seconds=RUN_SECONDS - 2, start=10_000_000 * (number + 1))
     seen = report(watching)
     report(sending)

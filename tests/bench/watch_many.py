@@ -39,29 +39,36 @@ class Seen:
         return self.ended
 
 
-async def watch(url: str, number: int, seen: Seen, began: float, seconds: float, latencies: list[float]) -> int:
-    """One client; how often it was cut."""
+async def join(url: str, number: int) -> websockets.ClientConnection:
+    """A client that has joined."""
+    socket = await websockets.connect(url, max_size=None, compression=None)
+    await socket.send(json.dumps({"event": "join_task_monitoring", "data": subscription(number)}))
+    return socket
+
+
+async def watch(socket: websockets.ClientConnection, seen: Seen, began: float, seconds: float, latencies: list[float]) -> int:
+    """Until the time is over; how often the client was cut."""
     cuts = 0
-    async with websockets.connect(url, max_size=None, compression=None) as socket:
-        await socket.send(json.dumps({"event": "join_task_monitoring", "data": subscription(number)}))
-        while (left := began + seconds - time.time()) > 0:
-            try:
-                text = str(await asyncio.wait_for(socket.recv(), left))
-            except TimeoutError:
-                break
-            now = time.time()
-            cuts += text.startswith('{"event":"resync"')
-            latencies += [(now - at) * 1000 for at in seen.ends(text) if at >= began]
+    while (left := began + seconds - time.time()) > 0:
+        try:
+            text = str(await asyncio.wait_for(socket.recv(), left))
+        except TimeoutError:
+            break
+        now = time.time()
+        cuts += text.startswith('{"event":"resync"')
+        latencies += [(now - at) * 1000 for at in seen.ends(text) if at >= began]
+    await socket.close()
     return cuts
 
 
 async def main(url: str, clients: int, seconds: float) -> None:
-    """All clients at once."""
+    """All clients at once; the time begins when all have joined."""
     latencies: list[float] = []
-    began = time.time()
     seen = [Seen() for _ in range(SUBSCRIPTIONS)]
-    numbers = [number % SUBSCRIPTIONS for number in range(clients)]
-    cuts = await asyncio.gather(*(watch(url, number, seen[number], began, seconds, latencies) for number in numbers))
+    sockets = await asyncio.gather(*(join(url, number % SUBSCRIPTIONS) for number in range(clients)))
+    began = time.time()
+    watching = (watch(socket, seen[at % SUBSCRIPTIONS], began, seconds, latencies) for at, socket in enumerate(sockets))
+    cuts = await asyncio.gather(*watching)
     latencies.sort()
     print(json.dumps({"frames": len(latencies), "cuts": sum(cuts), "p50": pick(latencies, 0.5), "p99": pick(latencies, 0.99)}))
 
