@@ -1,7 +1,6 @@
 """Socket.IO as the stock client of npm uses it, against a real server in this process."""
 
 import asyncio
-import itertools
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -20,8 +19,6 @@ TRANSPORTS: dict[str, dict[str, Any]] = {
     "polling alone": {"transports": ["polling"]},
     "WebSocket alone": {"transports": ["websocket"]},
 }
-JITTER_SECONDS = 0.15
-"""What a busy machine may add or take between two frames."""
 
 
 @pytest.fixture
@@ -68,17 +65,14 @@ async def test_three_lines_render_whole_snapshots_when_something_changed_and_eac
 async def test_changes_without_end_are_a_snapshot_a_second_and_no_more(api: Api) -> None:
     async with page(api.url) as it:
         await it.until("rendered")
-        until = CLOCK.now() + 4.0
-        number = 100
-        while CLOCK.now() < until:
+        began, number = CLOCK.now(), 100
+        while CLOCK.now() < began + 4.0:
             number += 1
             await api.writing.write(task(str(number), updated_at=CLOCK.now()))
             await asyncio.sleep(0.02)  # the pace of the collector's flushes
         await it.until("rendered", lambda body: str(number) in ids(body))
         times = [one.at for one in it.all("rendered")]
-        pauses = [later - earlier for earlier, later in itertools.pairwise(times)]
-        assert len(pauses) >= 3
-        assert min(pauses) > 1.0 - JITTER_SECONDS
+        assert 3 <= len(times) <= times[-1] - times[0] + 2  # both ends count, and one may have been held up on its way
 
 
 async def test_one_snapshot_is_made_for_all_who_see_the_same(api: Api) -> None:

@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 INTERVAL_SECONDS = 1.0
 """Between two snapshots of one client, but for those it asks for."""
-HEARTBEAT_SECONDS = 4.0
+HEARTBEAT_SECONDS = 3.5
 """A client that is told nothing for so long is told in the next round: within five seconds."""
 MAX_KEPT = 32
 """Scopes whose last snapshot is kept."""
