@@ -56,7 +56,7 @@ class Snapshots:
         self._listening: dict[Scope, set[Session]] = defaultdict(set)
         self._changed = asyncio.Event()
         self._version = 0
-        self._next_at = 0.0
+        self._next_at = self._making = 0.0
         self.made = self.sent = self.skipped = self.failures = 0
         live.listen(self._notice)
 
@@ -103,18 +103,16 @@ class Snapshots:
             self._next_at = _now() + max(INTERVAL_SECONDS, PRESSURE * busy)
 
     async def _round(self, services: Services) -> float:
-        """All scopes once; seconds that this took, without what others did in between."""
-        busy = 0.0
+        """All scopes once; seconds that making their snapshots took."""
+        self._making = 0.0
         for scope in list(self._listening):
-            began = _now()
             try:
                 await self._tell(services, scope)
             except Exception:  # the boundary of a scope: its defect must not end the others
                 self.failures += 1
                 logger.exception("a snapshot failed")
-            busy += _now() - began
             await asyncio.sleep(0)
-        return busy
+        return self._making
 
     async def _tell(self, services: Services, scope: Scope) -> None:
         whole, now = self._current(services, scope), _now()
@@ -124,6 +122,7 @@ class Snapshots:
                 continue
             if silent < INTERVAL_SECONDS or not await self._give(session, whole, now):
                 self._changed.set()  # in the next round
+            await asyncio.sleep(0)  # a hundred of them at once would hold up every window for some 20 ms
 
     def _current(self, services: Services, scope: Scope) -> Whole:
         whole = self._made.get(scope)
@@ -132,8 +131,10 @@ class Snapshots:
         return whole
 
     def _make(self, services: Services, scope: Scope) -> Whole:
+        began = _now()
         body = _encoder.encode(realtime_body(services, Filter(), scope))
         self.made += 1
+        self._making += _now() - began
         whole = Whole(event_packet(TASK_UPDATES, body.decode()), conditional.tag(body), self._version, _now())
         self._made.pop(scope, None)
         self._made[scope] = whole
