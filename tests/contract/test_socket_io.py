@@ -11,7 +11,9 @@ from support.socketio_api import CLOCK, Api, running
 from support.socketio_page import ONLY_CONNECT, THREE_LINES, page
 from support.socketio_raw import raw
 from support.waiting import eventually
-from taskscope_api.principals import Principal, Role, Scope
+from taskscope_api.asked import Scope
+from taskscope_api.errors import ApiError
+from taskscope_api.principals import Principal, Role
 from taskscope_shared.model import State
 
 TRANSPORTS: dict[str, dict[str, Any]] = {
@@ -184,8 +186,14 @@ async def test_a_flood_of_joins_is_throttled_and_the_connection_goes_on(api: Api
 class Fading:
     """Lets everybody view `s` who says the word, until `over`."""
 
+    modes = ("token",)
+
     def __init__(self) -> None:
         self.over = False
+        self.turned: list[str] = []
+
+    def turned_away(self, scope: Scope, error: ApiError, asking: Principal | None) -> None:
+        self.turned.append(f"{error} {scope['path']} {asking}")
 
     async def principal(self, scope: Scope) -> Principal | None:
         said = dict(scope["headers"]).get(b"authorization", b"")

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Mapping, MutableMapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from engineio.packet import Packet
@@ -14,7 +14,8 @@ from taskscope_api.asked import SCOPE_KEY
 from taskscope_api.errors import UNFORESEEN, ApiError, Problem, problem
 from taskscope_api.frames import ProblemData
 from taskscope_api.hub import Client
-from taskscope_api.principals import Role, admitted
+from taskscope_api.principals import IDENTIFIED, Role, admitted
+from taskscope_api.push_events import permit
 from taskscope_api.services import Services
 from taskscope_api.socket_io.engine import NAMESPACE, Server
 from taskscope_api.socket_io.packets import SharedPackets, packet_of
@@ -26,15 +27,16 @@ from taskscope_api.wire import time_text
 logger = logging.getLogger(__name__)
 
 JOINED = {"room": "task_monitoring", "status": "joined"}
-EVENTS = {
-    "join_task_monitoring": Role.VIEWER,
-    "request_task_updates": Role.VIEWER,
-    "leave_task_monitoring": Role.VIEWER,
-}
-"""What a client may say, and the role that it takes. Who has less is not let in at all."""
 WATCH_SECONDS = 1.0
 """Between two looks at whether rights still hold, and at who has to go."""
 Answer = dict[str, Any]
+
+
+class Said(NamedTuple):
+    """One message of a client."""
+
+    event: str
+    data: object
 
 
 class Clients:
@@ -43,7 +45,7 @@ class Clients:
     def __init__(self, services: Services, replica: str) -> None:
         self._services = services
         self._shared = SharedPackets()
-        self.sessions = Sessions(services.clock)
+        self.sessions = Sessions(services.clock, services.identity.addresses)
         self.snapshots = Snapshots(services.live, self._deliver)
         self.failures = 0
         self.server = Server(replica, services.clock, self)
@@ -106,7 +108,8 @@ class Clients:
             return {}
         try:
             self._check_pace(session)
-            return await self._obey(event, session, arguments)
+            permit(event, session.principal)
+            return await self._obey(Said(event, arguments[0] if arguments else None), session)
         except ApiError as error:
             return await self._complain(session, error.problem)
         except Exception:  # the boundary of a message: a defect of ours must not end the connection
@@ -114,18 +117,15 @@ class Clients:
             logger.exception("a message of a Socket.IO client failed: %r", event[:100])
             return await self._complain(session, UNFORESEEN)
 
-    async def _obey(self, event: str, session: Session, arguments: tuple[object, ...]) -> Answer:
-        match event:
+    async def _obey(self, said: Said, session: Session) -> Answer:
+        match said.event:
             case "join_task_monitoring":
-                return await self._join(session, arguments[0] if arguments else None)
+                return await self._join(session, said.data)
             case "request_task_updates":
                 return await self._request(session)
             case "leave_task_monitoring":
                 self._leave(session)
-                return {"status": "left"}
-            case _:
-                detail = f"{event[:100]!r} is no event; there are {', '.join(EVENTS)}"
-                raise ApiError.of_field("event", detail, "unknown-event")
+        return {"status": "left"}
 
     def _check_pace(self, session: Session) -> None:
         if not session.may_speak(self._services.clock.monotonic()):
@@ -242,14 +242,18 @@ class Clients:
         await self.server.shutdown()
 
 
-def with_token(scope: MutableMapping[str, Any], auth: object) -> MutableMapping[str, Any]:
-    """The request, with `auth: {token: ...}` of the client as its `Authorization` if it has none: browsers cannot set one."""
+def with_token(scope: Mapping[str, Any], auth: object) -> MutableMapping[str, Any]:
+    """A copy of the request, of which it is not known yet who sent it.
+
+    `auth: {token: ...}` of the client is its `Authorization` if it has none: browsers cannot set one.
+    """
+    made = {name: value for name, value in scope.items() if name != IDENTIFIED}
     token = auth.get("token") if isinstance(auth, dict) else None
     if not isinstance(token, str) or not token.isascii() or not token.isprintable():
-        return scope
-    if any(name == b"authorization" for name, _ in scope["headers"]):
-        return scope
-    return {**scope, "headers": [*scope["headers"], (b"authorization", f"Bearer {token}".encode())]}
+        return made
+    if not any(name == b"authorization" for name, _ in scope["headers"]):
+        made["headers"] = [*scope["headers"], (b"authorization", f"Bearer {token}".encode())]
+    return made
 
 
 def _refusal(wrong: Problem) -> Refused:

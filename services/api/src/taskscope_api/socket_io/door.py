@@ -15,6 +15,7 @@ from taskscope_api.asked import SCOPE_KEY
 from taskscope_api.errors import MEDIA_TYPE, ApiError, Problem, encode
 from taskscope_api.front import Application, Message, Receive, Send
 from taskscope_api.limits import MAX_BODY
+from taskscope_api.origins import Origins
 from taskscope_api.socket_io import refusals
 from taskscope_api.socket_io.clients import Clients
 from taskscope_api.socket_io.forwarding import Forwarding
@@ -36,7 +37,6 @@ _QUERY = re.compile(rb"[!\"$-~]{0,2048}")
 _PACKET = re.compile(r"[1345]|2probe$")
 """What clients send: close, pong, message, upgrade, and the probe before that."""
 
-CheckOrigin = Callable[[str | None, str], None]
 Scope = MutableMapping[str, Any]
 
 
@@ -51,13 +51,13 @@ class Door:
     """The application around `app`."""
 
     def __init__(
-        self, app: Application, clients: Clients, neighbours: Neighbours, forwarding: Forwarding, check_origin: CheckOrigin
+        self, app: Application, clients: Clients, neighbours: Neighbours, forwarding: Forwarding, origins: Origins
     ) -> None:
         self._app = app
         self._clients = clients
         self._neighbours = neighbours
         self._forwarding = forwarding
-        self._check_origin = check_origin
+        self._origins = origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request of Socket.IO, or let the other application do it."""
@@ -78,8 +78,7 @@ class Door:
             return
         passed_on = self._neighbours.came_from(scope)
         if not passed_on:  # the replica that passed it on has looked at where it came from
-            headers = dict(scope["headers"])
-            self._check_origin(_text(headers.get(b"origin")), _text(headers.get(b"host")) or "")
+            self._origins.check(_as_socket(scope), borrowed=False)
         wanted = _wanted(scope)
         if wanted.session is None:
             await self._begin(scope, wanted, receive, send)
@@ -259,8 +258,9 @@ def _are_packets(body: bytes) -> bool:
     return len(packets) <= MAX_PACKETS and all(map(_is_packet, packets)) and not body.startswith(b"d=")
 
 
-def _text(header: bytes | None) -> str | None:
-    return None if header is None else header.decode("latin-1")
+def _as_socket(scope: Mapping[str, Any]) -> Mapping[str, Any]:
+    """As what it is a part of: a page of another site may not even poll."""
+    return {name: value for name, value in scope.items() if name != "method"}
 
 
 # --------------------------------------------------------------------------------------------------------------- answers

@@ -9,6 +9,7 @@ import msgspec
 from engineio.packet import Packet
 from taskscope_shared.clock import Clock
 
+from taskscope_api.addresses import Addresses
 from taskscope_api.errors import Problem, problem
 from taskscope_api.hub import Client
 from taskscope_api.principals import Principal
@@ -73,15 +74,16 @@ class Counts(msgspec.Struct):
 class Sessions:
     """All of this process, by their id."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, addresses: Addresses) -> None:
         self._clock = clock
+        self._addresses = addresses
         self._of_address: Counter[str] = Counter()
         self.by_id: dict[str, Session] = {}
         self.counts = Counts()
 
     def add(self, id_: str, scope: Mapping[str, Any]) -> Session:
         """A new one."""
-        made = self.by_id[id_] = Session(id_, address_of(scope), scope, self._clock.monotonic())
+        made = self.by_id[id_] = Session(id_, self._addresses.client(scope), scope, self._clock.monotonic())
         self._of_address[made.address] += 1
         return made
 
@@ -96,7 +98,7 @@ class Sessions:
 
     def refusal(self, scope: Mapping[str, Any]) -> Problem | None:
         """Why no further session may begin with this request; None where one may."""
-        address = address_of(scope)
+        address = self._addresses.client(scope)
         if len(self.by_id) >= MAX_SESSIONS:
             detail = f"{MAX_SESSIONS} clients of Socket.IO are connected already: try later, or another replica"
         elif self._of_address[address] >= MAX_OF_ADDRESS:
@@ -110,8 +112,3 @@ class Sessions:
         """Those on which nobody was let in for too long."""
         now = self._clock.monotonic()
         return [each for each in self.by_id.values() if each.principal is None and now - each.began > ADMITTED_SECONDS]
-
-
-def address_of(scope: Mapping[str, Any]) -> str:
-    """Of the client, without its port."""
-    return str((scope.get("client") or ("unknown",))[0])
