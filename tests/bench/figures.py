@@ -17,6 +17,7 @@ from identity import identity
 from lists import lists
 from push_load import push_load
 from rig import HERE, Rig, Service, free_port, median, report, rig
+from socketio_load import socketio_load
 
 Row = tuple[str, str, str]  # figure, to reach, measured
 RETAINED = 100_000
@@ -321,4 +322,5 @@ FIGURES: dict[str, Callable[[], list[Row]]] = {
     "push": push_load,
     "analytics": analytics_load,
     "identity": identity,
+    "socketio": socketio_load,
 }

@@ -173,7 +173,8 @@ class Site:
     async def _beginning(self, path: str) -> tuple[int, dict[str, str], bytes]:
         """Of a stream, up to its first window; a refusal whole."""
         body = b""
-        async with self.app.test_client().request(path, headers=Headers({"X-Request-Id": "the-same"})) as connection:
+        opened: Any = self.app.test_client().request(path, headers=Headers({"X-Request-Id": "the-same"}))
+        async with opened as connection:
             await connection.send_complete()
             while (connection.status_code or 200) == 200 and not (b"event: task_updates" in body and body.endswith(b"\n\n")):
                 body += await connection.receive()

@@ -14,6 +14,7 @@ import uvicorn
 from taskscope_shared import settings, telemetry
 from taskscope_shared.clock import SystemClock
 from taskscope_shared.heap import freeze
+from taskscope_shared.redis_replicas import RedisReplicas
 from taskscope_shared.redis_requests import RedisAsker
 from taskscope_shared.redis_store import RedisStore
 from taskscope_shared.settings import Settings, SettingsError
@@ -79,15 +80,17 @@ def _refuse(text: str) -> NoReturn:
 async def _serve(configured: Settings) -> None:
     clock = SystemClock()
     store = RedisStore.from_settings(configured, clock)
-    asker = RedisAsker.from_settings(configured)
+    asker, replicas = RedisAsker.from_settings(configured), RedisReplicas.from_settings(configured)
     try:
-        app = create_app(configured, store, clock, asker=asker, token_uses=RedisTokenUses.from_settings(configured))
+        uses = RedisTokenUses.from_settings(configured)
+        app = create_app(configured, store, clock, asker=asker, token_uses=uses, replicas=replicas)
         config = server_config(app, configured)
         config.load()
         freeze()
         await uvicorn.Server(config).serve()
     finally:
         await asker.close()
+        await replicas.close()
         await store.close()
 
 

@@ -12,6 +12,8 @@ logger = logging.getLogger("taskscope_api.access")
 
 PROBES = frozenset({"/livez", "/readyz"})
 """Asked every few seconds by every kubelet: at `debug` only."""
+POLLED = frozenset({"/socket.io/", "/socket.io"})
+"""Asked several times a second by each client that polls: at `debug` only, while nothing is wrong."""
 MAX_PATH = 256
 CLIENT_LEFT = 499
 """Nobody waited for the answer; not in RFC 9110, but what proxies write."""
@@ -20,7 +22,7 @@ CLIENT_LEFT = 499
 def record(asked: Asked, scope: Mapping[str, Any], status: int, sent_bytes: int, seconds: float, addresses: Addresses) -> None:
     """Log a request with what it cost. Of its query nothing is said: it may hold what is secret."""
     path = scope["path"]
-    level = logging.DEBUG if path in PROBES else logging.ERROR if status == HTTPStatus.INTERNAL_SERVER_ERROR else logging.INFO
+    level = _level(path, scope["type"], status)
     if not logger.isEnabledFor(level):
         return
     method = scope.get("method", "WEBSOCKET")
@@ -43,3 +45,9 @@ def record(asked: Asked, scope: Mapping[str, Any], status: int, sent_bytes: int,
             "client": addresses.client(scope) or None,
         },
     )
+
+
+def _level(path: str, kind: str, status: int) -> int:
+    if path in PROBES or (path in POLLED and kind == "http" and status < HTTPStatus.BAD_REQUEST):
+        return logging.DEBUG
+    return logging.ERROR if status == HTTPStatus.INTERNAL_SERVER_ERROR else logging.INFO

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from quart import Quart
 from taskscope_shared.clock import Clock
+from taskscope_shared.replicas import Replicas
 from taskscope_shared.requests import Asker
 from taskscope_shared.settings import Settings
 from taskscope_shared.store import Reader
@@ -33,6 +34,8 @@ from taskscope_api.live_view import LiveView
 from taskscope_api.principals import Access
 from taskscope_api.services import Services
 from taskscope_api.shelf import Shelf
+from taskscope_api.socket_io.address import advertised
+from taskscope_api.socket_io.mounted import SocketIo
 from taskscope_api.sockets import Sockets
 
 HEADERS = {"X-Content-Type-Options": "nosniff"}
@@ -53,11 +56,13 @@ def create_app(
     access: Access | None = None,
     asker: Asker | None = None,
     token_uses: TokenUses | None = None,
+    replicas: Replicas | None = None,
 ) -> Quart:
     """The api over `reader`. It follows the store from when it is served until it ends.
 
     `web_root` holds the built dashboard (None: the api alone); `access` tells who asks (None: as the settings say);
-    `asker` asks the collectors (None: what only they know is null); `token_uses` keeps when tokens were used last.
+    `asker` asks the collectors (None: what only they know is null); `token_uses` keeps when tokens were used last;
+    `replicas` finds this api's other processes (None: there are none).
     Raises `SettingsError` for a secret that cannot be read.
     """
     live = LiveView()
@@ -73,6 +78,7 @@ def create_app(
         asking=Asking(asker, clock, live.stale.get),
         kept=KeptAnswers(live),
     )
+    socket_io = SocketIo(services, replicas, None if replicas is None else advertised(settings.api))
     app = Quart("taskscope_api", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.url_map.merge_slashes = False  # a task's id may hold two in a row
@@ -80,21 +86,22 @@ def create_app(
     del app.__dict__["make_response"]  # quart-schema's converts what routes answer; ours all answer with a Response
     errors.install(app)
     finishing.install(app)
-    _routes(app, services, web_root)
+    _routes(app, services, socket_io, web_root)
     app.register_blueprint(analytics_blueprint(services, reader))
-    _run_while_serving(app, services)
-    app.extensions["taskscope"] = services
+    _run_while_serving(app, services, socket_io)
+    app.extensions |= {"taskscope": services, "taskscope_socket_io": socket_io}
     shelf = Shelf(app.asgi_app, services.kept, services.access, live)
-    app.asgi_app = Front(shelf, clock, HEADERS, PAGE_HEADERS, services.identity.addresses)  # type: ignore[assignment, method-assign]  # messages are mappings
+    inner = socket_io.around(shelf)
+    app.asgi_app = Front(inner, clock, HEADERS, PAGE_HEADERS, services.identity.addresses)  # type: ignore[assignment, method-assign]  # messages are mappings
     return app
 
 
-def _routes(app: Quart, services: Services, web_root: Path | None) -> None:
+def _routes(app: Quart, services: Services, socket_io: SocketIo, web_root: Path | None) -> None:
     for blueprint in (
         tasks_blueprint(services),
         cluster_blueprint(services),
         engines_blueprint(services),
-        health_blueprint(services),
+        health_blueprint(services, socket_io),
         push_blueprint(services),
         session_blueprint(services),
         stream_blueprint(services),
@@ -106,7 +113,7 @@ def _routes(app: Quart, services: Services, web_root: Path | None) -> None:
         app.register_blueprint(web_blueprint(services, web_root))
 
 
-def _run_while_serving(app: Quart, services: Services) -> None:
+def _run_while_serving(app: Quart, services: Services, socket_io: SocketIo) -> None:
     running: list[asyncio.Task[None]] = []
 
     @app.before_serving
@@ -115,6 +122,7 @@ def _run_while_serving(app: Quart, services: Services) -> None:
         running.append(asyncio.create_task(services.hub.run(), name="hub"))
         running.extend(asyncio.create_task(run(), name="identity") for run in services.identity.background)
         running.append(asyncio.create_task(services.sockets.run(), name="sockets"))
+        running.append(asyncio.create_task(socket_io.run(), name="socket-io"))
 
     @app.after_serving
     async def _end() -> None:

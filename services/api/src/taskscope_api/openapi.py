@@ -26,7 +26,8 @@ may hold several values (at most 100, of 512 characters) repeats, or holds them 
 and one that a route does not take is an error. Errors are RFC 9457 problems, whose `field` names what is wrong. Every answer
 has an `X-Request-Id`: the one that was sent, or a new one.
 
-`WS /api/ws` and `GET /api/stream` push the same tasks as they change: `/asyncapi.json` describes what they say.
+`WS /api/ws`, `GET /api/stream` and `/socket.io/` (for the stock socket.io-client) push the same tasks as they change:
+`/asyncapi.json` describes what they say.
 """
 TAGS = {
     "tasks": "What goes on now, lists with filters, single tasks.",

@@ -84,3 +84,12 @@ class Keys(msgspec.Struct, frozen=True):
     def token_uses(self) -> str:
         """Hash: token id -> epoch seconds of its last use, at most a minute late; of tokens that there are."""
         return f"{self.prefix}:tokens:used"
+
+    def replica(self, replica: str) -> str:
+        """String: the URL at which other api processes reach the one of that id. Lives while it is refreshed."""
+        return f"{self.prefix}:replicas:{replica}"
+
+    @property
+    def replicas_secret(self) -> str:
+        """String: by which api processes know each other's requests; random, made by the first of them."""
+        return f"{self.prefix}:replicas-secret"

@@ -141,7 +141,8 @@ class Api(Strict):
     """Where the api listens, whom it believes, and what its WebSockets may take.
 
     `trusted_proxies` are addresses and networks whose `X-Forwarded-For`, `-Proto` and `-Host` are believed, `allowed_origins`
-    the sites beside its own whose pages may open its WebSocket and send what changes something.
+    the sites beside its own whose pages may open its WebSocket and send what changes something, `advertise` is the URL at which
+    its other replicas reach it, where that is not its own address.
     """
 
     host: str = "127.0.0.1"
@@ -149,6 +150,7 @@ class Api(Strict):
     trusted_proxies: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
     push: Push = Push()
+    advertise: str | None = None
 
 
 class Settings(Strict):

@@ -39,6 +39,7 @@ _EXAMPLES = {
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _KEY_PREFIX = re.compile(r"[A-Za-z0-9_.:{}-]+")
 """What RQ 3.0 itself takes as RQ_KEY_PREFIX."""
+_ADVERTISED = re.compile(r"http://[^/?#@\s]+/?")
 _NEXT_URL = re.compile(r";(?=[a-z][a-z0-9+.-]*://)")
 _PASSWORD = re.compile(r"(?<=://)\S*(?=@)")
 _QUERY_SECRET = re.compile(r"(?i)([?&][^=&#]*(?:pass|secret|token|key)[^=&#]*=)[^&#]+")
@@ -200,6 +201,11 @@ def check_raw(data: Mapping[str, Any]) -> list[Problem]:
         problems += _check_url("redis.url", "url", redis.get("url"))
         if isinstance(prefix := redis.get("prefix"), str) and (not prefix or set(prefix) & set("{}")):
             problems.append(Problem("redis.prefix", "must not be empty or hold { or }", "prefix: taskscope"))
+    api = data.get("api")
+    advertised = api.get("advertise") if isinstance(api, Mapping) else None
+    if isinstance(advertised, str) and "${" not in advertised and not _ADVERTISED.fullmatch(advertised):
+        rule = "http://host:port, at which the api's other replicas reach this one"
+        problems.append(Problem("api.advertise", f"{_shown(advertised)} is no such address", rule))
     return problems
 
 

@@ -14,6 +14,7 @@ from taskscope_shared.codec import Head, Message
 from taskscope_shared.model import Position, Queue, Source, Task, Worker
 from taskscope_shared.redis_log import LogTail
 from taskscope_shared.redis_reader import check_continues
+from taskscope_shared.replicas import ANNOUNCED_SECONDS, SECRET_BYTES
 from taskscope_shared.requests import ASKED_AT_MOST, OUTSTANDING, Answer, Ask, NoAnswerError, Taken
 from taskscope_shared.store import Flush, GapError, Lease, LeaseLostError, Snapshot, StoreChangedError, StoreError
 
@@ -352,6 +353,32 @@ class MemoryRequests:
         future = self._waiting.get(ask.id)
         if future is not None and not future.done():
             future.set_result(requests.encode(answer))
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+class MemoryReplicas:
+    """`replicas.Replicas` in this process."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._announced: dict[str, tuple[str, float]] = {}
+        self._secret = secrets.token_hex(SECRET_BYTES)
+
+    async def announce(self, replica: str, url: str) -> str:
+        """See `replicas.Replicas`."""
+        self._announced[replica] = (url, self._clock.monotonic() + ANNOUNCED_SECONDS)
+        return self._secret
+
+    async def url_of(self, replica: str) -> str | None:
+        """See `replicas.Replicas`."""
+        url, until = self._announced.get(replica, (None, 0.0))
+        return url if self._clock.monotonic() < until else None
+
+    async def withdraw(self, replica: str) -> None:
+        """See `replicas.Replicas`."""
+        self._announced.pop(replica, None)
 
     async def close(self) -> None:
         """Nothing is open."""

@@ -14,6 +14,7 @@ from taskscope_api.hub import Hub
 from taskscope_api.principals import Role, principal, requires
 from taskscope_api.queries import NoQuery, parameters
 from taskscope_api.services import Services
+from taskscope_api.socket_io.mounted import SocketIo
 from taskscope_api.sockets import Sockets
 from taskscope_api.wire import time_text
 
@@ -34,6 +35,24 @@ class PushHealth(msgspec.Struct):
     sockets: Annotated[Count, says("WebSockets and streams that are open")]
     windows: Annotated[Count, says("Different subscriptions")]
     refused: Annotated[dict[str, int], says("What these were refused, by the kind of the error", {"too-many-joins": 3})]
+
+
+class SocketIoHealth(msgspec.Struct):
+    """What goes to clients of Socket.IO, and what is passed on to other replicas."""
+
+    status: Annotated[str, says("ok, or degraded when something of ours failed", "ok", enum=["ok", "degraded"])]
+    connections: Annotated[Count, says("Connections that are open on this replica")]
+    whole: Annotated[Count, says("Clients among them that get whole snapshots")]
+    snapshots: Annotated[Count, says("Whole snapshots that were sent")]
+    skipped: Annotated[Count, says("Whole snapshots that a client did not get since it had not taken the one before")]
+    refused: Annotated[Count, says("Connections that were one too many")]
+    throttled: Annotated[Count, says("Messages that came too fast")]
+    garbage: Annotated[Count, says("Connections that ended since what they sent was no packet")]
+    overfull: Annotated[Count, says("Connections that ended since they took nothing of what waited for them")]
+    passed_on: Annotated[Count, says("Requests and WebSockets of sessions of other replicas that were passed on to these")]
+    not_passed_on: Annotated[Count, says("Those whose replica did not answer, or that were too many at once")]
+    complaints: Annotated[Count, says("What the library complained of: requests that came at the wrong moment, and defects")]
+    failures: Annotated[Count, says("Messages and snapshots that failed; the log says why")]
 
 
 class SourceHealth(msgspec.Struct):
@@ -71,6 +90,7 @@ class Health(msgspec.Struct):
     redis: Annotated[Dependency, says("Where the collectors publish")]
     identity: Annotated[Dependency, says("What tells who asks: degraded while its tokens or a provider cannot be had")]
     push: Annotated[PushHealth | None, says("What goes to WebSockets and streams; null for who may not see all sources")]
+    socket_io: Annotated[SocketIoHealth | None, says("What goes to clients of Socket.IO; null for who may not see all sources")]
     live_view: Annotated[LiveViewHealth, says("The replica in memory")]
     sources: Annotated[list[SourceHealth], says("Each source that who asks may see")]
 
@@ -81,7 +101,7 @@ class Probe(msgspec.Struct):
     status: Annotated[str, says("ok, or not ready", "ok", enum=["ok", "not ready"])]
 
 
-def health_blueprint(services: Services) -> Blueprint:
+def health_blueprint(services: Services, socket_io: SocketIo) -> Blueprint:
     """`/api/health`, `/livez`, `/readyz`."""
     blueprint = Blueprint("health", __name__)
     process = _Process(version("taskscope-api"), services.clock.monotonic())
@@ -93,7 +113,7 @@ def health_blueprint(services: Services) -> Blueprint:
     async def health() -> Response:
         """Every dependency's state. Always 200: the body says what is wrong."""
         parameters(NoQuery)
-        return answer(_health(services, process), keep=False)
+        return answer(_health(services, socket_io, process), keep=False)
 
     @blueprint.get("/livez")
     @requires(Role.PUBLIC, services.access)
@@ -119,7 +139,7 @@ class _Process(NamedTuple):
     began: float
 
 
-def _health(services: Services, process: _Process) -> Health:
+def _health(services: Services, socket_io: SocketIo, process: _Process) -> Health:
     fleet, hub, asking = services.fleet, services.hub, principal()
     sees_all = asking.sources is None  # what all clients together do tells something of sources that others look at
     sources = [_source(services, name) for name in sorted(fleet.followers) if asking.may_see(name)]
@@ -137,6 +157,7 @@ def _health(services: Services, process: _Process) -> Health:
         redis=redis,
         identity=identity,
         push=_push(hub, services.sockets) if sees_all else None,
+        socket_io=_socket_io(socket_io) if sees_all else None,
         live_view=LiveViewHealth(
             status="degraded" if stale else "ok",
             tasks=sum(source.tasks for source in sources),
@@ -159,6 +180,27 @@ def _push(hub: Hub, sockets: Sockets) -> PushHealth:
     failures = hub.failures + sockets.failures
     status = "degraded" if failures else "ok"
     return PushHealth(status, hub.rounds, failures, sockets.open, hub.windows, dict(sorted(sockets.refused.items())))
+
+
+def _socket_io(socket_io: SocketIo) -> SocketIoHealth:
+    clients, passed_on = socket_io.clients, socket_io.forwarding.counts
+    snapshots, counts = clients.snapshots, clients.sessions.counts
+    failures = clients.failures + snapshots.failures
+    return SocketIoHealth(
+        status="degraded" if failures else "ok",
+        connections=len(clients.sessions.by_id),
+        whole=snapshots.clients,
+        snapshots=snapshots.sent,
+        skipped=snapshots.skipped,
+        refused=counts.refused,
+        throttled=counts.throttled,
+        garbage=counts.garbage,
+        overfull=counts.overfull,
+        passed_on=passed_on.requests + passed_on.sockets,
+        not_passed_on=passed_on.failed + passed_on.refused,
+        complaints=clients.server.complaints.count,
+        failures=failures,
+    )
 
 
 def _source(services: Services, name: str) -> SourceHealth:
