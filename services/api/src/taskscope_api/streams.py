@@ -9,6 +9,7 @@ from typing import Annotated
 
 import msgspec
 
+from taskscope_api import cursors
 from taskscope_api.clients import Client
 from taskscope_api.described import says
 from taskscope_api.errors import problem
@@ -65,7 +66,7 @@ class StreamHeaders(msgspec.Struct):
     last_event_id: Annotated[
         str | None,
         says("Where to go on: the `id` of the last event that was read. It counts before `since`", "lZGTAaFz"),
-        msgspec.Meta(extra_json_schema={"maxLength": 8192}),
+        msgspec.Meta(extra_json_schema={"maxLength": cursors.MAX_LENGTH}),
     ] = msgspec.field(default=None, name="Last-Event-ID")
 
 

@@ -89,6 +89,24 @@ class PushHealth(Row, frozen=True, kw_only=True):
     refused: dict[str, int] = msgspec.field(default_factory=dict)
 
 
+class SocketIoHealth(Row, frozen=True, kw_only=True):
+    """What goes to clients of Socket.IO, and what is passed on to other replicas."""
+
+    status: str = ""
+    connections: int = 0
+    whole: int = 0
+    snapshots: int = 0
+    skipped: int = 0
+    refused: int = 0
+    throttled: int = 0
+    garbage: int = 0
+    overfull: int = 0
+    passed_on: int = 0
+    not_passed_on: int = 0
+    complaints: int = 0
+    failures: int = 0
+
+
 class SourceHealth(Row, frozen=True, kw_only=True):
     """One source: as its collector says (`status`, `reason`), and why the api may be behind it (`stale`)."""
 
@@ -124,5 +142,6 @@ class Health(Row, frozen=True, kw_only=True):
     redis: Dependency
     identity: Dependency
     push: PushHealth | None = None
+    socket_io: SocketIoHealth | None = None
     live_view: LiveViewHealth
     sources: tuple[SourceHealth, ...] = ()
