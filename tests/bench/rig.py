@@ -35,8 +35,11 @@ class Service:
 
     def __init__(self, command: list[str], environment: dict[str, str], log: Path) -> None:
         self.log = log
+        inherited = {
+            name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"
+        }  # images have bytecode
         with log.open("ab") as out:
-            self.process = subprocess.Popen(command, env=os.environ | environment, stdout=out, stderr=out)
+            self.process = subprocess.Popen(command, env=inherited | environment, stdout=out, stderr=out)
         self.usage = psutil.Process(self.process.pid)
 
     def cpu(self) -> float:
