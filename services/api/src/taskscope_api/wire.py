@@ -34,9 +34,12 @@ def _to_the_second(second: int) -> str:
 
 
 def time_text(seconds: float | None) -> str | None:
+    """As `moment_text`; None for None."""
+    return None if seconds is None else moment_text(seconds)
+
+
+def moment_text(seconds: float) -> str:
     """RFC 3339 in UTC with milliseconds. The second is cached: most times of a page share theirs."""
-    if seconds is None:
-        return None
     milliseconds = round(seconds * 1000)
     return f"{_to_the_second(milliseconds // 1000)}{milliseconds % 1000:03d}Z"
 

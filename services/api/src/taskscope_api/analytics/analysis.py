@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from math import floor
 
 import msgspec
-from taskscope_shared.clock import rfc3339
 from taskscope_shared.model import Queue
 
 from taskscope_api.analytics.cellar import Cellar
@@ -17,6 +16,7 @@ from taskscope_api.analytics.series import Line, Series, Steps
 from taskscope_api.analytics.stretch import Chosen, Group, Stretch, chosen, stretch
 from taskscope_api.analytics.tally import RETRIED, Tally, durations, success_rate
 from taskscope_api.analytics.totals import change, columns, durations_row, examples, group_series, totals
+from taskscope_api.wire import moment_text
 
 DRAIN_SECONDS = 900
 """Rates of queues are those of so many seconds, to the minute."""
@@ -60,9 +60,9 @@ class Analyst:
         ordered = sorted(found.groups, key=lambda group: (-found.groups[group].total, group or ""))
         series = await self._series_row(asked, found, ordered[: asked.series], steps, marks, now)
         return Analytics(
-            at=rfc3339(now),
-            start=rfc3339(start),
-            end=rfc3339(end),
+            at=moment_text(now),
+            start=moment_text(start),
+            end=moment_text(end),
             seconds=round(whole.seconds, 3),
             group_by=asked.group_by,
             sources=sources,
@@ -107,7 +107,7 @@ class Analyst:
         await asyncio.sleep(0)
         return SeriesRow(
             bucket_seconds=steps.seconds,
-            starts=list(map(rfc3339, steps.starts)),
+            starts=list(map(moment_text, steps.starts)),
             total=columns(whole, measured=measured or not asked.filters),
             groups=[group_series(group, points, measured=measured) for group, points in zip(top, lines, strict=True)],
             rest=left,
@@ -137,7 +137,7 @@ class Analyst:
             now=row,
             before=before,
             trend=change(row.totals, before.totals),
-            hours=list(map(rfc3339, hours.starts)),
+            hours=list(map(moment_text, hours.starts)),
             finished=[None if each is None else sum(each.counts) - each.counts[RETRIED] for each in points],
             success_rate=[None if each is None else success_rate(each.counts) for each in points],
             runtime_mean=[None if each is None else each.runtime.mean for each in points],
@@ -166,14 +166,16 @@ def _steps(asked: Question, start: int, end: float) -> Steps:
 
 
 def _gaps(whole: Stretch) -> list[Gap]:
-    return [Gap(source, rfc3339(start), rfc3339(end)) for source, each in whole.covers.items() for start, end in each.gaps]
+    return [
+        Gap(source, moment_text(start), moment_text(end)) for source, each in whole.covers.items() for start, end in each.gaps
+    ]
 
 
 def _stretch_row(found: Stretch, asked: Question) -> StretchRow:
     total = chosen(found, asked).total
     measured = asked.marginal != "worker" or not asked.filters
     row = totals(total, found.seconds, measured=measured)
-    return StretchRow(rfc3339(found.start), rfc3339(found.end), round(found.seconds, 3), row)
+    return StretchRow(moment_text(found.start), moment_text(found.end), round(found.seconds, 3), row)
 
 
 async def _group_rows(

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from taskscope_shared.cells import Example
-from taskscope_shared.clock import rfc3339
 
 from taskscope_api.analytics.rows import Change, Columns, DurationsRow, ExampleRow, GroupSeries, Totals
 from taskscope_api.analytics.tally import (
@@ -21,6 +20,7 @@ from taskscope_api.analytics.tally import (
     retry_rate,
     success_rate,
 )
+from taskscope_api.wire import moment_text
 
 NO_POINT = (None,) * 14
 """The row of a point that is not known."""
@@ -91,7 +91,7 @@ def examples(found: Sequence[Example], origin: Origin, retained: Callable[[str, 
     rows = []
     for each in found:
         source = origin.get((each.id, each.at), "")
-        rows.append(ExampleRow(each.id, source, rfc3339(each.at), each.seconds, each.detail, retained(source, each.id)))
+        rows.append(ExampleRow(each.id, source, moment_text(each.at), each.seconds, each.detail, retained(source, each.id)))
     return rows
 
 
