@@ -73,6 +73,9 @@ def test_all_of_it_can_be_said(tmp_path: Path) -> None:
         ("{proxy: {addreses: []}}", "access.proxy.addreses", "did you mean addresses?"),
         ("{tokens: tokens.yaml}", "access.tokens", "write a mapping"),
         ("{tokens: {file: t.yaml}}", "access.mode", "is missing: without it nobody is asked, though there is access.tokens"),
+        ("{tokens: {file: t.yaml}}", "access.mode", "(mode: token; or none"),
+        ("{grants: [{user: a, role: viewer}]}", "access.mode", "(mode: proxy or oidc; or none"),
+        ("{mode: oidc}", "access.oidc", "see docs/oidc.md"),
         ("{throttle: {failures: 0}}", "access.throttle.failures", "greater than or equal to 1"),
     ],
 )

@@ -12,6 +12,14 @@ from taskscope_shared.settings_problems import NAME, Problem
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 NEED_A_MODE = {"tokens": "file", "proxy": "addresses", "oidc": "issuer", "service_accounts": "issuer"}
 """What would be of no use without one, and the member by which it is known to be meant."""
+MODES_OF = {
+    "tokens": "token",
+    "proxy": "proxy",
+    "oidc": "oidc",
+    "service_accounts": "token, proxy or oidc",
+    "grants": "proxy or oidc",
+}
+"""The modes for which each of these is."""
 KEY_CHARACTERS = 32
 """Of the key that signs sessions, at least."""
 
@@ -41,14 +49,14 @@ def _items(value: object) -> list[Any]:
 def _modes(access: Mapping[str, Any]) -> Iterator[Problem]:
     mode = access.get("mode")
     if mode is None and (given := list(_of_no_use(access))):
-        hint = f"mode: none says that nobody is asked, whatever {' and '.join(given)} may say"
+        hint = f"mode: {MODES_OF[given[0]]}; or none, which says that nobody is asked all the same"
         yield Problem("access.mode", f"is missing: without it nobody is asked, though there is access.{given[0]}", hint)
     if mode == "token" and not access.get("tokens"):
         yield Problem("access.tokens", "is missing: the mode token needs it", "tokens: {file: /etc/taskscope/tokens.yaml}")
     if mode == "proxy" and not _items(_mapping(access.get("proxy")).get("addresses")):
         yield Problem("access.proxy.addresses", "is missing: the mode proxy needs it", "proxy: {addresses: [10.0.0.0/8]}")
     if mode == "oidc" and access.get("oidc") is None:
-        yield Problem("access.oidc", "is missing: the mode oidc needs it", "see docs/security.md")
+        yield Problem("access.oidc", "is missing: the mode oidc needs it", "see docs/oidc.md")
 
 
 def _of_no_use(access: Mapping[str, Any]) -> Iterator[str]:
