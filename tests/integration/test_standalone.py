@@ -117,6 +117,35 @@ def test_check_says_what_each_source_answers(tmp_path: Path, valkey_url: str) ->
     assert f"rq (RQ): {valkey_url}" in ended.stdout
 
 
+@pytest.mark.parametrize(
+    ("access", "says", "status"),
+    [
+        ("", "Access: nobody is asked who they are; served on this machine alone", 0),
+        ("api: {host: 0.0.0.0}", "failed: Taskscope would show every task to whoever reaches 0.0.0.0", 1),
+        ("api: {host: 0.0.0.0}\naccess: {mode: none}", "whoever reaches 0.0.0.0 sees everything", 0),
+        ("access: {mode: token, tokens: {file: empty.yaml}}", "tokens: empty.yaml has none: `taskscope token create`", 0),
+        ("access: {mode: token, tokens: {file: none.yaml}}", "failed: none.yaml is not there", 1),
+        ("access: {mode: token, tokens: {file: broken.yaml}}", "failed: broken.yaml is not a file of tokens", 1),
+        (
+            "access: {mode: token, tokens: {file: empty.yaml}, session: {key: {file: none}}}",
+            "failed: access.session.key: the secret file none cannot be read",
+            1,
+        ),
+    ],
+)
+def test_check_says_who_may_see_what(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, valkey_url: str, access: str, says: str, status: int
+) -> None:
+    (tmp_path / "empty.yaml").write_text("[]\n")
+    (tmp_path / "broken.yaml").write_text("- {id: hunter2}\n")
+    (tmp_path / "c.yaml").write_text(f"sources: [{{name: a, engine: rq, redis_url: '{valkey_url}'}}]\n{access}\n")
+    monkeypatch.chdir(tmp_path)
+    ended = run(tmp_path, "check", "--config", "c.yaml")
+    assert says in ended.stdout
+    assert ended.returncode == status, ended.stdout + ended.stderr
+    assert "hunter2" not in ended.stdout + ended.stderr
+
+
 def test_check_says_what_does_not_answer(tmp_path: Path, valkey_url: str) -> None:
     nobody = f"redis://user:hunter2@127.0.0.1:{free_port()}/0"
     missing = f"sources: [{{name: a, engine: rq, redis_url: {{file: {tmp_path / 'none'}}}}}]"

@@ -128,6 +128,7 @@ def test_up_takes_tokens_and_says_when_it_has_none(tmp_path: Path) -> None:
     refused = run(tmp_path, "up", "--access", "token")
     assert refused.returncode == 2
     assert "access.tokens" in refused.stderr
+    assert "--access token --tokens FILE (`taskscope token create" in refused.stderr
     file = tmp_path / "tokens.yaml"
     token = made(tmp_path, "--name", "me", "--role", "viewer", "--file", str(file))
     with Up(tmp_path, "--access", "token", "--tokens", str(file), "--host", "0.0.0.0") as up:
@@ -135,6 +136,8 @@ def test_up_takes_tokens_and_says_when_it_has_none(tmp_path: Path) -> None:
         assert httpx.get(f"{url}/api/sources").status_code == 401
         wait_for(lambda: httpx.get(f"{url}/api/sources", headers=_bearer(token)).status_code == 200, what="the token to count")
         assert up.stop() == 0, up.said
+    assert "unless access.session.key is set" in up.said
+    assert "no other replica" not in up.said
 
 
 # --------------------------------------------------------------------------------------------------------- the process

@@ -118,6 +118,15 @@ def test_who_is_asked_for_tokens_is_said() -> None:
     assert "who one is" not in greeting(settings_of("up"), "http://127.0.0.1:1", has_page=True)
 
 
+def test_that_browsers_sign_in_again_after_a_restart_is_said_where_no_key_is_set() -> None:
+    arguments = overrides(parse(["up", "--access", "token", "--tokens", "t.yaml"]))
+    keyless = greeting(load(None, arguments, {}), "http://127.0.0.1:1", has_page=True)
+    assert "browsers sign in again after a restart, unless access.session.key is set" in keyless
+    keyed = load(None, arguments, {"TASKSCOPE_ACCESS__SESSION__KEY": "k" * 32})
+    assert "sign in again" not in greeting(keyed, "http://127.0.0.1:1", has_page=True)
+    assert "sign in again" not in greeting(settings_of("up"), "http://127.0.0.1:1", has_page=True)
+
+
 def documented_commands() -> list[str]:
     readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
     texts = [*readme.splitlines(), *UP_EXAMPLES.splitlines(), *EXAMPLES.splitlines()]

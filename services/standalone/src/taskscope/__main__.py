@@ -16,6 +16,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = load(said.config, options.overrides(said), with_brokers=said.command != "token")
     except SettingsError as error:
         sys.stderr.write(f"The configuration is wrong:\n{''.join(f'  {problem}{chr(10)}' for problem in error.problems)}")
+        if said.command == "up" and any(problem.path.startswith("access.") for problem in error.problems):
+            sys.stderr.write(f"{options.ACCESS_HINT}\n")
         return 2
     return _run(said, settings)
 

@@ -27,6 +27,8 @@ def _lines(settings: Settings, address: str, *, has_page: bool) -> Iterator[str]
     if settings.access.mode not in (None, "none"):
         tokens = f", tokens of {settings.access.tokens.file}" if settings.access.tokens else ""
         yield f"  asks       who one is: mode {settings.access.mode}{tokens}"
+        if settings.access.session.key is None:
+            yield "             browsers sign in again after a restart, unless access.session.key is set"
     own = "a Valkey of its own; what it knows is forgotten at the end"
     yield f"  remembers  in {own if has_own_redis(settings) else shown_url(settings.redis.url)}"
 

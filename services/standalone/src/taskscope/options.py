@@ -36,6 +36,10 @@ ACCESS = (
     "how people say who they are: token (needs --tokens), proxy or oidc (need --config), "
     "or none: whoever reaches the address sees everything"
 )
+ACCESS_HINT = (
+    "On the command line: --access token --tokens FILE (`taskscope token create --name me --role viewer --file FILE`\n"
+    "makes it), or --access none. Modes proxy and oidc are set up in a file (--config): docs/security.md, docs/oidc.md."
+)
 EVENTS_DESCRIPTION = """\
 Workers that send no events are asked to send them while Taskscope watches. `events off` asks those workers to stop,
 and leaves a mark in Taskscope's own Redis, so that collectors that run leave them alone from now on; `events on`
@@ -83,12 +87,14 @@ def parser() -> argparse.ArgumentParser:
     up.add_argument("--host", help="the address to listen on (127.0.0.1); any other than loopback needs --access")
     up.add_argument("--port", type=int, help="the port to listen on (5051); 0 takes a free one")
     up.add_argument("--access", choices=get_args(ModeName), help=ACCESS)
-    up.add_argument("--tokens", metavar="FILE", help="the file of API tokens: `taskscope token create` makes it")
+    tokens = "the file of API tokens, for --access token: `taskscope token create` makes it"
+    up.add_argument("--tokens", metavar="FILE", help=tokens)
     up.add_argument("--log-level", choices=["debug", "info", "warning", "error"], help="how much is logged (info)")
     commands.add_parser(
         "check",
         help="say what is wrong with a configuration, and what each source answers",
-        description="Try each source once. Status 0 when all answer, 1 when one does not, 2 when the configuration is wrong.",
+        description="Try each source once, and say who may see what. "
+        "Status 0 when all is right and answers, 1 when something does not, 2 when the configuration is wrong.",
         parents=[watched],
     )
     events = commands.add_parser(

@@ -16,6 +16,7 @@ from taskscope_shared.redis_store import RedisStore
 from taskscope_shared.settings import CelerySource, Settings, SourceSettings, resolve_url, shown_url
 from taskscope_shared.store import StoreError
 
+from taskscope.access import check_access
 from taskscope.greeting import describe, has_own_redis
 
 NO_SOURCES = "No source is configured: name one with --celery URL, --rq URL or --config FILE."
@@ -48,11 +49,12 @@ async def _check(settings: Settings) -> int:
     if not settings.sources:
         _say(NO_SOURCES)
         return 1
-    answers = await asyncio.gather(_check_redis(settings), *(_check_source(each, settings) for each in settings.sources))
+    answers = [check_access(settings)]
+    answers += await asyncio.gather(_check_redis(settings), *(_check_source(each, settings) for each in settings.sources))
     for title, lines in answers:
         _say(*([title] if title else []), *(f"  {line}" for line in lines))
     failed = any(line.startswith(CHECK_FAILED) for _, lines in answers for line in lines)
-    _say("", "Something does not answer." if failed else "The configuration is right, and everything answers.")
+    _say("", "Something is wrong, or does not answer." if failed else "The configuration is right, and everything answers.")
     return 1 if failed else 0
 
 

@@ -111,7 +111,7 @@ def manifest(name: str, namespace: str | None, text: str) -> str:
 
 
 def _list(path: Path, settings: Settings, clock: Clock) -> int:
-    tokens = tokens_in(path, _there(path))
+    tokens = tokens_in(path, existing(path))
     uses, why_not = (None, None) if has_own_redis(settings) else asyncio.run(_uses(settings))
     if why_not is not None:
         sys.stderr.write(f"When they were used last is not known: {why_not}\n")
@@ -122,7 +122,8 @@ def _list(path: Path, settings: Settings, clock: Clock) -> int:
     return 0
 
 
-def _there(path: Path) -> str:
+def existing(path: Path) -> str:
+    """The text of a file that has to be there. Raises `EditError`."""
     if not path.exists():
         raise EditError(f"{path} is not there: `taskscope token create --file {path}` makes it")
     return read(path)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import uvicorn
 from taskscope_api.__main__ import server_config
+from taskscope_api.access.sessions import random_key
 from taskscope_api.app import create_app
 from taskscope_api.exposure import exposure
 from taskscope_collector.collector import Collector, make_runner
@@ -22,11 +23,13 @@ from taskscope_shared.heap import freeze
 from taskscope_shared.redis_requests import RedisAnswerer, RedisAsker
 from taskscope_shared.redis_store import RedisStore
 from taskscope_shared.settings import Redis, Retention, Settings, SettingsError, SourceSettings
+from taskscope_shared.settings_access import Access
 from taskscope_shared.token_uses import RedisTokenUses
 
 from taskscope.embedded import EmbeddedValkeyError, embedded_valkey
 from taskscope.greeting import greeting, has_own_redis
 from taskscope.listening import ListenError, address_of, listen
+from taskscope.options import ACCESS_HINT
 
 WEB_ROOT = Path(__file__).parent / "web"
 STOP_SECONDS = 15.0
@@ -40,7 +43,7 @@ _log = logging.getLogger(__name__)
 def up(settings: Settings) -> int:
     """Watch and serve until Ctrl-C or SIGTERM; the exit status."""
     if (warning := exposure(settings)) is not None:
-        _complain(f"{warning}\nOn the command line: --access token --tokens FILE, or --access none")
+        _complain(f"{warning}\n{ACCESS_HINT}")
         return 2
     telemetry.configure("taskscope", settings.log_level, json=False)
     # Every request and every frame of each client would be a line, and everybody who is let in.
@@ -50,13 +53,21 @@ def up(settings: Settings) -> int:
         with listen(settings.api.host, settings.api.port) as listener, _redis(settings) as redis:
             hello = greeting(settings, address_of(listener), has_page=WEB_ROOT.is_dir())
             own = has_own_redis(settings)
-            return asyncio.run(_serve(settings.model_copy(update={"redis": redis}), listener, hello, forgetful=own))
+            ours = settings.model_copy(update={"redis": redis, "access": _signing(settings.access)})
+            return asyncio.run(_serve(ours, listener, hello, forgetful=own))
     except (ListenError, EmbeddedValkeyError) as error:
         _complain(str(error))
         return 1
     except SettingsError as error:  # a secret that could not be read
         _complain(str(error))
         return 2
+
+
+def _signing(access: Access) -> Access:
+    """With a key for sessions: no other replica needs the same, and the greeting says that they end with us."""
+    if access.session.key is not None:
+        return access
+    return access.model_copy(update={"session": access.session.model_copy(update={"key": random_key()})})
 
 
 @contextlib.contextmanager
