@@ -15,6 +15,7 @@ from taskscope_api.app import create_app
 from taskscope_api.blueprints.documentation import BUNDLED
 from taskscope_shared.clock import SystemClock
 from taskscope_shared.settings import Settings
+from taskscope_shared.settings_access import Access, Tokens
 from taskscope_shared.testing import MemoryStore
 
 WEB = Path(__file__).parents[2] / "services" / "web"
@@ -53,9 +54,23 @@ async def test_the_viewer_shows_all_asks_the_api_and_nobody_else() -> None:
     assert seen["wide"]["background"] != seen["narrow"]["background"]
 
 
-async def _look(url: str) -> dict[str, dict[str, object]]:
+@pytest.mark.timeout(180)
+@pytest.mark.usefixtures("_browser")
+async def test_who_did_not_sign_in_is_told_so_and_where(tmp_path: Path) -> None:
+    (tmp_path / "tokens.yaml").write_text("[]\n")
+    clock = SystemClock()
+    access = Access(mode="token", tokens=Tokens(file=str(tmp_path / "tokens.yaml")))
+    app = create_app(Settings(access=access), MemoryStore(clock), clock)
+    async with served(app) as port:
+        seen = await _look(f"http://127.0.0.1:{port}", "unknown")
+    for page in seen.values():
+        assert "say who you are, by one of: token. Sign in, and come back." in " ".join(str(page["text"]).split())
+        assert page["leads"] == f"http://127.0.0.1:{port}/"
+
+
+async def _look(url: str, *who: str) -> dict[str, dict[str, object]]:
     process = await asyncio.create_subprocess_exec(
-        "node", SCRIPT, WEB, url, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        "node", SCRIPT, WEB, url, *who, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
     async with asyncio.timeout(SECONDS):
         output, errors = await process.communicate()

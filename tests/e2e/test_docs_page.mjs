@@ -1,7 +1,7 @@
-// Opens /docs in Chromium, sends one request from it, and prints what was seen as JSON: node test_docs_page.mjs <folder of playwright-core> <url>
+// Opens /docs in Chromium, sends one request from it, and prints what was seen as JSON: node test_docs_page.mjs <folder of playwright-core> <url> [unknown]
 import { createRequire } from 'node:module';
 
-const [folder, url] = process.argv.slice(2);
+const [folder, url, who] = process.argv.slice(2);
 const { chromium } = createRequire(`${folder}/`)('playwright-core');
 const arguments_ = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: arguments_ });
@@ -48,8 +48,20 @@ async function lookAtPush() {
   return { ...seen, errors, outside: requests.filter((one) => !one.startsWith(url) && !one.startsWith('data:')) };
 }
 
+/** What somebody sees who did not sign in where one has to. */
+async function lookUnknown(path) {
+  const page = await browser.newPage({ viewport: { width: 390, height: 900 } });
+  await page.goto(`${url}${path}`);
+  const link = page.getByRole('link', { name: 'Sign in' });
+  await link.waitFor({ timeout: 20_000 });
+  const seen = { text: await page.locator('body').innerText(), leads: await link.evaluate((one) => one.href) };
+  await page.close();
+  return seen;
+}
+
 try {
-  console.log(JSON.stringify({ push: await lookAtPush(), wide: await look(1440, 'light'), narrow: await look(390, 'dark') }));
+  if (who === 'unknown') console.log(JSON.stringify({ docs: await lookUnknown('/docs'), push: await lookUnknown('/docs/push.html') }));
+  else console.log(JSON.stringify({ push: await lookAtPush(), wide: await look(1440, 'light'), narrow: await look(390, 'dark') }));
 } finally {
   await browser.close();
 }

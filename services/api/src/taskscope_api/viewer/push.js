@@ -48,7 +48,7 @@ function fields(described, schema) {
 function message(described, { name, summary, payload, examples }, action) {
   const data = payload.properties?.event ? payload.properties.data : payload;
   const parts = alternatives(described, data).filter((one) => one.properties);
-  const shown = element('details', '', element('summary', '', element('code', name), ` (${action}) ${summary}`));
+  const shown = element('details', '', element('summary', '', element('code', name), ` (${action}) `, prose('span', summary)));
   shown.className = 'message';
   shown.append(...parts.flatMap((one) => fields(described, one)));
   for (const one of examples) shown.append(element('pre', JSON.stringify(one.payload, null, 2)));
@@ -79,5 +79,8 @@ if (answer.ok) {
   page.append(element('h1', `${described.info.title} push`), prose('p', described.info.description), element('p', 'As a file: ', link));
   page.append(...Object.entries(described.channels).map(([name, one]) => channel(described, name, one)), types(described));
 } else {
-  page.append(element('p', described.detail));
+  const signIn = element('a', 'Sign in');
+  signIn.href = '../';
+  page.append(element('p', `${described.title}: ${described.detail}.`));
+  if (answer.status === 401) page.append(element('p', '', signIn, ', and come back.'));
 }

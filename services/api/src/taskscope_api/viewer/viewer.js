@@ -9,14 +9,38 @@ if (typeof SwaggerUIBundle === 'undefined') {
   throw new Error('swagger-ui-bundle.js is missing');
 }
 
-SwaggerUIBundle({
-  url: new URL('./openapi.json', document.baseURI).href,
-  dom_id: '#viewer',
-  deepLinking: true,
-  displayRequestDuration: true,
-  docExpansion: 'list',
-  defaultModelsExpandDepth: 0,
-  filter: true,
-  requestSnippetsEnabled: true,
-  validatorUrl: null,
-});
+/** Swagger UI says no more than "Failed to load" where somebody is asked who they are. */
+async function refused(answer) {
+  const { title, detail } = await answer.json();
+  const said = document.createElement('p');
+  said.className = 'refused';
+  said.append(`${title}: ${detail}. `);
+  if (answer.status === 401) {
+    const signIn = document.createElement('a');
+    signIn.href = './';
+    signIn.textContent = 'Sign in';
+    said.append(signIn, ', and come back.');
+  }
+  document.querySelector('#viewer').replaceChildren(said);
+}
+
+async function show(url) {
+  const answer = await fetch(url);
+  if (!answer.ok) {
+    await refused(answer);
+    return;
+  }
+  SwaggerUIBundle({
+    url,
+    dom_id: '#viewer',
+    deepLinking: true,
+    displayRequestDuration: true,
+    docExpansion: 'list',
+    defaultModelsExpandDepth: 0,
+    filter: true,
+    requestSnippetsEnabled: true,
+    validatorUrl: null,
+  });
+}
+
+show(new URL('./openapi.json', document.baseURI).href);
