@@ -160,7 +160,9 @@ class _Making:
         if tokens is None and self._access.mode != "oidc":
             return None
         self._keys = _keys(self._access.session.key)
-        sessions = Sessions(self._keys, self._access.session.seconds, self._clock, self._addresses)
+        oidc = self._access.oidc if self._access.mode == oidc_modes.KIND else None
+        secure = oidc is not None and oidc.public_url.startswith("https:")
+        sessions = Sessions(self._keys, self._access.session.seconds, self._clock, self._addresses, secure=secure)
         if tokens is not None:
             sessions.judge(api_tokens.KIND, tokens.worth)
         self._authenticators.append(sessions)
