@@ -97,6 +97,10 @@ async def test_who_has_another_clients_session_can_neither_read_nor_speak_on_it_
                 async with socket(api, f"EIO=4&transport=websocket&sid={ada.sid}", additional_headers=headers):
                     pass
         assert (await ada.until("task_updates")).data["tasks"]
+        await ada.send("41")
+        async with raw(api.port, authorization="eve") as thief:
+            thief.sid = ada.sid
+            assert (await thief.send("40")).status_code == 400, "she would be let in by the handshake of another"
 
 
 async def test_a_session_whose_client_was_told_by_auth_is_gone_on_with_without_a_header() -> None:

@@ -87,7 +87,8 @@ class Clients:
             raise _refusal(error.problem) from None
         except StoreError as error:
             raise _refusal(problem(503, "store-unavailable", f"who asks is looked up in Redis: {error}")) from None
-        session.is_named = scope["headers"] is environ["asgi.scope"]["headers"]
+        if scope["headers"] is environ["asgi.scope"]["headers"]:
+            session.named = session.principal
         asked = session.scope.get(SCOPE_KEY)
         if asked is not None:
             asked.principal = session.principal.name
@@ -96,7 +97,7 @@ class Clients:
         """Whether a request of the session comes from its client. The session's name alone, which is in URLs, lets nobody in
         whose own header or cookie names somebody else, or nobody. Raises `ApiError` (503) when that cannot be told.
         """
-        if session.principal is None or not session.is_named:
+        if (theirs := session.named) is None:
             return True
         asked = {**{name: value for name, value in scope.items() if name != IDENTIFIED}, "method": "GET"}  # origins: the door
         try:
@@ -105,7 +106,6 @@ class Clients:
             if error.problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
                 raise
             return False
-        theirs = session.principal
         return asking is not None and (asking.name, asking.credential) == (theirs.name, theirs.credential)
 
     async def _disconnect(self, sid: str, *_: object) -> None:

@@ -29,7 +29,7 @@ FULL = 503
 class Session:
     """One connection of Engine.IO, and the one client that may be on it.
 
-    `is_named`: its requests say by themselves who its client is, by a header or a cookie.
+    `named` is whom its requests have to name by a header or a cookie; None: they do not, its client was told by `auth`.
     """
 
     def __init__(self, id_: str, address: str, scope: Mapping[str, Any], now: float) -> None:
@@ -38,7 +38,7 @@ class Session:
         self.scope = scope
         self.began = now
         self.principal: Principal | None = None
-        self.is_named = False
+        self.named: Principal | None = None
         self.is_polling = False
         self.window: Client | None = None
         self.pump: asyncio.Task[None] | None = None
