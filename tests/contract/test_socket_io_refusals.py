@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from support.access import Seeing
 from support.api import task
 from support.socketio_api import CLOCK, Api, running
 from support.socketio_raw import raw
@@ -81,6 +82,32 @@ async def test_a_page_of_another_site_may_not_speak_on_a_session_either(api: Api
         theirs.sid = ours.sid
         assert (await theirs.send("40")).status_code == 403
         assert (await theirs.ask(sid=ours.sid)).status_code == 403
+
+
+async def test_who_has_another_clients_session_can_neither_read_nor_speak_on_it_and_does_not_end_it() -> None:
+    async with running(Seeing("s", named=True)) as api, raw(api.port, authorization="ada") as ada:
+        await ada.connect()
+        await ada.emit("join_task_monitoring")
+        for headers in ({"authorization": "eve"}, {}):
+            async with raw(api.port, **headers) as thief:
+                thief.sid = ada.sid
+                for answer in (await thief.ask(sid=ada.sid), await thief.send("41")):
+                    assert (answer.status_code, answer.json()["code"]) == (400, 1)
+            with pytest.raises(InvalidStatus):
+                async with socket(api, f"EIO=4&transport=websocket&sid={ada.sid}", additional_headers=headers):
+                    pass
+        assert (await ada.until("task_updates")).data["tasks"]
+        await ada.send("41")
+        async with raw(api.port, authorization="eve") as thief:
+            thief.sid = ada.sid
+            assert (await thief.send("40")).status_code == 400, "she would be let in by the handshake of another"
+
+
+async def test_a_session_whose_client_was_told_by_auth_is_gone_on_with_without_a_header() -> None:
+    async with running(Seeing("s", named=True)) as api, raw(api.port) as client:
+        await client.connect({"token": "ada"})
+        await client.emit("join_task_monitoring")
+        assert (await client.until("task_updates")).data["tasks"]
 
 
 async def test_a_page_of_our_own_is_served_without_a_word_of_cors(api: Api) -> None:

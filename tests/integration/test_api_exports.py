@@ -14,11 +14,13 @@ from typing import Any
 import httpx
 import pytest
 from quart import Quart
+from support.access import Seeing
 from support.api import START, Writing, served, task
 from support.waiting import eventually
 from taskscope_api.app import create_app
 from taskscope_api.export_rows import CsvWriter
 from taskscope_api.exports import CHUNK_BYTES, Exports
+from taskscope_api.principals import Principal
 from taskscope_shared.clock import SystemClock
 from taskscope_shared.model import State
 from taskscope_shared.settings import Settings
@@ -34,8 +36,17 @@ HOLD_SECONDS = 0.02
 """Of CPU without a turn for anybody else; an export's own turns take some 2 ms."""
 
 
+class Ending(Seeing):
+    """Who asks has rights until `ended`."""
+
+    ended = False
+
+    def holds(self, principal: Principal) -> bool:
+        return super().holds(principal) and not self.ended
+
+
 @pytest.fixture
-async def app() -> Quart:
+async def store() -> MemoryStore:
     store = MemoryStore(CLOCK)
     writing = await Writing(store, CLOCK).begin()
     await writing.write(
@@ -44,6 +55,11 @@ async def app() -> Quart:
             for number in range(TASKS)
         )
     )
+    return store
+
+
+@pytest.fixture
+def app(store: MemoryStore) -> Quart:
     return create_app(Settings(), store, CLOCK)
 
 
@@ -167,6 +183,19 @@ async def test_a_reader_that_stands_still_is_cut_off_and_can_tell(app: Quart) ->
         await eventually(lambda: exports.running == 0)
         assert not await reader.read()
         assert not reader.is_whole
+
+
+async def test_an_export_ends_when_its_readers_rights_are_taken_away_and_does_not_look_whole(store: MemoryStore) -> None:
+    access = Ending("s")
+    async with serving(create_app(Settings(), store, CLOCK, access=access)) as (port, exports):
+        reader = Reader(port)
+        await reader.ask("/api/tasks?format=csv")
+        await reader.read(lambda data: len(data) > 100_000)
+        access.ended = True
+        assert not await reader.read()
+        assert not reader.is_whole
+        assert exports.rights_ended == 1
+        await eventually(lambda: exports.running == 0)
 
 
 async def test_an_export_that_fails_half_way_does_not_look_whole(app: Quart, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -210,6 +210,19 @@ async def test_a_cookie_that_was_read_is_not_read_again_and_ends_all_the_same() 
     assert sessions.read(scope) is None
 
 
+@pytest.mark.parametrize(("public_url", "secure"), [("https://tasks.example.org", True), ("http://tasks.example.org", False)])
+async def test_who_comes_to_a_public_address_over_tls_gets_a_cookie_that_goes_over_tls_alone(
+    public_url: str, *, secure: bool
+) -> None:
+    configured = {"mode": "oidc", "oidc": {"issuer": ISSUER, "client_id": "t", "public_url": public_url}}
+    sessions = identity_of(Settings.model_validate({"access": configured}), ManualClock()).sessions
+    assert sessions is not None
+    scope = {"type": "http", "scheme": "http", "headers": [], "client": ("10.0.0.1", 1)}
+    cookie = sessions.cookie(sessions.begin("oidc", "ada", "ada"), scope)
+    assert (cookie.startswith("__Host-"), cookie.endswith("; Secure")) == (secure, secure)
+    assert sessions.read({**scope, "headers": [(b"cookie", cookie.partition(";")[0].encode())]}) is not None
+
+
 async def test_pages_of_the_public_address_are_ours_whatever_a_proxy_makes_of_the_host() -> None:
     configured = {"mode": "oidc", "oidc": {"issuer": ISSUER, "client_id": "t", "public_url": "https://tasks.example.org/t"}}
     made = identity_of(Settings.model_validate({"access": configured}), ManualClock())

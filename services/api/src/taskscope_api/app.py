@@ -25,6 +25,7 @@ from taskscope_api.blueprints.signing_in import signing_in_blueprint
 from taskscope_api.blueprints.stream import stream_blueprint
 from taskscope_api.blueprints.tasks import tasks_blueprint
 from taskscope_api.blueprints.web import web_blueprint
+from taskscope_api.exports import Exports
 from taskscope_api.fleet import Fleet
 from taskscope_api.front import Front
 from taskscope_api.hub import Hub
@@ -77,6 +78,7 @@ def create_app(
         identity=identity,
         asking=Asking(asker, clock, live.stale.get),
         kept=KeptAnswers(live),
+        exports=Exports(identity.access),
     )
     socket_io = SocketIo(services, replicas, None if replicas is None else advertised(settings.api))
     app = Quart("taskscope_api", static_folder=None)

@@ -6,17 +6,19 @@ the one before. All exports together take one turn of some milliseconds, then ev
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from http import HTTPStatus
 
-from quart import Response, request
+from msgspec.structs import replace
+from quart import Response, g, request
 from taskscope_shared.clock import Clock
 from werkzeug.datastructures import MIMEAccept
 
 from taskscope_api.errors import ApiError, respond
 from taskscope_api.export_rows import CsvWriter, Format, NdjsonWriter, Row, Writer, columns_of, flat
+from taskscope_api.principals import Access, Principal
 from taskscope_api.queries import Parameters, single
 from taskscope_api.streamed import Slot, StreamedBody
 
@@ -92,13 +94,17 @@ def writer_of(format_: Format, columns: Sequence[str], chosen: Sequence[str] | N
 
 
 class Exports:
-    """How many exports run, and whose turn it is. One for an app."""
+    """How many exports run, and whose turn it is. One for an app; `access` tells whose rights were taken away meanwhile."""
 
-    def __init__(self, concurrent: int = CONCURRENT, stall_seconds: float = STALL_SECONDS) -> None:
+    def __init__(
+        self, access: Access | None = None, concurrent: int = CONCURRENT, stall_seconds: float = STALL_SECONDS
+    ) -> None:
+        self._access = access
         self.concurrent = concurrent
         self.stall_seconds = stall_seconds
         self.running = 0
         self.stalled = 0
+        self.rights_ended = 0
         self._turn = asyncio.Lock()
 
     def take(self) -> Slot | None:
@@ -115,6 +121,22 @@ class Exports:
         self.stalled += 1
         logger.warning("an export was cut off: its reader took nothing for %s s", self.stall_seconds)
 
+    def _holding(self) -> Callable[[], bool]:
+        """Whether who asks has the rights still that the export began with. That they end by time ends nothing that began."""
+        access, asking = self._access, g.get("principal")
+        if access is None or not isinstance(asking, Principal):
+            return lambda: True
+        lasting = replace(asking, expires_at=None)
+
+        def holds() -> bool:
+            if access.holds(lasting):
+                return True
+            self.rights_ended += 1
+            logger.warning("an export was cut off: the rights that it was begun with have ended")
+            return False
+
+        return holds
+
     async def pause(self) -> None:
         """After a turn's work: let everything else go on, and other exports take their turn."""
         async with self._turn:
@@ -129,7 +151,7 @@ class Exports:
         if slot is None:
             return self._refused()
         chunks = _chunks(self, writer, batches)
-        response = Response(StreamedBody(chunks, slot, self.stall_seconds, self._note_stalled))
+        response = Response(StreamedBody(chunks, slot, self.stall_seconds, self._note_stalled, self._holding()))
         response.timeout = LONGEST_SECONDS
         return _file(response, name, format_, clock)
 

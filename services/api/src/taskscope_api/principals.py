@@ -88,8 +88,9 @@ class OpenAccess:
         self._origins = origins
 
     async def principal(self, scope: Scope) -> Principal | None:
-        """A viewer of all sources. Raises `ApiError` for a page of another site that may not ask in its visitor's name."""
+        """A viewer of all sources. Raises `ApiError` for a page of another site, which may not ask in its visitor's name."""
         if self._origins is not None:
+            self._origins.check_host(scope)
             self._origins.check(scope, borrowed=False)
         return Principal("anonymous", Role.VIEWER)
 

@@ -25,14 +25,23 @@ class Slot:
 class StreamedBody(ResponseBody):
     """The chunks as an answer's body: gives the slot back whatever happens, and cuts off a reader that stands still.
 
-    That is one who does not take a chunk within `stall_seconds`: `stalled` is called, and the answer ends where it is.
+    That is one who does not take a chunk within `stall_seconds`: `stalled` is called, and the answer ends where it is; so it
+    does before a chunk that `may_go_on` does not let pass.
     """
 
-    def __init__(self, chunks: AsyncGenerator[bytes], slot: Slot, stall_seconds: float, stalled: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        chunks: AsyncGenerator[bytes],
+        slot: Slot,
+        stall_seconds: float,
+        stalled: Callable[[], None],
+        may_go_on: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._chunks = chunks
         self._slot = slot
         self._stall_seconds = stall_seconds
         self._stalled = stalled
+        self._may_go_on = may_go_on
         self._alarm: asyncio.TimerHandle | None = None
 
     async def __aenter__(self) -> AsyncIterator[bytes]:
@@ -49,6 +58,9 @@ class StreamedBody(ResponseBody):
         """Between two chunks the one before is being sent, by the same task."""
         sending, loop = asyncio.current_task(), asyncio.get_running_loop()
         async for chunk in self._chunks:
+            if not self._may_go_on() and sending is not None:
+                sending.cancel()
+                await asyncio.sleep(0)  # where it ends
             self._alarm = loop.call_later(self._stall_seconds, self._cut, sending)
             yield chunk
             self._quiet()

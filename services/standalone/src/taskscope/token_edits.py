@@ -86,14 +86,22 @@ def _checked(text: str, wanted: list[Token]) -> str:
         return dump(wanted)
 
 
+def _keep_readers(handle: int, before: os.stat_result | None) -> None:
+    """Let the new file be read by whom the old one was: an api that cannot read it would not learn who was revoked."""
+    if before is not None:
+        with contextlib.suppress(PermissionError):  # only root gives files away
+            os.fchown(handle, before.st_uid, before.st_gid)
+    os.fchmod(handle, NEW_MODE if before is None else before.st_mode & 0o777)
+
+
 def write(path: Path, text: str) -> None:
     """Put the text in the file's place at once: whoever reads it sees the old one or the new one. Raises `EditError`."""
     try:
-        mode = path.stat().st_mode & 0o777 if path.exists() else NEW_MODE
+        before = path.stat() if path.exists() else None
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
-                os.fchmod(file.fileno(), mode)
+                _keep_readers(file.fileno(), before)
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())

@@ -30,6 +30,7 @@ from taskscope_api.access.throttle import Throttle
 from taskscope_api.access.token_file import TokenFile
 from taskscope_api.access.tokens import Tokens
 from taskscope_api.addresses import Addresses
+from taskscope_api.exposure import is_loopback
 from taskscope_api.origins import Origins
 from taskscope_api.principals import Access, OpenAccess
 
@@ -74,7 +75,9 @@ def _parts(settings: Settings, clock: Clock, *, loopback: bool) -> tuple[Address
     proxy = settings.access.proxy if settings.access.mode == "proxy" else None
     addresses = Addresses((*settings.api.trusted_proxies, *(() if proxy is None else proxy.addresses)))
     failures = Failures(Throttle(settings.access.throttle, clock), Audit(clock, addresses), addresses)
-    return addresses, Origins(addresses, [*settings.api.allowed_origins, *_own(settings)], loopback=loopback), failures
+    private = settings.access.mode is None and is_loopback(settings.api.host)
+    origins = Origins(addresses, [*settings.api.allowed_origins, *_own(settings)], loopback=loopback, private=private)
+    return addresses, origins, failures
 
 
 def _own(settings: Settings) -> list[str]:
@@ -157,7 +160,9 @@ class _Making:
         if tokens is None and self._access.mode != "oidc":
             return None
         self._keys = _keys(self._access.session.key)
-        sessions = Sessions(self._keys, self._access.session.seconds, self._clock, self._addresses)
+        oidc = self._access.oidc if self._access.mode == oidc_modes.KIND else None
+        secure = oidc is not None and oidc.public_url.startswith("https:")
+        sessions = Sessions(self._keys, self._access.session.seconds, self._clock, self._addresses, secure=secure)
         if tokens is not None:
             sessions.judge(api_tokens.KIND, tokens.worth)
         self._authenticators.append(sessions)

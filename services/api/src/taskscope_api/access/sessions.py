@@ -50,16 +50,22 @@ Judge = Callable[[Session], Principal | None]
 
 
 class Sessions:
-    """Makes cookies and reads them. Of the `keys` the last one signs, all are accepted."""
+    """Makes cookies and reads them. Of the `keys` the last one signs, all are accepted.
+
+    `secure`: browsers come over TLS, whatever is known of the request.
+    """
 
     mode = MODE
     borrowed = True
 
-    def __init__(self, keys: Sequence[str], seconds: float, clock: Clock, addresses: Addresses) -> None:
+    def __init__(
+        self, keys: Sequence[str], seconds: float, clock: Clock, addresses: Addresses, *, secure: bool = False
+    ) -> None:
         self._signer = Signer(list(keys), salt=SALT, key_derivation="hmac", digest_method=hashlib.sha256)
         self._seconds = seconds
         self._clock = clock
         self._addresses = addresses
+        self._secure = secure
         self._judges: dict[str, Judge] = {}
         self._known: OrderedDict[bytes, Session] = OrderedDict()
 
@@ -90,7 +96,7 @@ class Sessions:
         return f"{name}={value}; Path={path}; Max-Age={seconds}; HttpOnly; SameSite=Lax{'; Secure' if secure else ''}"
 
     def _name(self, scope: Scope) -> tuple[str, str, bool]:
-        path, secure = scope.get("root_path") or "/", self._addresses.is_secure(scope)
+        path, secure = scope.get("root_path") or "/", self._secure or self._addresses.is_secure(scope)
         return HOST_NAME if secure and path == "/" else SECURE_NAME if secure else PLAIN_NAME, path, secure
 
     # ------------------------------------------------------------------------------------------------------- reading

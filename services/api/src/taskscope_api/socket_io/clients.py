@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Mapping, MutableMapping
+from http import HTTPStatus
 from typing import Any, NamedTuple
 
 import msgspec
@@ -14,7 +15,7 @@ from taskscope_api.asked import SCOPE_KEY
 from taskscope_api.errors import UNFORESEEN, ApiError, Problem, problem
 from taskscope_api.frames import ProblemData
 from taskscope_api.hub import Client
-from taskscope_api.principals import IDENTIFIED, Role, admitted
+from taskscope_api.principals import IDENTIFIED, Role, admitted, identified
 from taskscope_api.push_events import permit
 from taskscope_api.services import Services
 from taskscope_api.socket_io.engine import NAMESPACE, Server
@@ -86,9 +87,26 @@ class Clients:
             raise _refusal(error.problem) from None
         except StoreError as error:
             raise _refusal(problem(503, "store-unavailable", f"who asks is looked up in Redis: {error}")) from None
+        if scope["headers"] is environ["asgi.scope"]["headers"]:
+            session.named = session.principal
         asked = session.scope.get(SCOPE_KEY)
         if asked is not None:
             asked.principal = session.principal.name
+
+    async def is_theirs(self, session: Session, scope: Mapping[str, Any]) -> bool:
+        """Whether a request of the session comes from its client. The session's name alone, which is in URLs, lets nobody in
+        whose own header or cookie names somebody else, or nobody. Raises `ApiError` (503) when that cannot be told.
+        """
+        if (theirs := session.named) is None:
+            return True
+        asked = {**{name: value for name, value in scope.items() if name != IDENTIFIED}, "method": "GET"}  # origins: the door
+        try:
+            asking = await identified(asked, self._services.access)
+        except ApiError as error:
+            if error.problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                raise
+            return False
+        return asking is not None and (asking.name, asking.credential) == (theirs.name, theirs.credential)
 
     async def _disconnect(self, sid: str, *_: object) -> None:
         session = self._session(sid)

@@ -104,7 +104,10 @@ class Door:
             await self._handle(scope, receive, send)
 
     async def _go_on(self, session: str, scope: Scope, receive: Receive, send: Send) -> None:
-        principal = self._clients.sessions.by_id[session].principal
+        found = self._clients.sessions.by_id[session]
+        if not await self._clients.is_theirs(found, scope) or session not in self._clients.sessions.by_id:
+            raise refusals.unknown_session()
+        principal = found.principal
         scope[SCOPE_KEY].principal = None if principal is None else principal.name
         if scope["type"] == "websocket":
             await self._socket(scope, receive, send)

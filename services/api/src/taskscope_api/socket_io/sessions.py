@@ -27,7 +27,10 @@ FULL = 503
 
 
 class Session:
-    """One connection of Engine.IO, and the one client that may be on it."""
+    """One connection of Engine.IO, and the one client that may be on it.
+
+    `named` is whom its requests have to name by a header or a cookie; None: they do not, its client was told by `auth`.
+    """
 
     def __init__(self, id_: str, address: str, scope: Mapping[str, Any], now: float) -> None:
         self.id = id_
@@ -35,6 +38,7 @@ class Session:
         self.scope = scope
         self.began = now
         self.principal: Principal | None = None
+        self.named: Principal | None = None
         self.is_polling = False
         self.window: Client | None = None
         self.pump: asyncio.Task[None] | None = None
