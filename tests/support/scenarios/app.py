@@ -33,7 +33,7 @@ def make_app(place: Place) -> Celery:
     app = Celery("scenarios", broker=place.broker, backend=place.backend or None, set_as_current=False)
     app.conf.update(
         broker_connection_retry_on_startup=True,
-        broker_transport_options={"visibility_timeout": place.visibility_seconds} if place.broker.startswith("redis") else {},
+        broker_transport_options=_restoring(place.visibility_seconds) if place.broker.startswith("redis") else {},
         task_create_missing_queues=True,
         task_default_queue=QUEUE,
         task_send_sent_event=True,
@@ -43,6 +43,11 @@ def make_app(place: Place) -> Celery:
     )
     _register(app, place.ledger)
     return app
+
+
+def _restoring(visibility_seconds: int) -> dict[str, int]:
+    """kombu looks for what to restore at each tenth poll alone, and passes it over while another worker looks."""
+    return {"visibility_timeout": visibility_seconds, "unacked_restore_throttle": 1}
 
 
 def _task(app: Celery, **options: Any) -> Callable[[Callable[..., Any]], Any]:
