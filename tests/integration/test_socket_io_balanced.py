@@ -17,7 +17,7 @@ from support.servers import free_port
 from support.socketio_page import ONLY_CONNECT, Balancer, balanced, page
 from support.socketio_raw import raw
 from support.waiting import eventually
-from taskscope_client import AsyncClient
+from taskscope_client import AsyncClient, Snapshot
 from taskscope_shared.clock import SystemClock
 from taskscope_shared.keys import Keys
 from taskscope_shared.model import State
@@ -173,7 +173,9 @@ async def test_below_a_path_every_way_of_asking_works_through_the_balancer_too(t
         assert await site.passed_on() > 0
         client = await stack.enter_async_context(AsyncClient(f"{site.url}{base}"))
         stream = await stack.enter_async_context(client.stream(limit=3))
-        assert len((await anext(stream)).tasks) == 3
+        first = await anext(stream)
+        assert isinstance(first, Snapshot)
+        assert len(first.tasks) == 3
         assert (await client.task("1", "s")).id == "1"
         http = await stack.enter_async_context(httpx.AsyncClient(base_url=site.url))
         async with http.stream("GET", f"{base}/api/stream") as told:
