@@ -25,7 +25,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_PYTHON ?= python3
 export UV_NO_PROGRESS := 1
 
-.PHONY: help setup web viewer demo test lint types web-check web-page test-unit test-python test-cluster images bench wheel clean chromium
+.PHONY: help setup web viewer demo test lint types web-check web-page test-unit test-python test-cluster test-images images bench wheel clean chromium
 
 help: ## Say what make can do (this list)
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | \
@@ -63,6 +63,9 @@ test-python: $(STAMPS)/python $(STAMPS)/npm $(STAMPS)/web $(STAMPS)/viewer chrom
 
 test-cluster: $(STAMPS)/python ## Run the tests that need the Kubernetes cluster of KUBECONFIG (or TASKSCOPE_TEST_KUBECONFIG)
 	.venv/bin/python -m pytest -q -m cluster tests/integration
+
+test-images: $(STAMPS)/python $(STAMPS)/npm chromium images ## Build the container images, and run the tests that run them
+	.venv/bin/python -m pytest -q -m images tests/e2e
 
 bench: $(STAMPS)/python ## Measure what docs/benchmarks.md reports (takes minutes; wants the machine to itself)
 	.venv/bin/python tests/bench/run.py
