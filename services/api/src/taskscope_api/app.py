@@ -5,6 +5,7 @@ from pathlib import Path
 
 from quart import Quart
 from taskscope_shared.clock import Clock
+from taskscope_shared.providers import Providers
 from taskscope_shared.replicas import Replicas
 from taskscope_shared.requests import Asker
 from taskscope_shared.settings import Settings
@@ -27,11 +28,12 @@ from taskscope_api.blueprints.tasks import tasks_blueprint
 from taskscope_api.blueprints.web import web_blueprint
 from taskscope_api.exports import Exports
 from taskscope_api.fleet import Fleet
-from taskscope_api.front import Front
+from taskscope_api.front import Application, Front
 from taskscope_api.hub import Hub
 from taskscope_api.kept import KeptAnswers
 from taskscope_api.limits import MAX_BODY
 from taskscope_api.live_view import LiveView
+from taskscope_api.metrics import observe
 from taskscope_api.principals import Access
 from taskscope_api.services import Services
 from taskscope_api.shelf import Shelf
@@ -58,12 +60,13 @@ def create_app(
     asker: Asker | None = None,
     token_uses: TokenUses | None = None,
     replicas: Replicas | None = None,
+    providers: Providers | None = None,
 ) -> Quart:
     """The api over `reader`. It follows the store from when it is served until it ends.
 
     `web_root` holds the built dashboard (None: the api alone); `access` tells who asks (None: as the settings say);
     `asker` asks the collectors (None: what only they know is null); `token_uses` keeps when tokens were used last;
-    `replicas` finds this api's other processes (None: there are none).
+    `replicas` finds this api's other processes (None: there are none); `providers` say where telemetry goes (None: nowhere).
     Raises `SettingsError` for a secret that cannot be read.
     """
     live = LiveView()
@@ -94,8 +97,19 @@ def create_app(
     app.extensions |= {"taskscope": services, "taskscope_socket_io": socket_io}
     shelf = Shelf(app.asgi_app, services.kept, services.access, live)
     inner = socket_io.around(shelf)
-    app.asgi_app = Front(inner, clock, HEADERS, PAGE_HEADERS, services.identity.addresses)  # type: ignore[assignment, method-assign]  # messages are mappings
+    front = Front(inner, clock, HEADERS, PAGE_HEADERS, services.identity.addresses)
+    app.asgi_app = _observed(front, providers, services)  # type: ignore[assignment, method-assign]  # messages are mappings
     return app
+
+
+def _observed(front: Front, providers: Providers | None, services: Services) -> Application:
+    """`front` with spans and metrics, where those are exported."""
+    if providers is None or providers.off:
+        return front
+    from taskscope_api.observed import Observed  # OpenTelemetry's instrumentation, for those alone who use it
+
+    observe(providers, services)
+    return Observed(front, providers, services.clock)
 
 
 def _routes(app: Quart, services: Services, socket_io: SocketIo, web_root: Path | None) -> None:

@@ -56,13 +56,15 @@ class _Connection:
         self._services = services
         self._asking = asking
         self._outlet: Outlet | None = scope.get("extensions", {}).get(OUTLET)
-        self._client = Client(self._outlet)
+        self._tally = services.tallies.websocket
+        self._client = Client(self._outlet, self._tally)
         self._ending: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
         ways = self._end, partial(services.hub.cut, self._client)
         self._watched = services.sockets.enter(self._client, asking, services.identity.addresses.client(scope), ways)
 
     async def serve(self) -> None:
         """Until it is closed."""
+        self._tally.clients += 1
         try:
             await websocket.accept()
             said = Connected("connected", time_text(self._services.clock.now()), PROTOCOL)
@@ -72,6 +74,7 @@ class _Connection:
             else:
                 await self._receive()
         finally:
+            self._tally.clients -= 1
             self._services.hub.leave(self._client)
             self._services.sockets.leave(self._watched)
             if self._outlet is not None:

@@ -59,10 +59,12 @@ class Clients:
     def came(self, session: str, scope: Mapping[str, Any]) -> None:
         """See `engine.Listener`."""
         self.sessions.add(session, scope)
+        self._services.tallies.socketio.clients = len(self.sessions.by_id)
 
     def gone(self, session: str) -> None:
         """See `engine.Listener`."""
         found = self.sessions.remove(session)
+        self._services.tallies.socketio.clients = len(self.sessions.by_id)
         if found is not None:
             self._leave(found)
 
@@ -169,7 +171,7 @@ class Clients:
         asked_for = subscription(join, session.sources)
         if session.window is None:
             self._leave(session)
-            session.window = Client()
+            session.window = Client(tally=self._services.tallies.socketio)
             session.pump = asyncio.create_task(self._pump(session, session.window), name="socket-io")
         client = session.window
         await self._services.hub.join(client, asked_for, join.since)
@@ -209,6 +211,7 @@ class Clients:
         if queue is None or queue.holds(session.told):
             return False
         session.told = packet
+        self._services.tallies.socketio.add(len(packet.data))
         await self.server.send(session.id, packet)
         return True
 
