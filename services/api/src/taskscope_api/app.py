@@ -41,6 +41,7 @@ from taskscope_api.socket_io.address import advertised
 from taskscope_api.socket_io.mounted import SocketIo
 from taskscope_api.sockets import Sockets
 
+NAME = "taskscope_api"
 HEADERS = {"X-Content-Type-Options": "nosniff"}
 PAGE_HEADERS = {
     "Content-Security-Policy": (
@@ -75,7 +76,7 @@ def create_app(
     services = Services(
         live=live,
         fleet=fleet,
-        hub=Hub(live, clock, fleet.has_read, settings.api.push),
+        hub=Hub(live, clock, fleet.has_read, settings.api.push, None if providers is None else providers.tracer(NAME)),
         sockets=Sockets(settings.api.push, identity.access, clock),
         clock=clock,
         identity=identity,

@@ -78,6 +78,7 @@ class Collector:
         self._make_runner = make_runner
         self._make_state = make_state
         self._answerer = answerer
+        self._tracer = None if providers is None else providers.tracer("taskscope_collector")
         self._flushing = None if providers is None or providers.off else Flushing(providers, clock)
         self._redactor = Redactor(settings.redaction)
         self.holder = holder or holder_name()
@@ -138,7 +139,9 @@ class Collector:
         )
         self._pipelines[source.name] = pipeline
         await pipeline.load()
-        desk = None if self._answerer is None else Desk(self._answerer, self._clock, lambda: pipeline.writer.lease)
+        desk = None
+        if self._answerer is not None:
+            desk = Desk(self._answerer, self._clock, lambda: pipeline.writer.lease, self._tracer)
         async with asyncio.TaskGroup() as group:
             group.create_task(pipeline.run())
             group.create_task(self._kept_going(source.name, lambda: self._run_source(source, pipeline, desk), pipeline))

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from opentelemetry import context, trace
 from opentelemetry.context import Context
-from opentelemetry.trace import Link, Span, SpanContext, SpanKind, Status, StatusCode, Tracer
+from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanKind, Status, StatusCode, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 Attributes = Mapping[str, str | int | float | bool]
@@ -21,8 +21,14 @@ _W3C = TraceContextTextMapPropagator()
 
 def ongoing() -> Tracer | None:
     """The tracer of the span that is going on and recorded. None: whatever is done now is not traced."""
+    tracer = carried()
+    return tracer if tracer is not None and trace.get_current_span().is_recording() else None
+
+
+def carried() -> Tracer | None:
+    """The tracer of the span that is going on, be it recorded or not: for what may be part of another trace."""
     tracer = context.get_value(_TRACER)
-    return tracer if isinstance(tracer, Tracer) and trace.get_current_span().is_recording() else None
+    return tracer if isinstance(tracer, Tracer) else None
 
 
 @contextmanager
@@ -59,6 +65,17 @@ def going_on(
             raise
 
 
+@contextmanager
+def step(name: str, kind: SpanKind, attributes: Attributes | None = None) -> Iterator[None]:
+    """`going_on` within a span that is recorded; nothing where there is none."""
+    tracer = ongoing()
+    if tracer is None:
+        yield
+    else:
+        with going_on(tracer, name, kind, attributes):
+            yield
+
+
 def failed(span: Span, error: BaseException) -> None:
     """Mark the span: its kind of error, and what it says."""
     span.set_attribute("error.type", type(error).__qualname__)
@@ -92,6 +109,11 @@ def read(traceparent: str | None, tracestate: str | None = None) -> Context | No
 def span_context(found: Context) -> SpanContext:
     """The ids in it."""
     return trace.get_current_span(found).get_span_context()
+
+
+def continuing(span: SpanContext) -> Context:
+    """The context for a child of another process's span."""
+    return trace.set_span_in_context(NonRecordingSpan(span), Context())
 
 
 def link(traceparent: str) -> Link | None:

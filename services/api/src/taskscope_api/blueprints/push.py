@@ -7,19 +7,21 @@ from typing import Annotated
 import msgspec
 from quart import Blueprint, websocket
 
-from taskscope_api.asked import Scope
+from taskscope_api.asked import Scope, asked
 from taskscope_api.clients import Client
 from taskscope_api.described import Time, says
 from taskscope_api.errors import ApiError
 from taskscope_api.frames import error_frame, frame
+from taskscope_api.message_spans import said
 from taskscope_api.principals import Principal, Role, principal, requires
 from taskscope_api.push_events import permit
 from taskscope_api.services import Services
 from taskscope_api.sockets import SEND_SECONDS
-from taskscope_api.subscriptions import read_join, read_message, subscription
+from taskscope_api.subscriptions import ClientMessage, read_join, read_message, subscription
 from taskscope_api.wire import time_text
 from taskscope_api.ws_protocol import OUTLET, Outlet
 
+PATH = "/api/ws"
 PROTOCOL = 1
 
 
@@ -40,10 +42,12 @@ def push_blueprint(services: Services) -> Blueprint:
     """The WebSocket."""
     blueprint = Blueprint("push", __name__)
 
-    @blueprint.websocket("/api/ws")
+    @blueprint.websocket(PATH)
     @requires(Role.VIEWER, services.access)
     async def push() -> None:
         """Windows over tasks, pushed as they change."""
+        if (noted := asked()) is not None:
+            noted.route, noted.principal = PATH, principal().name
         await _Connection(services, principal(), websocket.scope).serve()
 
     return blueprint
@@ -123,8 +127,13 @@ class _Connection:
                 self._services.hub.tell(self._client, error_frame(error.problem))
 
     async def _obey(self, text: str | bytes) -> None:
-        hub, message = self._services.hub, read_message(text)
+        message = read_message(text)
         permit(message.event, self._asking)
+        with said(message):
+            await self._do(message)
+
+    async def _do(self, message: ClientMessage) -> None:
+        hub = self._services.hub
         match message.event:
             case "join_task_monitoring":
                 self._watched.join(self._services.clock.monotonic())

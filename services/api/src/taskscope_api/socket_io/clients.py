@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 from engineio.packet import Packet
+from opentelemetry.trace import SpanKind
 from socketio.exceptions import ConnectionRefusedError as Refused
 from taskscope_shared.store import StoreError
+from taskscope_shared.tracing import step
 
 from taskscope_api.asked import SCOPE_KEY
 from taskscope_api.errors import UNFORESEEN, ApiError, Problem, problem
@@ -129,7 +131,8 @@ class Clients:
         try:
             self._check_pace(session)
             permit(event, session.principal)
-            return await self._obey(Said(event, arguments[0] if arguments else None), session)
+            with step(event, SpanKind.SERVER, {"taskscope.event": event}):
+                return await self._obey(Said(event, arguments[0] if arguments else None), session)
         except ApiError as error:
             return await self._complain(session, error.problem)
         except Exception:  # the boundary of a message: a defect of ours must not end the connection
