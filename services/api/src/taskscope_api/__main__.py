@@ -52,7 +52,7 @@ def main() -> None:
         _refuse(str(error))
     if (warning := exposure(configured)) is not None:
         _refuse(warning)
-    telemetry.configure("taskscope-api", configured.log_level, json=True)
+    telemetry.configure("taskscope-api", configured.log_level, json=True, more=providers.handlers)
     for name in ("uvicorn", "httpx2", "httpcore2"):
         logging.getLogger(name).setLevel(logging.WARNING)
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -53,12 +53,19 @@ class _Answer:
 
     def begin(self, message: Message) -> None:
         """The answer begins; which route it is of is known now."""
-        if self.status is not None or message["type"] not in _STATUSES:
-            return
-        self.status = _STATUSES[message["type"]](message)
-        self._asked = self._shown[_WHOLE].get(SCOPE_KEY)
-        if self._span.is_recording():
-            self._tell()
+        if message["type"] in _STATUSES:
+            self._tell_once(_STATUSES[message["type"]](message))
+
+    def end(self) -> None:
+        """It is over; the client may have left before an answer began."""
+        self._tell_once(CLIENT_LEFT)
+
+    def _tell_once(self, status: int) -> None:
+        if self.status is None:
+            self.status = status
+            self._asked = self._shown[_WHOLE].get(SCOPE_KEY)
+            if self._span.is_recording():
+                self._tell()
 
     def _tell(self) -> None:
         if self._asked is not None:
@@ -66,7 +73,7 @@ class _Answer:
         if self.route is not None:
             self._span.update_name(f"{_details(self._shown)[0]} {self.route}")
             self._span.set_attribute("http.route", self.route)
-        if self._shown["type"] == "websocket":
+        if self._shown["type"] == "websocket" or self.status == CLIENT_LEFT:
             self._span.set_attribute("http.response.status_code", self.status or 0)
 
 
@@ -109,13 +116,16 @@ class Observed:
             with nullcontext() if self._tracer is None else carrying(self._tracer):
                 await self._app(shown[_WHOLE], receive, told)
         finally:
+            answer.end()
             if self._duration is not None and shown["type"] == "http":
                 self._duration.record(self._clock.monotonic() - began, _labels(shown, answer))
 
 
 def _details(scope: Scope) -> tuple[str, dict[str, str]]:
     """Name and attributes of a span whose route is not known yet: never the path, of which there are too many."""
-    return (_method(scope) if scope["type"] == "http" else "WEBSOCKET"), {}
+    if scope["type"] == "websocket":
+        return "WEBSOCKET", {}
+    return _method(scope).replace("_OTHER", "HTTP"), {}
 
 
 def _method(scope: Scope) -> str:

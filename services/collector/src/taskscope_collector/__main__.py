@@ -50,7 +50,7 @@ def main() -> None:
         _refuse(str(error))
     if not configured.sources:
         _refuse("sources: there is nothing to watch (add a source; taskscope-collector --help has an example)")
-    telemetry.configure("taskscope-collector", configured.log_level, json=True)
+    telemetry.configure("taskscope-collector", configured.log_level, json=True, more=providers.handlers)
     host, _, port = arguments.health.rpartition(":")
     try:
         asyncio.run(_collect(configured, host, int(port), providers))

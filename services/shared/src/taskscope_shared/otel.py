@@ -53,7 +53,16 @@ def begin(wanted: Otel, service: str) -> Providers:
     meters = _meters(wanted, resource, ending.steps) if wanted.metrics else None
     tracers = _tracers(wanted, resource) if wanted.traces else None
     ending.steps[:0] = [each.shutdown for each in (tracers, meters) if each is not None]
-    return Providers(tracers, meters, ending)
+    handlers = [_log_handler(wanted, resource, ending.steps)] if wanted.logs else []
+    return Providers(tracers, meters, ending, handlers)
+
+
+def _log_handler(wanted: Otel, resource: Resource, ends: list[Callable[[], object]]) -> logging.Handler:
+    from taskscope_shared.otel_logs import logs_by_otlp  # for those who ask for it
+
+    provider, handler = logs_by_otlp(resource, wanted.timeout_seconds["logs"])
+    ends.append(provider.shutdown)
+    return handler
 
 
 def resource_of(service: str) -> Resource:

@@ -3,7 +3,8 @@
 Nothing here loads the SDK; `begin` does, when it is wanted.
 """
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
 
 from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider, Observation
 from opentelemetry.trace import Tracer, TracerProvider
@@ -22,11 +23,14 @@ class Providers:
         tracers: TracerProvider | None = None,
         meters: MeterProvider | None = None,
         end: Callable[[], None] = lambda: None,
+        handlers: Sequence[logging.Handler] = (),
     ) -> None:
         self.tracers = tracers
         self.meters = meters
         self.end = end
         """Send what is left, in bounded time."""
+        self.handlers = handlers
+        """What takes log records, beside standard error."""
 
     @property
     def off(self) -> bool:

@@ -17,7 +17,7 @@ SIGNALS: Final[tuple[Signal, ...]] = ("traces", "metrics", "logs")
 EXPORTERS: Final[dict[Signal, tuple[str, ...]]] = {
     "traces": ("otlp", "console", "none"),
     "metrics": ("otlp", "prometheus", "console", "none"),
-    "logs": ("otlp", "console", "none"),
+    "logs": ("otlp", "none"),
 }
 SAMPLERS: Final = (
     "always_on",

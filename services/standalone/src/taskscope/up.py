@@ -48,15 +48,15 @@ def up(settings: Settings) -> int:
     if (warning := exposure(settings)) is not None:
         _complain(f"{warning}\n{ACCESS_HINT}")
         return 2
-    telemetry.configure("taskscope", settings.log_level, json=False)
-    # Every request and every frame of each client would be a line, and everybody who is let in.
-    for name in ("uvicorn", "taskscope_api.access", "taskscope_api.audit"):
-        logging.getLogger(name).setLevel(logging.WARNING)
     try:
         providers = begin(otel(), "taskscope")
     except SettingsError as error:
         _complain(str(error))
         return 2
+    telemetry.configure("taskscope", settings.log_level, json=False, more=providers.handlers)
+    # Every request and every frame of each client would be a line, and everybody who is let in.
+    for name in ("uvicorn", "taskscope_api.access", "taskscope_api.audit"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     try:
         with listen(settings.api.host, settings.api.port) as listener, _redis(settings) as redis:
             hello = greeting(settings, address_of(listener), has_page=WEB_ROOT.is_dir())

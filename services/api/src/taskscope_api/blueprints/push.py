@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from quart import Blueprint, websocket
 
-from taskscope_api.asked import Scope, asked
+from taskscope_api.asked import Scope
 from taskscope_api.clients import Client
 from taskscope_api.described import Time, says
 from taskscope_api.errors import ApiError
@@ -21,7 +21,6 @@ from taskscope_api.subscriptions import ClientMessage, read_join, read_message, 
 from taskscope_api.wire import time_text
 from taskscope_api.ws_protocol import OUTLET, Outlet
 
-PATH = "/api/ws"
 PROTOCOL = 1
 
 
@@ -42,12 +41,10 @@ def push_blueprint(services: Services) -> Blueprint:
     """The WebSocket."""
     blueprint = Blueprint("push", __name__)
 
-    @blueprint.websocket(PATH)
+    @blueprint.websocket("/api/ws")
     @requires(Role.VIEWER, services.access)
     async def push() -> None:
         """Windows over tasks, pushed as they change."""
-        if (noted := asked()) is not None:
-            noted.route, noted.principal = PATH, principal().name
         await _Connection(services, principal(), websocket.scope).serve()
 
     return blueprint
