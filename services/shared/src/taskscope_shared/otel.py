@@ -8,20 +8,15 @@ import uuid
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 
-from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import ConsoleMetricExporter, MetricReader, PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import SERVICE_INSTANCE_ID, SERVICE_NAME, SERVICE_VERSION, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter
-from prometheus_client import CollectorRegistry, ProcessCollector, start_http_server
 
 from taskscope_shared.otel_sampling import sampler_of
 from taskscope_shared.providers import Providers
 from taskscope_shared.settings_otel import Otel
-from taskscope_shared.settings_problems import Problem, SettingsError
 
 END_SECONDS = 3.0
 """For what is left to be sent when a process ends; a collector that does not answer must not hold it up."""
@@ -87,7 +82,9 @@ def _tracers(wanted: Otel, resource: Resource) -> TracerProvider:
 def _span_exporter(name: str, wanted: Otel) -> SpanExporter:
     if name == "console":
         return ConsoleSpanExporter(out=sys.stderr)
-    return OTLPSpanExporter(timeout=wanted.timeout_seconds["traces"])
+    from taskscope_shared.otel_otlp import span_exporter  # each exporter has libraries of its own
+
+    return span_exporter(wanted.timeout_seconds["traces"])
 
 
 def _meters(wanted: Otel, resource: Resource, ends: list[Callable[[], object]]) -> MeterProvider:
@@ -97,22 +94,11 @@ def _meters(wanted: Otel, resource: Resource, ends: list[Callable[[], object]]) 
 
 def _reader(name: str, wanted: Otel, ends: list[Callable[[], object]]) -> MetricReader:
     if name == "prometheus":
-        return _prometheus(wanted, ends)
+        from taskscope_shared.otel_prometheus import prometheus_reader  # as above
+
+        return prometheus_reader(wanted.prometheus_host, wanted.prometheus_port, ends)
     if name == "console":
         return PeriodicExportingMetricReader(ConsoleMetricExporter(out=sys.stderr))
-    return PeriodicExportingMetricReader(OTLPMetricExporter(timeout=wanted.timeout_seconds["metrics"]))
+    from taskscope_shared.otel_otlp import metric_exporter  # as above
 
-
-def _prometheus(wanted: Otel, ends: list[Callable[[], object]]) -> MetricReader:
-    """Answers at its own port; beside our metrics stand those of the process (memory, CPU, open files)."""
-    registry = CollectorRegistry()
-    ProcessCollector(registry=registry)
-    host, port = wanted.prometheus_host, wanted.prometheus_port
-    try:
-        server, _ = start_http_server(port, host, registry)
-    except OSError as error:
-        said = f"{host}:{port} cannot be listened at: {error.strerror or error}"
-        hint = "each process needs a port of its own; OTEL_EXPORTER_PROMETHEUS_HOST=0.0.0.0 listens at all addresses"
-        raise SettingsError([Problem("OTEL_EXPORTER_PROMETHEUS_PORT", said, hint)]) from error
-    ends += [server.shutdown, server.server_close]
-    return PrometheusMetricReader(scope_info_enabled=False, registry=registry)
+    return PeriodicExportingMetricReader(metric_exporter(wanted.timeout_seconds["metrics"]))
