@@ -18,6 +18,7 @@ from lists import lists
 from push_load import push_load
 from rig import HERE, Rig, Service, free_port, median, report, rig
 from socketio_load import socketio_load
+from telemetry_load import telemetry_load
 
 Row = tuple[str, str, str]  # figure, to reach, measured
 RETAINED = 100_000
@@ -323,4 +324,5 @@ FIGURES: dict[str, Callable[[], list[Row]]] = {
     "analytics": analytics_load,
     "identity": identity,
     "socketio": socketio_load,
+    "telemetry": telemetry_load,
 }

@@ -8,11 +8,13 @@ import pytest
 from support.api import Writing, served, task
 from support.servers import free_port
 from support.socketio_raw import raw
+from support.spans import Telemetry
 from support.waiting import eventually
 from taskscope_api.app import create_app
 from taskscope_api.socket_io import forwarding
 from taskscope_api.socket_io.mounted import SocketIo
 from taskscope_shared.clock import SystemClock
+from taskscope_shared.providers import Providers
 from taskscope_shared.settings import Api, Settings
 from taskscope_shared.testing import MemoryReplicas, MemoryStore
 from websockets.asyncio.client import ClientConnection, connect
@@ -32,8 +34,9 @@ class Replica:
 
 
 @asynccontextmanager
-async def replica(store: MemoryStore, replicas: MemoryReplicas) -> AsyncIterator[Replica]:
-    app = create_app(Settings(api=Api(advertise="http://127.0.0.1:1")), store, CLOCK, replicas=replicas)
+async def replica(store: MemoryStore, replicas: MemoryReplicas, providers: Providers | None = None) -> AsyncIterator[Replica]:
+    settings = Settings(api=Api(advertise="http://127.0.0.1:1"))
+    app = create_app(settings, store, CLOCK, replicas=replicas, providers=providers)
     async with served(app) as port:
         made = Replica(app.extensions["taskscope_socket_io"], port)
         made.socket_io.neighbours._url = f"http://127.0.0.1:{port}"  # known only now
@@ -53,6 +56,27 @@ async def two() -> AsyncIterator[Two]:
     await (await Writing(store, CLOCK).begin()).write(task("a"))
     async with replica(store, replicas) as here, replica(store, replicas) as there:
         yield Two(replicas, here, there)
+
+
+async def test_a_request_that_is_passed_on_is_one_trace_over_both_replicas() -> None:
+    store, replicas, here_told, there_told = MemoryStore(CLOCK), MemoryReplicas(CLOCK), Telemetry(), Telemetry()
+    await Writing(store, CLOCK).begin()
+    async with replica(store, replicas, here_told.providers) as here, replica(store, replicas, there_told.providers) as there:
+        async with raw(there.port) as owner, raw(here.port) as visitor:
+            await owner.connect()
+            visitor.sid = owner.sid
+            await visitor.emit("join_task_monitoring")
+            await visitor.until("task_updates")
+        assert here.counts.requests >= 2
+
+        def passed_on() -> bool:
+            parents = {span.get_span_context().span_id for span in here_told.spans.ended}  # type: ignore[union-attr]
+            children = [span for span in there_told.spans.named("POST /socket.io/") if span.parent is not None]
+            return any(span.parent is not None and span.parent.span_id in parents for span in children)
+
+        await eventually(passed_on, what="a span there whose parent is one here")
+        (joined,) = there_told.spans.named("join_task_monitoring")
+        assert joined.parent is not None, "a message is part of the request that brought it"
 
 
 def socket(port: int, session: str) -> connect:

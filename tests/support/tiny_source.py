@@ -122,6 +122,9 @@ class TinyState:
         self._dirty.update(self.records)
         self._workers_dirty = True
 
+    def counted_queues(self) -> list[Queue]:
+        return list(self.queues.values())
+
     def source_health(self, now: float) -> Source:
         status = self.health.status if self.health else SourceStatus.UP
         return Source(self.source, Engine.CELERY, status, retained=len(self.records), at=now)

@@ -49,6 +49,7 @@ def test_an_rq_job_that_vanished_says_why_it_has_no_result() -> None:
 # Fields that are null where there is nothing to be known, rather than nobody to tell it.
 NOTHING_TO_TELL = {"eta_at", "expires_at", "progress", "parent_id", "group_id", "detail", "uncertain", "result", "received_at"}
 NOTHING_TO_TELL |= {"priority"}  # RQ has none
+NOTHING_TO_TELL |= {"span_id"}  # what links of our own traces lead to: shown to nobody
 CAUSES = {"exception_type", "exception", "traceback"}
 
 

@@ -16,6 +16,7 @@ from taskscope_shared import settings, telemetry
 from taskscope_shared.clock import SystemClock
 from taskscope_shared.ending import SIGNALS, end_when_told
 from taskscope_shared.heap import freeze
+from taskscope_shared.providers import Providers, begin
 from taskscope_shared.redis_replicas import RedisReplicas
 from taskscope_shared.redis_requests import RedisAsker
 from taskscope_shared.redis_store import RedisStore
@@ -26,6 +27,7 @@ from taskscope_api.app import create_app
 from taskscope_api.draining import Draining
 from taskscope_api.exposure import exposure
 from taskscope_api.http_protocol import MAX_HEAD, http_protocol
+from taskscope_api.services import Services
 from taskscope_api.ws_protocol import WebSocketProtocol
 
 logger = logging.getLogger(__name__)
@@ -48,21 +50,26 @@ def main() -> None:
     parser.add_argument("--config", type=Path, help="the YAML file (TASKSCOPE_CONFIG)")
     arguments = parser.parse_args()
     try:
-        configured = settings.load(arguments.config, with_brokers=False)  # it holds no secrets that it has no use for
+        configured = settings.load(
+            arguments.config, with_brokers=False, with_telemetry=True
+        )  # no secrets that it has no use for
+        providers = begin(settings.otel(), "taskscope-api")
     except SettingsError as error:
         _refuse(str(error))
     if (warning := exposure(configured)) is not None:
         _refuse(warning)
-    telemetry.configure("taskscope-api", configured.log_level, json=True)
+    telemetry.configure("taskscope-api", configured.log_level, json=True, more=providers.handlers)
     for name in ("uvicorn", "httpx2", "httpcore2"):
         logging.getLogger(name).setLevel(logging.WARNING)
     end_when_told()
     gc.set_threshold(*COLLECT_AFTER)
     _allow_files()
     try:
-        asyncio.run(_serve(configured))
+        asyncio.run(_serve(configured, providers))
     except SettingsError as error:  # a secret that could not be read
         _refuse(str(error))
+    finally:
+        providers.end()
 
 
 def _allow_files() -> None:
@@ -82,13 +89,15 @@ def _refuse(text: str) -> NoReturn:
     raise SystemExit(2)
 
 
-async def _serve(configured: Settings) -> None:
+async def _serve(configured: Settings, providers: Providers) -> None:
     clock = SystemClock()
     store = RedisStore.from_settings(configured, clock)
     asker, replicas = RedisAsker.from_settings(configured), RedisReplicas.from_settings(configured)
     try:
         uses = RedisTokenUses.from_settings(configured)
-        app = create_app(configured, store, clock, asker=asker, token_uses=uses, replicas=replicas)
+        app = create_app(configured, store, clock, asker=asker, token_uses=uses, replicas=replicas, providers=providers)
+        services: Services = app.extensions["taskscope"]
+        providers.observe_redis(lambda: services.fleet.store.up)
         config = server_config(app, configured)
         config.load()
         freeze()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from quart import Quart
 from taskscope_shared.clock import Clock
+from taskscope_shared.providers import Providers
 from taskscope_shared.replicas import Replicas
 from taskscope_shared.requests import Asker
 from taskscope_shared.settings import Settings
@@ -29,11 +30,12 @@ from taskscope_api.blueprints.web import web_blueprint
 from taskscope_api.draining import Draining
 from taskscope_api.exports import Exports
 from taskscope_api.fleet import Fleet
-from taskscope_api.front import Front
+from taskscope_api.front import Application, Front
 from taskscope_api.hub import Hub
 from taskscope_api.kept import KeptAnswers
 from taskscope_api.limits import MAX_BODY
 from taskscope_api.live_view import LiveView
+from taskscope_api.metrics import observe
 from taskscope_api.principals import Access
 from taskscope_api.services import Services
 from taskscope_api.shelf import Shelf
@@ -41,6 +43,7 @@ from taskscope_api.socket_io.address import advertised
 from taskscope_api.socket_io.mounted import SocketIo
 from taskscope_api.sockets import Sockets
 
+NAME = "taskscope_api"
 HEADERS = {"X-Content-Type-Options": "nosniff"}
 PAGE_HEADERS = {
     "Content-Security-Policy": (
@@ -60,12 +63,13 @@ def create_app(
     asker: Asker | None = None,
     token_uses: TokenUses | None = None,
     replicas: Replicas | None = None,
+    providers: Providers | None = None,
 ) -> Quart:
     """The api over `reader`. It follows the store from when it is served until it ends.
 
     `web_root` holds the built dashboard (None: the api alone); `access` tells who asks (None: as the settings say);
     `asker` asks the collectors (None: what only they know is null); `token_uses` keeps when tokens were used last;
-    `replicas` finds this api's other processes (None: there are none).
+    `replicas` finds this api's other processes (None: there are none); `providers` say where telemetry goes (None: nowhere).
     Raises `SettingsError` for a secret that cannot be read.
     """
     live = LiveView()
@@ -74,7 +78,7 @@ def create_app(
     services = Services(
         live=live,
         fleet=fleet,
-        hub=Hub(live, clock, fleet.has_read, settings.api.push),
+        hub=Hub(live, clock, fleet.has_read, settings.api.push, None if providers is None else providers.tracer(NAME)),
         sockets=Sockets(settings.api.push, identity.access, clock),
         clock=clock,
         identity=identity,
@@ -102,8 +106,19 @@ def create_app(
     inner = socket_io.around(shelf)
     if prefix := settings.api.base_path:
         inner = BasePath(inner, prefix)
-    app.asgi_app = Front(inner, clock, HEADERS, PAGE_HEADERS, services.identity.addresses)  # type: ignore[assignment, method-assign]  # messages are mappings
+    front = Front(inner, clock, HEADERS, PAGE_HEADERS, services.identity.addresses)
+    app.asgi_app = _observed(front, providers, services)  # type: ignore[assignment, method-assign]  # messages are mappings
     return app
+
+
+def _observed(front: Front, providers: Providers | None, services: Services) -> Application:
+    """`front` with spans and metrics, where those are exported."""
+    if providers is None or providers.off:
+        return front
+    from taskscope_api.observed import Observed  # OpenTelemetry's instrumentation, for those alone who use it
+
+    observe(providers, services)
+    return Observed(front, providers, services.clock)
 
 
 def _routes(app: Quart, services: Services, socket_io: SocketIo, web_root: Path | None) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Annotated, TypeVar
 
 import msgspec
+from opentelemetry.trace import SpanKind
 from taskscope_shared.clock import Clock
 from taskscope_shared.model import Engine, Group, State, Task, Worker, WorkerState
 from taskscope_shared.requests import (
@@ -22,6 +23,7 @@ from taskscope_shared.requests import (
     WorkerFacts,
     WorkerOf,
 )
+from taskscope_shared.tracing import step
 
 from taskscope_api.described import Stale, says
 from taskscope_api.wire import WorkerRow, worker_row
@@ -128,7 +130,7 @@ class Asking:
         if (stale := self._stale(source)) is not None:
             raise NoAnswerError(f"the collector cannot be asked: {stale}")
         self._pay(source, now)
-        task = asyncio.create_task(self._asker.ask(source, kind, asked, seconds), name=f"ask {kind}")
+        task = asyncio.create_task(_asked(self._asker, source, kind, asked, seconds), name=f"ask {kind}")
         task.add_done_callback(_seen)
         self._asked.pop(key, None)
         self._asked[key] = (now, task)
@@ -144,6 +146,11 @@ class Asking:
             del self._allowed[next(iter(self._allowed))]
         if left < 1:
             raise NoAnswerError(f"{source} is asked more than {A_SECOND:g} times a second: ask again later")
+
+
+async def _asked(asker: Asker, source: str, kind: str, asked: msgspec.Struct, seconds: float) -> bytes:
+    with step(f"ask {kind}", SpanKind.CLIENT, {"taskscope.source": source}):
+        return await asker.ask(source, kind, asked, seconds)
 
 
 def _not_in_a_queue(task: Task) -> str | None:

@@ -91,6 +91,11 @@ CHANNELS = {
         tuple(CLIENT_EVENTS),
     ),
 }
+TRACE = {
+    name: {"anyOf": [{"type": "string"}, {"type": "null"}], "description": f"W3C Trace Context, as the header `{name}`."}
+    for name in ("traceparent", "tracestate")
+}
+"""Which trace a client's message is part of."""
 OF_SOCKET_IO = {"connected": (Greeting,), "task_updates": (Realtime, SnapshotData, DeltaData)}
 """What data are there, where they differ."""
 
@@ -217,7 +222,7 @@ def _envelope(name: str, data: Json, *, optional: bool) -> Json:
         data = {"anyOf": [data, {"type": "null"}]}
     return {
         "type": "object",
-        "properties": {"event": {"const": name, "description": "What is said."}, "data": data},
+        "properties": {"event": {"const": name, "description": "What is said."}, "data": data, **(TRACE if optional else {})},
         "required": ["event"] if optional else ["event", "data"],
     }
 

@@ -5,6 +5,7 @@ from collections import deque
 import msgspec
 from taskscope_shared.codec import Entry, Head, Message
 from taskscope_shared.model import Position, Queue, Source, Worker
+from taskscope_shared.tracing import MAX_LINKS
 
 BACKLOG_TASKS = 60_000
 """Changed tasks that may wait, some 50 MB. Beyond it the oldest entries go: a gap, repaired like any other."""
@@ -67,6 +68,7 @@ class Squeezed:
         self.queues: dict[str, Queue | None] = {}
         self.health: Source | None = None
         self.undecodable = 0
+        self.traceparents: deque[str] = deque(maxlen=MAX_LINKS)
 
     def add(self, entry: Entry) -> None:
         """Take the next entry."""
@@ -84,3 +86,5 @@ class Squeezed:
         self.queues.update((queue.name, queue) for queue in entry.queues)
         self.queues.update(dict.fromkeys(entry.removed_queues))
         self.health = entry.health or self.health
+        if entry.traceparent is not None:
+            self.traceparents.append(entry.traceparent)

@@ -13,14 +13,41 @@ MAX_CHARACTERS = 8 * 1024 * 1024
 """Characters that wait for one client."""
 
 
+class Tally:
+    """What went over one transport: `clients` that are connected, frames sent to them, and their bytes."""
+
+    __slots__ = ("bytes", "clients", "frames")
+
+    def __init__(self) -> None:
+        self.clients = self.frames = self.bytes = 0
+
+    def add(self, size: int) -> None:
+        """A frame was sent."""
+        self.frames += 1
+        self.bytes += size
+
+
+class Tallies:
+    """Of a process."""
+
+    def __init__(self) -> None:
+        self.websocket, self.stream, self.socketio = Tally(), Tally(), Tally()
+
+    def by_transport(self) -> list[tuple[str, Tally]]:
+        """Each by the name that metrics have for it."""
+        return [("websocket", self.websocket), ("stream", self.stream), ("socketio", self.socketio)]
+
+
 class Client:
     """Frames that wait for one connection. Never makes the hub wait: a full queue is cut to one `resync`.
 
-    With an `outlet` frames are written at once while it takes them; without one somebody has to iterate over `frames`.
+    With an `outlet` frames are written at once while it takes them; without one somebody has to iterate over `frames`. What
+    is sent counts in `tally`.
     """
 
-    def __init__(self, outlet: Outlet | None = None) -> None:
+    def __init__(self, outlet: Outlet | None = None, tally: Tally | None = None) -> None:
         self.outlet = outlet
+        self._tally = tally or Tally()
         self._frames: deque[str] = deque()
         self._characters = 0
         self._filled: asyncio.Event | None = None
@@ -54,7 +81,9 @@ class Client:
 
     def _write(self, outlet: Outlet, text: str) -> None:
         self.taken += 1
-        outlet.write(text.wire if isinstance(text, Frame) else wire(text.encode()))
+        data = text.wire if isinstance(text, Frame) else wire(text.encode())
+        self._tally.add(len(data))
+        outlet.write(data)
 
     def _put(self, text: str) -> None:
         self._frames.append(text)
@@ -80,4 +109,6 @@ class Client:
                 self._filled.clear()
                 await self._filled.wait()
             self.taken += 1
-            yield self._pop()
+            text = self._pop()
+            self._tally.add(len(text))
+            yield text

@@ -301,6 +301,8 @@ class SourceFollower:
         _replace(replica.queues, squeezed.queues.items())
         replica.health = squeezed.health or replica.health
         replica.position = squeezed.position
+        if squeezed.traceparents:
+            self._live.arrivals.add(self.source, squeezed.traceparents)
         if squeezed.workers or squeezed.queues or squeezed.health is not None:
             self._live.changed(tasks=False)
         if moved:

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable
 from operator import itemgetter
 
+from opentelemetry.trace import Tracer
 from taskscope_shared.clock import Clock
 from taskscope_shared.settings import Push
 
@@ -13,6 +14,7 @@ from taskscope_api.clients import MAX_CHARACTERS, MAX_FRAMES, Client
 from taskscope_api.cursors import Token
 from taskscope_api.errors import ApiError
 from taskscope_api.filters import Matcher
+from taskscope_api.frame_spans import FrameSpans
 from taskscope_api.frames import RowEncoder, error_frame, frame
 from taskscope_api.live_view import LiveView
 from taskscope_api.subscriptions import Subscription
@@ -65,17 +67,23 @@ class _Shown:
 class Hub:
     """All windows and their clients. `is_ready` says whether every source of a scope was read once.
 
-    `limits.searches` are windows with `q`: `texts.py` keeps the verdicts of so many words.
+    `limits.searches` are windows with `q`: `texts.py` keeps the verdicts of so many words. With a `tracer` frames have spans.
     """
 
     def __init__(
-        self, live: LiveView, clock: Clock, is_ready: Callable[[Scoped], bool] = lambda _: True, limits: Push | None = None
+        self,
+        live: LiveView,
+        clock: Clock,
+        is_ready: Callable[[Scoped], bool] = lambda _: True,
+        limits: Push | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self._live = live
         self._clock = clock
         self._is_ready = is_ready
         self._limits = limits or Push()
         self._rows = RowEncoder()
+        self._spans = None if tracer is None else FrameSpans(tracer, live.arrivals)
         self._shown: dict[Subscription, _Shown] = {}
         self._of: dict[Client, Subscription] = {}
         self._changed = asyncio.Event()
@@ -232,6 +240,8 @@ class Hub:
             self._later.cancel()
             self._later = None
         self._rows.next_round()
+        if self._spans is not None:
+            self._spans.next_round()
         self.rounds += 1
         for wanted, shown in list(self._shown.items()):
             if not shown.clients:
@@ -250,13 +260,16 @@ class Hub:
     def _advance(self, shown: _Shown) -> None:
         now = self._clock.monotonic()
         due = bool(shown.clients) and now - shown.told_at >= HEARTBEAT_SECONDS
-        text = shown.window.advance(self._clock.now(), always=due or not shown.window.token)
+        at, clients = self._clock.now(), len(shown.clients)
+        text = shown.window.advance(at, always=due or not shown.window.token)
         if text is None:
             return
         shown.told_at = now
         self.sent += 1
         for client in list(shown.clients):
             self.tell(client, text)
+        if self._spans is not None and clients:
+            self._spans.sent(shown.window.shows, at, {"taskscope.clients": clients, "taskscope.frame.characters": len(text)})
 
     def _sweep(self) -> None:
         now = self._clock.monotonic()

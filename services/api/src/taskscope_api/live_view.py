@@ -14,6 +14,7 @@ from taskscope_api.columns import Mask, Rows, keep_freed_memory
 from taskscope_api.described import Count, says
 from taskscope_api.facets import Facets, facets
 from taskscope_api.filters import Matcher
+from taskscope_api.frame_spans import Arrivals
 from taskscope_api.frozen import IN_ORDER, Frozen, FrozenKey
 from taskscope_api.held import Held
 from taskscope_api.ordered import behind, first
@@ -99,6 +100,7 @@ class LiveView:
         self.store_lost = False
         self.changes = 0
         self.secondary = 0
+        self.arrivals = Arrivals()
         self._listeners: list[Callable[[bool], None]] = []
 
     # --------------------------------------------------------------------------------------------------------- changes

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import msgspec
 from quart import g, has_websocket_context, request, websocket
 
-from taskscope_api.asked import Scope
+from taskscope_api.asked import SCOPE_KEY, Scope
 from taskscope_api.errors import ApiError
 from taskscope_api.origins import Origins
 
@@ -111,9 +111,15 @@ def requires(role: Role, access: Access) -> Callable[[View], View]:
     def decorate(view: View) -> View:
         @wraps(view)
         async def checked(*args: object, **kwargs: object) -> object:
+            handled = websocket if has_websocket_context() else request
+            scope: MutableMapping[str, Any] = handled.scope  # type: ignore[assignment]  # TypedDicts without our key
+            noted = scope.get(SCOPE_KEY)
+            if noted is not None and handled.url_rule is not None:
+                noted.route = handled.url_rule.rule  # also of a request whose client leaves before its answer begins
             if role is not Role.PUBLIC:
-                scope: MutableMapping[str, Any] = (websocket if has_websocket_context() else request).scope  # type: ignore[assignment]  # TypedDicts without our key
                 g.principal = await admitted(scope, role, access)
+                if noted is not None:
+                    noted.principal = g.principal.name
             return await (view(*args, **kwargs) if has_websocket_context() else _in_time(view(*args, **kwargs)))
 
         setattr(checked, ROLE_ATTRIBUTE, role)

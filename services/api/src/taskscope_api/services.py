@@ -5,6 +5,7 @@ from taskscope_shared.clock import Clock
 
 from taskscope_api.access.identity import Identity
 from taskscope_api.asking import Asking
+from taskscope_api.clients import Tallies
 from taskscope_api.exports import Exports
 from taskscope_api.fleet import Fleet
 from taskscope_api.hub import Hub
@@ -28,6 +29,7 @@ class Services(msgspec.Struct, frozen=True):
     kept: KeptAnswers
     exports: Exports = msgspec.field(default_factory=Exports)
     streams: Streams = msgspec.field(default_factory=Streams)
+    tallies: Tallies = msgspec.field(default_factory=Tallies)
 
     @property
     def access(self) -> Access:

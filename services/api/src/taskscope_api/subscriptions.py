@@ -36,10 +36,12 @@ class Join(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ClientMessage(msgspec.Struct):
-    """Whatever a client sends."""
+    """Whatever a client sends. `traceparent` and `tracestate` (W3C Trace Context) say which trace it is part of, if any."""
 
     event: str
     data: msgspec.Raw = msgspec.Raw(b"null")
+    traceparent: str | None = None
+    tracestate: str | None = None
 
 
 Received = TypeVar("Received", ClientMessage, Join)

@@ -62,6 +62,10 @@ class Window:
         self._resumed: dict[str, str] = {}
         self.token = ""
 
+    def shows(self, source: str) -> bool:
+        """Whether the window shows tasks of that source."""
+        return self._matcher.source(source)
+
     # --------------------------------------------------------------------------------------------------------- advance
 
     def advance(self, at: float, *, always: bool = False) -> str | None:

@@ -11,11 +11,13 @@ from taskscope_shared import settings, telemetry
 from taskscope_shared.clock import SystemClock
 from taskscope_shared.ending import SIGNALS, end_when_told
 from taskscope_shared.heap import freeze
+from taskscope_shared.providers import Providers, begin
 from taskscope_shared.redis_requests import RedisAnswerer
 from taskscope_shared.redis_store import RedisStore
 from taskscope_shared.settings import Settings, SettingsError
 
 from taskscope_collector.collector import Collector
+from taskscope_collector.metrics import observe
 from taskscope_collector.probes import serving
 from taskscope_collector.worker_events import allow, celery_sources, switch_off
 
@@ -52,7 +54,8 @@ def main() -> None:
     end_when_told()
     arguments = _arguments()
     try:
-        configured = settings.load(arguments.config, with_access=False)  # it asks nobody who they are
+        # It asks nobody who they are, and a command that ends at once exports nothing.
+        configured = settings.load(arguments.config, with_access=False, with_telemetry=arguments.command is None)
     except SettingsError as error:
         _refuse(str(error))
     if not configured.sources:
@@ -60,12 +63,18 @@ def main() -> None:
     if arguments.command == "events":
         _switch_events(configured, on=arguments.switch == "on")
         return
-    telemetry.configure("taskscope-collector", configured.log_level, json=True)
+    try:
+        providers = begin(settings.otel(), "taskscope-collector")
+    except SettingsError as error:
+        _refuse(str(error))
+    telemetry.configure("taskscope-collector", configured.log_level, json=True, more=providers.handlers)
     host, _, port = arguments.health.rpartition(":")
     try:
-        asyncio.run(_collect(configured, host, int(port)))
+        asyncio.run(_collect(configured, host, int(port), providers))
     except OSError as error:
         _refuse(f"--health {arguments.health}: {error}")
+    finally:
+        providers.end()
 
 
 def _arguments() -> argparse.Namespace:
@@ -118,12 +127,14 @@ def _refuse(text: str) -> NoReturn:
     raise SystemExit(2)
 
 
-async def _collect(configured: Settings, host: str, port: int) -> None:
+async def _collect(configured: Settings, host: str, port: int, providers: Providers) -> None:
     """Until SIGTERM or SIGINT; then what is left is written and the leases are given up."""
     clock = SystemClock()
     store = RedisStore.from_settings(configured, clock)
     answerer = RedisAnswerer.from_settings(configured)
-    collector = Collector(configured, store, clock, answerer=answerer)
+    collector = Collector(configured, store, clock, answerer=answerer, providers=providers)
+    observe(providers, collector)
+    providers.observe_redis(collector.reaches_store)
     try:
         async with serving(host, port, collector.health) as served:
             log.info(

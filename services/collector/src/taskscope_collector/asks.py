@@ -3,13 +3,17 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import msgspec
+from opentelemetry import trace
+from opentelemetry.trace import Span, SpanKind, Tracer
 from taskscope_shared import requests
 from taskscope_shared.clock import Clock
 from taskscope_shared.requests import PLACE, WORKER, Answer, Answerer, Ask, NoAnswerError, PlaceOf, Taken, WorkerOf
 from taskscope_shared.store import Lease, LeaseLostError, StoreError
+from taskscope_shared.tracing import Attributes, going_on, read
 
 from taskscope_collector.observations import SourceRunner
 from taskscope_collector.sources.faults import reason_of
@@ -29,12 +33,18 @@ AWAY_SECONDS = 1.0
 
 
 class Desk:
-    """One source's. `lease` tells what this collector holds now; `runner` is who knows, once there is one."""
+    """One source's. `lease` tells what this collector holds now; `runner` is who knows, once there is one.
 
-    def __init__(self, answerer: Answerer, clock: Clock, lease: Callable[[], Lease | None]) -> None:
+    With a `tracer` an answer is a span of its asker's trace.
+    """
+
+    def __init__(
+        self, answerer: Answerer, clock: Clock, lease: Callable[[], Lease | None], tracer: Tracer | None = None
+    ) -> None:
         self._answerer = answerer
         self._clock = clock
         self._lease = lease
+        self._tracer = tracer
         self._known: dict[tuple[str, bytes], tuple[float, asyncio.Future[msgspec.Struct]]] = {}
         self._running: set[asyncio.Task[None]] = set()
         self._at_once = asyncio.Semaphore(CONCURRENT)
@@ -76,6 +86,10 @@ class Desk:
         task.add_done_callback(self._running.discard)
 
     async def _answer(self, taken: Taken) -> None:
+        with nullcontext() if self._tracer is None else _span(self._tracer, taken.ask):
+            await self._answer_in_time(taken)
+
+    async def _answer_in_time(self, taken: Taken) -> None:
         ask = taken.ask
         try:
             async with asyncio.timeout(taken.left_seconds), self._at_once:
@@ -91,6 +105,7 @@ class Desk:
             self.answered += 1
         except NoAnswerError as error:
             self.refused += 1
+            trace.get_current_span().set_attribute("taskscope.refused", str(error))
             return requests.refusal(ask, str(error))
         except (OSError, msgspec.MsgspecError) as error:
             self.refused += 1
@@ -132,6 +147,13 @@ class Desk:
         if ask.kind == WORKER:
             return self.runner.worker(msgspec.msgpack.decode(ask.arguments, type=WorkerOf).name)
         raise NoAnswerError(f"this collector cannot answer questions of the kind {ask.kind[:40]!r}: is it older than the api?")
+
+
+def _span(tracer: Tracer, ask: Ask) -> AbstractContextManager[Span]:
+    """A kind is named if it is one of ours: whoever can write to Redis could ask for any."""
+    name = f"answer {ask.kind}" if ask.kind in (PLACE, WORKER) else "answer"
+    told: Attributes = {"taskscope.source": ask.source}
+    return going_on(tracer, name, SpanKind.SERVER, told, parent=read(ask.traceparent, ask.tracestate))
 
 
 def _seen(future: asyncio.Future[msgspec.Struct]) -> None:

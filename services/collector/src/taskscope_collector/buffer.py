@@ -19,7 +19,7 @@ class Buffer:
 
     def __init__(self, clock: Clock, limit: int = LIMIT) -> None:
         self._clock = clock
-        self._limit = limit
+        self.limit = limit
         self._batches: deque[tuple[float, list[Observation]]] = deque()
         self._waiting = 0
         self._gap_since: float | None = None
@@ -27,11 +27,16 @@ class Buffer:
         self.received = 0
         self.dropped = 0
 
+    @property
+    def length(self) -> int:
+        """Observations that wait."""
+        return self._waiting
+
     def put(self, batch: list[Observation]) -> None:
         """See `Sink.put`."""
         if not batch:
             return
-        if self._waiting and self._waiting + len(batch) > self._limit:
+        if self._waiting and self._waiting + len(batch) > self.limit:
             self._drop(batch)
             return
         self.received += len(batch)
@@ -58,7 +63,7 @@ class Buffer:
             while self._batches and len(taken) + len(self._batches[0][1]) <= limit:
                 taken += self._batches.popleft()[1]
         self._waiting -= len(taken)
-        if self._gap_since is not None and self._waiting < self._limit // 2:
+        if self._gap_since is not None and self._waiting < self.limit // 2:
             taken = [*taken, Reconnected(self._gap_since, self._clock.now())]
             self._gap_since = None
         return taken
@@ -75,4 +80,7 @@ class Buffer:
 
     def lag_seconds(self) -> float:
         """How long the observation that is taken next has been waiting."""
-        return self._clock.monotonic() - self._batches[0][0] if self._batches else 0.0
+        try:
+            return self._clock.monotonic() - self._batches[0][0]
+        except IndexError:
+            return 0.0

@@ -4,17 +4,19 @@ import asyncio
 import logging
 import secrets
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 from taskscope_shared.clock import Clock
 from taskscope_shared.model import Engine, SourceStatus
+from taskscope_shared.providers import Providers
 from taskscope_shared.requests import Answerer
 from taskscope_shared.settings import CelerySource, Retention, Settings, SourceSettings
 from taskscope_shared.store import Store
 
 from taskscope_collector.asks import Desk
+from taskscope_collector.flushing import Flushing
 from taskscope_collector.observations import Health, SourceRunner
 from taskscope_collector.pipeline import Pipeline
 from taskscope_collector.redaction import Redactor
@@ -55,7 +57,7 @@ def holder_name() -> str:
 class Collector:
     """Watches all configured sources and writes those whose lease it holds to `store`.
 
-    What the api asks about these comes through `answerer` (None: nothing is answered).
+    What the api asks about these comes through `answerer` (None: nothing is answered). `providers` say where telemetry goes.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Collector:
         make_state: MakeState = SourceState,
         holder: str | None = None,
         answerer: Answerer | None = None,
+        providers: Providers | None = None,
     ) -> None:
         self._settings = settings
         self._store = store
@@ -75,6 +78,8 @@ class Collector:
         self._make_runner = make_runner
         self._make_state = make_state
         self._answerer = answerer
+        self._tracer = None if providers is None else providers.tracer("taskscope_collector")
+        self._flushing = None if providers is None or providers.off else Flushing(providers, clock)
         self._redactor = Redactor(settings.redaction)
         self.holder = holder or holder_name()
         self._pipelines: dict[str, Pipeline] = {}
@@ -85,6 +90,20 @@ class Collector:
         async with asyncio.TaskGroup() as group:
             for source in self._settings.sources:
                 group.create_task(self._kept_going(source.name, partial(self._watch, source)), name=source.name)
+
+    @property
+    def pipelines(self) -> list[Pipeline]:
+        """Those that were begun; also to be read by another thread."""
+        return list(self._pipelines.values())
+
+    @property
+    def flush_failures(self) -> Mapping[str, int]:
+        """Flushes that could not be written, by source; counted while telemetry is on."""
+        return {} if self._flushing is None else self._flushing.failures
+
+    def reaches_store(self) -> bool:
+        """Whether the store answers, as far as those know that use it."""
+        return all(each.writer.fault is None for each in self.pipelines)
 
     def is_ready(self) -> bool:
         """Whether the state of every source is loaded, it is known who writes it, and the store answers."""
@@ -116,10 +135,13 @@ class Collector:
             holder=self.holder,
             lease_seconds=self._settings.lease_seconds,
             held=lambda: sum(each.active() for each in self._pipelines.values()),
+            flushing=self._flushing,
         )
         self._pipelines[source.name] = pipeline
         await pipeline.load()
-        desk = None if self._answerer is None else Desk(self._answerer, self._clock, lambda: pipeline.writer.lease)
+        desk = None
+        if self._answerer is not None:
+            desk = Desk(self._answerer, self._clock, lambda: pipeline.writer.lease, self._tracer)
         async with asyncio.TaskGroup() as group:
             group.create_task(pipeline.run())
             group.create_task(self._kept_going(source.name, lambda: self._run_source(source, pipeline, desk), pipeline))

@@ -119,6 +119,7 @@ class TaskQueued(msgspec.Struct, gc=False):
     expires_at: float | None = None
     priority: int | None = None
     trace_id: str | None = None
+    span_id: str | None = None
     unacked: bool = False
 
 

@@ -10,10 +10,11 @@ from collections.abc import Callable
 from typing import Any
 
 from taskscope_shared.clock import Clock
-from taskscope_shared.model import SourceStatus
+from taskscope_shared.model import Queue, Source, SourceStatus
 from taskscope_shared.store import Store
 
 from taskscope_collector.buffer import Buffer
+from taskscope_collector.flushing import Flushing
 from taskscope_collector.health import HealthReport
 from taskscope_collector.lease import LeaseKeeper
 from taskscope_collector.observations import Counts, Observation, View
@@ -48,7 +49,7 @@ class SourceView:
 
 
 class Pipeline:
-    """One source's way to the store. `held` counts the leases that this collector holds already."""
+    """One source's way to the store. `held` counts the leases that this collector holds; `flushing` tells of flushes."""
 
     def __init__(
         self,
@@ -60,13 +61,15 @@ class Pipeline:
         holder: str,
         lease_seconds: float,
         held: Callable[[], int] = int,
+        flushing: Flushing | None = None,
     ) -> None:
         self.name = name
         self._state = state
         self._clock = clock
         self.buffer = Buffer(clock)
         self._health = HealthReport(state, self.buffer, Counts(), holder, clock)
-        self.writer = SourceWriter(state, store, clock, LeaseKeeper(store, name, holder, lease_seconds, held), self._health)
+        keeper = LeaseKeeper(store, name, holder, lease_seconds, held)
+        self.writer = SourceWriter(state, store, clock, keeper, self._health, flushing)
         self.view = SourceView(state, self.writer)
         self.poisoned = 0
         self._told = SourceStatus.STARTING
@@ -78,6 +81,14 @@ class Pipeline:
     def count_with(self, counts: Counts) -> None:
         """These are the source's own counts from now on."""
         self._health.count_with(counts)
+
+    def told(self) -> Source:
+        """The source's health as it is written with the next flush."""
+        return self._health.now()
+
+    def queues(self) -> list[Queue]:
+        """The source's queues."""
+        return self._state.counted_queues()
 
     def health(self) -> dict[str, Any]:
         """How it is, for people."""

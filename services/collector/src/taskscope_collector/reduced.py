@@ -59,6 +59,10 @@ class Reduced(View, Protocol):
         """Everything has to be written anew; what evicted tasks contributed is not known any more."""
         ...
 
+    def counted_queues(self) -> list[Queue]:
+        """The queues as their broker counted them last."""
+        ...
+
     def source_health(self, now: float) -> Source:
         """The source's health."""
         ...

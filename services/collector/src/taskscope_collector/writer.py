@@ -6,11 +6,13 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 
 from taskscope_shared.clock import Clock
 from taskscope_shared.model import Position
 from taskscope_shared.store import Lease, LeaseLostError, Snapshot, Store, StoreChangedError, StoreError
 
+from taskscope_collector.flushing import Flushing
 from taskscope_collector.health import HealthReport
 from taskscope_collector.lease import LeaseKeeper
 from taskscope_collector.outbox import Outbox, Prepared
@@ -42,15 +44,24 @@ LAST_FLUSHES_SECONDS = 2.0
 class SourceWriter:
     """Writes the state of one source whenever it holds the lease. Set `changed` when there may be something to write.
 
-    `settled` is set once it is known who writes: this one, which has begun then, or another.
+    `settled` is set once it is known who writes: this one, which has begun then, or another. `flushing` tells of flushes.
     """
 
-    def __init__(self, state: Reduced, store: Store, clock: Clock, keeper: LeaseKeeper, health: HealthReport) -> None:
+    def __init__(
+        self,
+        state: Reduced,
+        store: Store,
+        clock: Clock,
+        keeper: LeaseKeeper,
+        health: HealthReport,
+        flushing: Flushing | None = None,
+    ) -> None:
         self._state = state
         self._store = store
         self._clock = clock
         self._keeper = keeper
         self._health = health
+        self._flushing = flushing
         self._rollups = Rollups()
         self._outbox = Outbox(state, store, self._rollups)
         self._recent = Recent(RECENT_LEASES * keeper.seconds + RECENT_SECONDS)
@@ -254,7 +265,7 @@ class SourceWriter:
         doubtful, self._doubtful = self._doubtful, True
         began = self._clock.monotonic()
         if not (doubtful and await self._store.head(lease.source) == (lease.incarnation, Position(lease.epoch, flush.seq))):
-            await self._store.flush(lease, flush, self._keeper.seconds)
+            await self._write(lease, prepared)
         self._outbox.commit(prepared)
         self._pending = None
         self._seq = flush.seq
@@ -264,6 +275,10 @@ class SourceWriter:
         self._flushed_at = began
         self._rewriting = self._rewriting and not flush.complete
         self.flushes += 1
+
+    async def _write(self, lease: Lease, prepared: Prepared) -> None:
+        with nullcontext() if self._flushing is None else self._flushing.of(lease, prepared):
+            await self._store.flush(lease, prepared.flush, self._keeper.seconds)
 
     def _announcement_due(self) -> float:
         """Seconds until the head has to be announced."""

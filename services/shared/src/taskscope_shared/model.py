@@ -148,6 +148,8 @@ class Task(msgspec.Struct, frozen=True, array_like=True, gc=False):
     cpu_seconds: float | None = None
     peak_rss_bytes: int | None = None
     trace_id: str | None = None
+    # Of the span that sent it, where that was sampled: what links lead to.
+    span_id: str | None = None
 
     @property
     def group(self) -> Group:

@@ -10,8 +10,10 @@ from redis.asyncio import ConnectionPool
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError, ResponseError
 
+from taskscope_shared.redis_spans import asking, first_command
 from taskscope_shared.settings import SecretUnavailableError
 from taskscope_shared.store import StoreError, WritesRefusedError
+from taskscope_shared.tracing import ongoing
 
 Argument = str | bytes | int | float
 Command = tuple[Argument, ...]
@@ -96,6 +98,14 @@ class RedisLink:
 
     async def run_packed(self, parts: list[bytes], count: int) -> list[Reply]:
         """The next `count` replies after sending `parts`; an error reply is returned in its place."""
+        tracer = ongoing()
+        if tracer is None:
+            return await self._exchange(parts, count)
+        host, port = getattr(self._connection, "host", None), getattr(self._connection, "port", None)
+        with asking(tracer, first_command(parts[0]), count, host, port):
+            return await self._exchange(parts, count)
+
+    async def _exchange(self, parts: list[bytes], count: int) -> list[Reply]:
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 connection = await self._open()

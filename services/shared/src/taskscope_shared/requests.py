@@ -9,6 +9,7 @@ from typing import Final, Protocol
 
 import msgspec
 
+from taskscope_shared import tracing
 from taskscope_shared.codec import UnknownCodecError
 from taskscope_shared.store import Lease
 
@@ -31,7 +32,8 @@ class NoAnswerError(Exception):
 class Ask(msgspec.Struct, frozen=True, array_like=True, tag="ask"):
     """One question. It is worth nothing `seconds` after it was put into the stream, by the clock of the stream's server.
 
-    `arguments` is the struct of `kind`, encoded; `answer_to` is where the asker looks for the answer.
+    `arguments` is the struct of `kind`, encoded; `answer_to` is where the asker looks for the answer. `traceparent` and
+    `tracestate` are the asker's span (W3C Trace Context), which the answerer continues; null where nothing is traced.
     """
 
     codec: int
@@ -41,6 +43,8 @@ class Ask(msgspec.Struct, frozen=True, array_like=True, tag="ask"):
     arguments: bytes
     seconds: float
     answer_to: str
+    traceparent: str | None = None
+    tracestate: str | None = None
 
 
 class Answer(msgspec.Struct, frozen=True, array_like=True, tag="answer"):
@@ -145,8 +149,8 @@ def new_id() -> str:
 
 
 def ask_of(source: str, kind: str, arguments: msgspec.Struct, seconds: float, answer_to: str) -> Ask:
-    """A new question."""
-    return Ask(REQUESTS_CODEC, new_id(), source, kind, encode(arguments), seconds, answer_to)
+    """A new question, with the span that is going on."""
+    return Ask(REQUESTS_CODEC, new_id(), source, kind, encode(arguments), seconds, answer_to, **tracing.written())
 
 
 def answer_of(ask: Ask, body: msgspec.Struct) -> Answer:

@@ -16,6 +16,7 @@ from taskscope_shared.settings_access import Access
 from taskscope_shared.settings_access_problems import check_access
 from taskscope_shared.settings_base import SecretFile, SecretUnavailableError, Strict, Url
 from taskscope_shared.settings_base import resolve_secret as resolve_url
+from taskscope_shared.settings_otel import Otel, read_otel
 from taskscope_shared.settings_problems import Problem, SettingsError, check_raw, closest, dotted, explain, masked
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "CelerySource",
     "DEFAULT_KINDS",
     "NO_BROKER",
+    "Otel",
     "Problem",
     "Redaction",
     "Redis",
@@ -38,6 +40,7 @@ __all__ = [
     "config_path",
     "load",
     "masked",
+    "otel",
     "parse_yaml",
     "resolve_url",
     "shown_url",
@@ -203,11 +206,13 @@ def load(
     *,
     with_brokers: bool = True,
     with_access: bool = True,
+    with_telemetry: bool = False,
 ) -> Settings:
     """The settings: defaults, then the file (`path`, else TASKSCOPE_CONFIG), then `TASKSCOPE_*`, then `overrides`.
 
     What a list in `overrides` holds (sources) is added to the list that is there; all else replaces what is there. Without
     brokers, their addresses are neither read nor needed: each is `NO_BROKER`. Without access, that section is taken for empty.
+    With telemetry, `OTEL_*` are looked at, too (`otel` gives what they say).
     Raises `SettingsError` with every problem there is, not only the first.
     """
     environ = os.environ if environ is None else environ
@@ -220,11 +225,22 @@ def load(
     if not with_access:
         data.pop("access", None)
     data = _interpolate(data, (), environ, problems)
-    problems += [*check_raw(data), *check_access(data)]
+    problems += [*check_raw(data), *check_access(data), *(read_otel(environ)[1] if with_telemetry else ())]
     settings = _validate(data, problems)
     if problems or settings is None:
         raise SettingsError(list(dict.fromkeys(problems)))
     return settings
+
+
+def otel() -> Otel | None:
+    """What OpenTelemetry's own variables ask for; None: nothing. Raises `SettingsError`."""
+    wanted, problems = read_otel(os.environ)
+    if problems:
+        raise SettingsError(problems)
+    if wanted is not None:
+        # Its instrumentation of HTTP names metrics and attributes as the stable conventions do only where this says so.
+        os.environ["OTEL_SEMCONV_STABILITY_OPT_IN"] = "http"
+    return wanted
 
 
 def _leave_out_brokers(data: dict[str, Any]) -> None:

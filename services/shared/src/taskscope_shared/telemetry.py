@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from json import dumps
 from typing import Any, TextIO
@@ -12,16 +13,18 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", 
 _COLOURS = {"DEBUG": "2", "INFO": "32", "WARNING": "33", "ERROR": "31", "CRITICAL": "31;1"}
 
 
-def configure(service: str, level: str, *, json: bool, stream: TextIO | None = None) -> None:
+def configure(
+    service: str, level: str, *, json: bool, stream: TextIO | None = None, more: Sequence[logging.Handler] = ()
+) -> None:
     """Send every record of `level` (`debug`, `info`, `warning`, `error`) and above to `stream` (stderr unless given).
 
-    Replaces the root logger's handlers, so calling it again is harmless.
+    `more` handlers get them, too. Replaces the root logger's handlers, so calling it again is harmless.
     """
     stream = stream or sys.stderr
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonFormatter(service) if json else HumanFormatter(colour=stream.isatty()))
     root = logging.getLogger()
-    root.handlers[:] = [handler]
+    root.handlers[:] = [handler, *more]
     root.setLevel(level.upper())
     logging.captureWarnings(capture=True)
 

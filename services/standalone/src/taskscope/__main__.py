@@ -8,12 +8,17 @@ from taskscope_shared.settings import Settings, SettingsError, load
 
 from taskscope import options
 
+OBSERVED = ("up", "check")
+"""Commands that look at `OTEL_*`: one serves with them, the other says what is wrong."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; the exit status (2: the configuration is wrong)."""
     said = options.parse(arguments)
     try:
-        settings = load(said.config, options.overrides(said), with_brokers=said.command != "token")
+        settings = load(
+            said.config, options.overrides(said), with_brokers=said.command != "token", with_telemetry=said.command in OBSERVED
+        )
     except SettingsError as error:
         sys.stderr.write(f"The configuration is wrong:\n{''.join(f'  {problem}{chr(10)}' for problem in error.problems)}")
         if said.command == "up" and any(problem.path.startswith("access.") for problem in error.problems):

@@ -14,15 +14,18 @@ from taskscope_api.__main__ import server_config
 from taskscope_api.access.sessions import random_key
 from taskscope_api.app import create_app
 from taskscope_api.exposure import exposure
+from taskscope_api.services import Services
 from taskscope_collector.collector import Collector, make_runner
+from taskscope_collector.metrics import observe
 from taskscope_collector.observations import SourceRunner
 from taskscope_collector.redaction import Redactor
 from taskscope_shared import telemetry
 from taskscope_shared.clock import Clock, SystemClock
 from taskscope_shared.heap import freeze
+from taskscope_shared.providers import Providers, begin
 from taskscope_shared.redis_requests import RedisAnswerer, RedisAsker
 from taskscope_shared.redis_store import RedisStore
-from taskscope_shared.settings import Redis, Retention, Settings, SettingsError, SourceSettings
+from taskscope_shared.settings import Redis, Retention, Settings, SettingsError, SourceSettings, otel
 from taskscope_shared.settings_access import Access
 from taskscope_shared.token_uses import RedisTokenUses
 
@@ -45,7 +48,12 @@ def up(settings: Settings) -> int:
     if (warning := exposure(settings)) is not None:
         _complain(f"{warning}\n{ACCESS_HINT}")
         return 2
-    telemetry.configure("taskscope", settings.log_level, json=False)
+    try:
+        providers = begin(otel(), "taskscope")
+    except SettingsError as error:
+        _complain(str(error))
+        return 2
+    telemetry.configure("taskscope", settings.log_level, json=False, more=providers.handlers)
     # Every request and every frame of each client would be a line, and everybody who is let in.
     for name in ("uvicorn", "taskscope_api.access", "taskscope_api.audit"):
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -54,13 +62,15 @@ def up(settings: Settings) -> int:
             hello = greeting(settings, address_of(listener), has_page=WEB_ROOT.is_dir())
             own = has_own_redis(settings)
             ours = settings.model_copy(update={"redis": redis, "access": _signing(settings.access)})
-            return asyncio.run(_serve(ours, listener, hello, forgetful=own))
+            return asyncio.run(_serve(ours, listener, hello, providers, forgetful=own))
     except (ListenError, EmbeddedValkeyError) as error:
         _complain(str(error))
         return 1
     except SettingsError as error:  # a secret that could not be read
         _complain(str(error))
         return 2
+    finally:
+        providers.end()
 
 
 def _signing(access: Access) -> Access:
@@ -119,7 +129,7 @@ class _Runners:
                 _log.warning("events that were switched on stay on: %r", error, extra={"source": name})
 
 
-async def _serve(settings: Settings, listener: socket.socket, hello: str, *, forgetful: bool) -> int:
+async def _serve(settings: Settings, listener: socket.socket, hello: str, providers: Providers, *, forgetful: bool) -> int:
     """`forgetful`: what the store knows is gone at the end."""
     clock, runners = SystemClock(), _Runners()
     writer = RedisStore.from_settings(settings, clock)
@@ -132,11 +142,13 @@ async def _serve(settings: Settings, listener: socket.socket, hello: str, *, for
         web_root=WEB_ROOT if WEB_ROOT.is_dir() else None,
         asker=asker,
         token_uses=RedisTokenUses.from_settings(settings),
+        providers=providers,
     )
     config = server_config(app, settings)
     config.load()
     server = _Server(config, lambda: _say(hello))
-    collector = Collector(settings, writer, clock, make_runner=runners.make, answerer=answerer)
+    collector = Collector(settings, writer, clock, make_runner=runners.make, answerer=answerer, providers=providers)
+    _observe(providers, collector, app.extensions["taskscope"])
     freeze()
     try:
         return await _run(collector.run() if settings.sources else _nothing_to_watch(), server, listener)
@@ -145,6 +157,12 @@ async def _serve(settings: Settings, listener: socket.socket, hello: str, *, for
             await runners.events_off()
         for each in (asker, answerer, writer, reader):
             await each.close()
+
+
+def _observe(providers: Providers, collector: Collector, services: Services) -> None:
+    """What both parts have in common is told once; the api has its own metrics with its app."""
+    observe(providers, collector)
+    providers.observe_redis(lambda: services.fleet.store.up and collector.reaches_store())
 
 
 async def _nothing_to_watch() -> None:

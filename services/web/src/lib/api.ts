@@ -1,6 +1,7 @@
 /** The REST calls of the page. */
 import { endpoint } from './base';
 import type { Problem, TaskDetail } from './protocol';
+import { newTrace } from './trace';
 
 /** An answer that is not 2xx, or none at all (`status` 0). */
 export class ApiError extends Error {
@@ -15,7 +16,10 @@ export class ApiError extends Error {
 async function get(path: string, signal: AbortSignal): Promise<unknown> {
   let response: Response;
   try {
-    response = await fetch(endpoint(path), { signal, headers: { accept: 'application/json' } });
+    response = await fetch(endpoint(path), {
+      signal,
+      headers: { accept: 'application/json', ...newTrace() },
+    });
   } catch (error) {
     if (signal.aborted) throw error;
     throw new ApiError(0, 'The api cannot be reached.');

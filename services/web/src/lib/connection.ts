@@ -1,5 +1,6 @@
 /** One WebSocket that is kept open: joins, resumes by position, probes silence, backs off. */
 import type { ServerMessage, Subscription } from './protocol';
+import { newTrace } from './trace';
 
 export type Link = 'connecting' | 'live' | 'reconnecting';
 
@@ -123,7 +124,7 @@ export class Connection {
   }
 
   #send(event: string, data: unknown): void {
-    this.#socket?.send(JSON.stringify({ event, data }));
+    this.#socket?.send(JSON.stringify({ event, data, ...newTrace() }));
   }
 
   /** A browser does not show the protocol's pings: silence is answered by asking, and then by a new socket. */

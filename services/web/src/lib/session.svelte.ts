@@ -1,6 +1,7 @@
 /** Who looks at the page, and how one says so: `/api/session`. */
 import { endpoint } from './base';
 import type { Problem } from './protocol';
+import { newTrace } from './trace';
 
 export type Mode = 'none' | 'token' | 'proxy' | 'oidc' | 'service_account';
 
@@ -74,7 +75,7 @@ export function providerUrl(here: Location = location): string {
 }
 
 async function send(method: string, body: string | null = null): Promise<Response | null> {
-  const headers: Record<string, string> = { accept: 'application/json' };
+  const headers: Record<string, string> = { accept: 'application/json', ...newTrace() };
   if (body !== null) headers['content-type'] = 'application/json';
   try {
     return await fetch(endpoint('api/session'), { method, headers, body, credentials: 'same-origin' });

@@ -12,11 +12,12 @@ from taskscope_api.clients import Client
 from taskscope_api.described import Time, says
 from taskscope_api.errors import ApiError
 from taskscope_api.frames import error_frame, frame
+from taskscope_api.message_spans import said
 from taskscope_api.principals import Principal, Role, principal, requires
 from taskscope_api.push_events import permit
 from taskscope_api.services import Services
 from taskscope_api.sockets import SEND_SECONDS
-from taskscope_api.subscriptions import read_join, read_message, subscription
+from taskscope_api.subscriptions import ClientMessage, read_join, read_message, subscription
 from taskscope_api.wire import time_text
 from taskscope_api.ws_protocol import OUTLET, Outlet
 
@@ -56,13 +57,15 @@ class _Connection:
         self._services = services
         self._asking = asking
         self._outlet: Outlet | None = scope.get("extensions", {}).get(OUTLET)
-        self._client = Client(self._outlet)
+        self._tally = services.tallies.websocket
+        self._client = Client(self._outlet, self._tally)
         self._ending: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
         ways = self._end, partial(services.hub.cut, self._client)
         self._watched = services.sockets.enter(self._client, asking, services.identity.addresses.client(scope), ways)
 
     async def serve(self) -> None:
         """Until it is closed."""
+        self._tally.clients += 1
         try:
             await websocket.accept()
             said = Connected("connected", time_text(self._services.clock.now()), PROTOCOL)
@@ -72,6 +75,7 @@ class _Connection:
             else:
                 await self._receive()
         finally:
+            self._tally.clients -= 1
             self._services.hub.leave(self._client)
             self._services.sockets.leave(self._watched)
             if self._outlet is not None:
@@ -120,8 +124,13 @@ class _Connection:
                 self._services.hub.tell(self._client, error_frame(error.problem))
 
     async def _obey(self, text: str | bytes) -> None:
-        hub, message = self._services.hub, read_message(text)
+        message = read_message(text)
         permit(message.event, self._asking)
+        with said(message):
+            await self._do(message)
+
+    async def _do(self, message: ClientMessage) -> None:
+        hub = self._services.hub
         match message.event:
             case "join_task_monitoring":
                 self._watched.join(self._services.clock.monotonic())

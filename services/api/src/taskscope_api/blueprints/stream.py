@@ -84,7 +84,7 @@ def stream_blueprint(services: Services) -> Blueprint:
 
 async def _opened(services: Services, join: Join, asking: Principal) -> Response:
     wanted = subscription(join, asking.sources)
-    client, end = Client(), new_end()
+    client, end = Client(tally=services.tallies.stream), new_end()
     slot = _entered(services, client, asking, end)
     client.offer(frame("connected", Connected("connected", time_text(services.clock.now()), PROTOCOL)))
     await services.hub.join(client, wanted, join.since)
@@ -102,8 +102,10 @@ def _entered(services: Services, client: Client, asking: Principal, end: End) ->
     ways = (lambda code, _: bring(end, closed.get(code))), partial(services.hub.cut, client)
     watched = sockets.enter(client, asking, services.identity.addresses.client(request.scope), ways)
     watched.join(services.clock.monotonic())
+    services.tallies.stream.clients += 1
 
     def leave() -> None:
+        services.tallies.stream.clients -= 1
         services.hub.leave(client)
         sockets.leave(watched)
 

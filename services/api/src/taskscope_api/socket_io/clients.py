@@ -9,8 +9,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 from engineio.packet import Packet
+from opentelemetry.trace import SpanKind
 from socketio.exceptions import ConnectionRefusedError as Refused
 from taskscope_shared.store import StoreError
+from taskscope_shared.tracing import step
 
 from taskscope_api.asked import SCOPE_KEY
 from taskscope_api.errors import UNFORESEEN, ApiError, Problem, problem
@@ -61,10 +63,12 @@ class Clients:
     def came(self, session: str, scope: Mapping[str, Any]) -> None:
         """See `engine.Listener`."""
         self.sessions.add(session, scope)
+        self._services.tallies.socketio.clients = len(self.sessions.by_id)
 
     def gone(self, session: str) -> None:
         """See `engine.Listener`."""
         found = self.sessions.remove(session)
+        self._services.tallies.socketio.clients = len(self.sessions.by_id)
         if found is not None:
             self._leave(found)
 
@@ -129,7 +133,8 @@ class Clients:
         try:
             self._check_pace(session)
             permit(event, session.principal)
-            return await self._obey(Said(event, arguments[0] if arguments else None), session)
+            with step(event, SpanKind.SERVER, {"taskscope.event": event}):
+                return await self._obey(Said(event, arguments[0] if arguments else None), session)
         except ApiError as error:
             return await self._complain(session, error.problem)
         except Exception:  # the boundary of a message: a defect of ours must not end the connection
@@ -171,7 +176,7 @@ class Clients:
         asked_for = subscription(join, session.sources)
         if session.window is None:
             self._leave(session)
-            session.window = Client()
+            session.window = Client(tally=self._services.tallies.socketio)
             session.pump = asyncio.create_task(self._pump(session, session.window), name="socket-io")
         client = session.window
         await self._services.hub.join(client, asked_for, join.since)
@@ -211,6 +216,7 @@ class Clients:
         if queue is None or queue.holds(session.told):
             return False
         session.told = packet
+        self._services.tallies.socketio.add(len(packet.data))
         await self.server.send(session.id, packet)
         return True
 

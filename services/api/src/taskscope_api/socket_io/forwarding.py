@@ -8,6 +8,7 @@ from typing import Any
 import httpcore
 import msgspec
 import websockets
+from taskscope_shared.tracing import written
 from websockets.asyncio.client import ClientConnection, connect
 
 from taskscope_api.asked import ID_HEADER, SCOPE_KEY
@@ -41,6 +42,7 @@ _OF_A_CONNECTION = frozenset(
         b"upgrade",
     }
 )
+_TRACE = frozenset({b"traceparent", b"tracestate"})
 _NOT_PASSED_ON = _OF_A_CONNECTION | {b"content-length", b"expect", HEADER, ID_HEADER.lower().encode()}
 _FAULTS = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, OSError)
 
@@ -165,7 +167,8 @@ class Forwarding:
         raise ApiError(503, "too-many-connections", f"too many {what} are passed on to other replicas already: try later")
 
     def _ours(self, scope: Mapping[str, Any]) -> Headers:
-        return [(HEADER, self._neighbours.signed(scope)), (ID_HEADER.lower().encode(), scope[SCOPE_KEY].id.encode())]
+        ours = [(HEADER, self._neighbours.signed(scope)), (ID_HEADER.lower().encode(), scope[SCOPE_KEY].id.encode())]
+        return ours + [(name.encode(), value.encode()) for name, value in written().items()]
 
 
 class _UnansweredError(Exception):
@@ -178,7 +181,9 @@ def _target(scope: Mapping[str, Any]) -> str:
 
 
 def _passed_on(scope: Mapping[str, Any], without: Iterable[bytes]) -> Headers:
-    return [(name, value) for name, value in scope["headers"] if name not in without]
+    """The client's headers; where this api's span goes on, the other's is that one's child and not the client's."""
+    traced = _TRACE if written() else frozenset()
+    return [(name, value) for name, value in scope["headers"] if name not in without and name not in traced]
 
 
 async def _give(answer: httpcore.Response, send: Send) -> None:

@@ -146,7 +146,8 @@ def _reopen(run: Run) -> None:
 def _queued(folding: Folding, fact: TaskQueued) -> None:
     _fill(folding, fact)
     folding.group_id = folding.group_id or fact.group_id
-    folding.trace_id = fact.trace_id or folding.trace_id
+    if fact.trace_id is not None:
+        folding.trace_id, folding.span_id = fact.trace_id, fact.span_id
     folding.root_id = folding.root_id or fact.root_id
     if folding.parent_id is None and fact.parent_id != fact.id:
         folding.parent_id = fact.parent_id

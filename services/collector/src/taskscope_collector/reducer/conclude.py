@@ -25,7 +25,8 @@ def _write_task(folding: Folding, draft: Draft, kinds: Kinds) -> None:
         draft.name, draft.kind = kinds.known(folding.name)
     draft.args, draft.kwargs, draft.queue = folding.args, folding.kwargs, folding.queue
     draft.root_id, draft.parent_id, draft.group_id = folding.root_id, folding.parent_id, folding.group_id
-    draft.trace_id, draft.children, draft.priority = folding.trace_id, folding.children, folding.priority
+    draft.trace_id, draft.span_id = folding.trace_id, folding.span_id
+    draft.children, draft.priority = folding.children, folding.priority
     draft.history = history_of(folding)
     draft.attempts = folding.first_number - 1 + len(folding.runs)
     if folding.runs and not folding.runs[-1].delivered:

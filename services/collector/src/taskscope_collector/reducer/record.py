@@ -51,6 +51,7 @@ class Draft(msgspec.Struct, array_like=True, gc=False):
     cpu_seconds: float | None = None
     peak_rss_bytes: int | None = None
     trace_id: str | None = None
+    span_id: str | None = None
 
 
 def draft_of(task: Task | Draft) -> Draft:
@@ -147,7 +148,7 @@ class Record(msgspec.Struct, gc=False):
         """Keep what tells its contributions alone: a task that was evicted is never shown again."""
         draft = self.draft
         draft.args = draft.kwargs = draft.result = draft.exception = draft.traceback = None
-        draft.root_id = draft.parent_id = draft.group_id = draft.trace_id = draft.detail = None
+        draft.root_id = draft.parent_id = draft.group_id = draft.trace_id = draft.span_id = draft.detail = None
         draft.progress, draft.children = None, ()
         if draft.history:
             draft.history = tuple(replace(attempt, exception=None) for attempt in draft.history)

@@ -76,7 +76,7 @@ class Folding:
     __slots__ = (
         "again", "args", "base", "children", "created_at", "first_number", "group_id", "kwargs", "name",
         "parent_id", "past", "priority", "progress", "queue", "requeued", "retries", "root_id", "runs", "seen_at",
-        "sends", "trace_id", "waiting_eta", "waiting_state",
+        "sends", "span_id", "trace_id", "waiting_eta", "waiting_state",
     )  # fmt: skip
 
     def __init__(self, base: Draft | None) -> None:
@@ -93,6 +93,7 @@ class Folding:
         self.parent_id: str | None = None
         self.group_id: str | None = None
         self.trace_id: str | None = None
+        self.span_id: str | None = None
         self.children: tuple[str, ...] = ()
         self.priority: int | None = None
         self.progress: Progress | None = None
@@ -111,7 +112,8 @@ class Folding:
 
     def _start_from(self, base: Draft) -> None:
         self.name, self.args, self.kwargs, self.queue = base.name, base.args, base.kwargs, base.queue
-        self.root_id, self.parent_id, self.group_id, self.trace_id = base.root_id, base.parent_id, base.group_id, base.trace_id
+        self.root_id, self.parent_id, self.group_id = base.root_id, base.parent_id, base.group_id
+        self.trace_id, self.span_id = base.trace_id, base.span_id
         self.children, self.priority, self.progress, self.retries = base.children, base.priority, base.progress, base.retries
         self.past = base.history
         if base.sent_at is not None:

@@ -214,6 +214,10 @@ class SourceState:
             self._books.look_back()
         self._is_loaded = True
 
+    def counted_queues(self) -> list[Queue]:
+        """The latest count of each queue."""
+        return list(self._queues.known.values())
+
     def source_health(self, now: float) -> Source:
         """The source's health; the pipeline adds who holds it and its rates."""
         health, books = self._health, self._books

@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal, Self
 
 import hiredis
+from taskscope_shared.redis_spans import asking
+from taskscope_shared.tracing import ongoing
 
 from taskscope_collector.sources.resp_url import RespAddress, parse_resp_url
 
@@ -73,6 +75,7 @@ class RespConnection(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport | None = None
         self._subscribed = False
         self._closing = False
+        self._address: tuple[str | None, int | None] = (None, None)
         self._cause: BaseException | None = None
         self._ended = asyncio.Event()
         self.bytes_received = 0
@@ -104,8 +107,7 @@ class RespConnection(asyncio.BufferedProtocol):
         Raises RespError (the server said so), ConnectionError, TimeoutError after `timeout_seconds` (default: that of the
         connection); a reply that comes later is dropped.
         """
-        pending = self._send([args])
-        replies = await self._wait(pending, timeout_seconds)
+        replies = await self._asked([args], timeout_seconds)
         reply = replies[-1]
         if isinstance(reply, RespError):
             raise reply
@@ -118,7 +120,15 @@ class RespConnection(asyncio.BufferedProtocol):
         """
         if not commands:
             return []
-        return await self._wait(self._send(commands), timeout_seconds)
+        return await self._asked(commands, timeout_seconds)
+
+    async def _asked(self, commands: Sequence[Sequence[Argument]], timeout_seconds: float | None) -> list[Any]:
+        tracer = ongoing()
+        if tracer is None:
+            return await self._wait(self._send(commands), timeout_seconds)
+        host, port = self._address
+        with asking(tracer, str(commands[0][0]).upper(), len(commands), host, port):
+            return await self._wait(self._send(commands), timeout_seconds)
 
     async def closed(self) -> None:
         """Return once `close` ended the connection; raise ConnectionError when something else did."""
@@ -142,6 +152,7 @@ class RespConnection(asyncio.BufferedProtocol):
 
     async def _connect(self, address: RespAddress) -> None:
         loop = asyncio.get_running_loop()
+        self._address = (address.path, None) if address.path is not None else (address.host, address.port)
         if address.path is not None:
             await loop.create_unix_connection(lambda: self, address.path)
             return

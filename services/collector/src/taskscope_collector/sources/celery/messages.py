@@ -1,5 +1,6 @@
 """Task messages as they lie in a Redis broker's lists and in `unacked` (kombu.transport.virtual, celery.app.amqp)."""
 
+import re
 from typing import Any
 
 import msgspec
@@ -10,7 +11,7 @@ from taskscope_collector.sources.celery.results import epoch
 
 BODY_BYTES = 64 * 1024
 """A larger body is not looked into (only messages of protocol 1 need it)."""
-_TRACEPARENT_PARTS = 4
+_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(?=-|$)")
 
 
 class _Headers(msgspec.Struct, gc=False):
@@ -70,6 +71,7 @@ class MessageDecoder:
         if message.headers.id is None:
             return self._old_message(payload, message, queue, now, unacked=unacked)
         headers = message.headers
+        trace_id, span_id = _trace(headers.traceparent)
         task_id = headers.id or ""
         return TaskQueued(
             id=task_id,
@@ -86,7 +88,8 @@ class MessageDecoder:
             eta_at=epoch(headers.eta),
             expires_at=_moment(headers.expires),
             priority=message.properties.priority,
-            trace_id=_trace_id(headers.traceparent),
+            trace_id=trace_id,
+            span_id=span_id,
             unacked=unacked,
         )
 
@@ -120,6 +123,9 @@ def _moment(value: str | float | None) -> float | None:
     return value if isinstance(value, int | float) else epoch(value)
 
 
-def _trace_id(traceparent: str | None) -> str | None:
-    parts = (traceparent or "").split("-")
-    return parts[1] if len(parts) >= _TRACEPARENT_PARTS else None
+def _trace(traceparent: str | None) -> tuple[str | None, str | None]:
+    """The ids of the trace and, where it was sampled, of the span that sent the task (W3C Trace Context, 3.2)."""
+    found = _TRACEPARENT.match(traceparent or "")
+    if found is None:
+        return None, None
+    return found[1], found[2] if int(found[3], 16) & 1 else None

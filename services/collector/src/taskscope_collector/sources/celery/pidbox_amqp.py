@@ -6,7 +6,9 @@ from collections.abc import Sequence
 import msgspec
 from aiormq import spec
 from aiormq.abc import AbstractChannel, AbstractConnection, DeliveredMessage
+from opentelemetry.trace import SpanKind
 from taskscope_shared.clock import Clock
+from taskscope_shared.tracing import step
 
 from taskscope_collector.sources.celery.amqp import Exchange, ensure_exchange, exchange_exists, open_channel
 from taskscope_collector.sources.celery.decode import Malformed
@@ -46,8 +48,14 @@ class AmqpMailbox:
             waiting.answers.subscribed = 0
             return waiting.answers
         self._waiting.append(waiting)
+        told = {
+            "messaging.system": "rabbitmq",
+            "messaging.operation.type": "send",
+            "messaging.destination.name": self._exchange,
+        }
         try:
-            await self._publish(waiting, expected)
+            with step(f"send {self._exchange}", SpanKind.PRODUCER, told):
+                await self._publish(waiting, expected)
             return await waiting.wait(seconds)
         finally:
             self._waiting.remove(waiting)
