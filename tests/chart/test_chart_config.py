@@ -11,8 +11,6 @@ from taskscope_shared import settings, tokens
 from taskscope_shared.settings import SecretFile, Settings
 
 FOLDER = "/etc/taskscope"
-NEWER = {"base_path"}
-"""Settings of the api that the services of an older version do not have."""
 
 
 def config(manifests: tuple[Manifest, ...] | list[Manifest]) -> str:
@@ -21,9 +19,7 @@ def config(manifests: tuple[Manifest, ...] | list[Manifest]) -> str:
 
 def loaded(manifests: tuple[Manifest, ...] | list[Manifest], tmp_path: Path, **how: bool) -> Settings:
     file = tmp_path / "taskscope.yaml"
-    data = yaml.safe_load(config(manifests))
-    data["api"] = {name: value for name, value in data["api"].items() if name in settings.Api.model_fields or name not in NEWER}
-    file.write_text(yaml.safe_dump(data), encoding="utf-8")
+    file.write_text(config(manifests), encoding="utf-8")
     return settings.load(file, {}, {}, **how)
 
 

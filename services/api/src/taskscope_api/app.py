@@ -14,6 +14,7 @@ from taskscope_shared.token_uses import TokenUses
 from taskscope_api import errors, finishing, openapi
 from taskscope_api.access.identity import identity_of
 from taskscope_api.asking import Asking
+from taskscope_api.base_path import BasePath
 from taskscope_api.blueprints.analytics import analytics_blueprint
 from taskscope_api.blueprints.cluster import cluster_blueprint
 from taskscope_api.blueprints.documentation import documentation_blueprint
@@ -25,6 +26,7 @@ from taskscope_api.blueprints.signing_in import signing_in_blueprint
 from taskscope_api.blueprints.stream import stream_blueprint
 from taskscope_api.blueprints.tasks import tasks_blueprint
 from taskscope_api.blueprints.web import web_blueprint
+from taskscope_api.draining import Draining
 from taskscope_api.exports import Exports
 from taskscope_api.fleet import Fleet
 from taskscope_api.front import Front
@@ -91,9 +93,15 @@ def create_app(
     _routes(app, services, socket_io, web_root)
     app.register_blueprint(analytics_blueprint(services, reader))
     _run_while_serving(app, services, socket_io)
-    app.extensions |= {"taskscope": services, "taskscope_socket_io": socket_io}
+    app.extensions |= {
+        "taskscope": services,
+        "taskscope_socket_io": socket_io,
+        "taskscope_draining": Draining(services.sockets, socket_io),
+    }
     shelf = Shelf(app.asgi_app, services.kept, services.access, live)
     inner = socket_io.around(shelf)
+    if prefix := settings.api.base_path:
+        inner = BasePath(inner, prefix)
     app.asgi_app = Front(inner, clock, HEADERS, PAGE_HEADERS, services.identity.addresses)  # type: ignore[assignment, method-assign]  # messages are mappings
     return app
 
