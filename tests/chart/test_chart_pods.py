@@ -210,7 +210,7 @@ def test_replicas_reach_each_other_by_their_pods_addresses() -> None:
 
 
 @pytest.mark.parametrize(
-    "values", [{}, {"metrics": {"enabled": True}}, {"otel": {"endpoint": "http://otlp.m:4317"}}], ids=["off", "metrics", "otlp"]
+    "values", [{}, {"metrics": {"enabled": True}}, {"otel": {"endpoint": "http://otlp.m:4318"}}], ids=["off", "metrics", "otlp"]
 )
 def test_telemetry_is_standard_variables_alone_and_none_while_it_is_off(values: dict[str, Any]) -> None:
     for component in ("collector", "api"):

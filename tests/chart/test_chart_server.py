@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.helm import CHART, WAYS, RefusedError, helm, run_helm
+from support.helm import CHART, VERSION, WAYS, RefusedError, helm, run_helm
 from support.servers import unavailable
 
 pytestmark = pytest.mark.cluster
@@ -43,7 +43,7 @@ def test_the_api_server_takes_each_way_of_running_it(way: Path, namespace: str) 
     # A dry run makes no service account, and there is no such priority: the pod of the test would not be looked at.
     ready = ("serviceAccount.create=false", "priorityClassName=", "api.priorityClassName=")
     overridden = [argument for each in ready for argument in ("--set", each)]
-    text = run_helm("template", "taskscope", str(CHART), "--namespace", namespace, *overridden, values=way)
+    text = run_helm("template", "taskscope", str(CHART), "--namespace", namespace, *VERSION, *overridden, values=way)
     said = kubectl("apply", "--namespace", namespace, "--dry-run=server", "-f", "-", text=text)
     assert "Warning" not in said
 
