@@ -84,7 +84,7 @@ def test_every_object_has_the_labels_and_pods_are_selected_by_some_of_them(way: 
         if each["metadata"]["name"] in ("taskscope-notes", "taskscope-more"):
             continue  # extraObjects
         assert set(each["metadata"]["labels"]) >= LABELS, each["metadata"]["name"]
-    for each in (*of_kind(rendered(way), "Deployment"), *of_kind(rendered(way), "StatefulSet")):
+    for each in workloads(rendered(way)):
         selector = each["spec"]["selector"]["matchLabels"]
         assert selector.items() <= each["spec"]["template"]["metadata"]["labels"].items()
         assert set(selector) == {"app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernetes.io/component"}
@@ -143,6 +143,17 @@ def test_an_upgrade_with_the_same_values_rolls_nothing() -> None:
     for component in COMPONENTS:
         assert deployment(first, component) == deployment(second, component)
     assert named(first, "StatefulSet", "taskscope-valkey") == named(second, "StatefulSet", "taskscope-valkey")
+
+
+def test_a_new_version_of_the_chart_alone_replaces_no_pod() -> None:
+    versions = ("app.kubernetes.io/version", "helm.sh/chart")
+    for way in WAYS:
+        labels = [each["spec"]["template"]["metadata"]["labels"] for each in workloads(rendered(way))]
+        assert not [each for each in labels if set(versions) & set(each)]
+
+
+def workloads(manifests: Any) -> list[Manifest]:
+    return [*of_kind(manifests, "Deployment"), *of_kind(manifests, "StatefulSet")]
 
 
 def test_there_is_one_template_for_a_workload() -> None:
