@@ -61,13 +61,15 @@ def test_no_pod_gets_a_token_of_the_api_server_unasked(way: Path) -> None:
 
 
 @BY_WAY
-def test_no_secret_is_a_variable_and_no_start_waits_for_one(way: Path) -> None:
+def test_no_secret_is_a_variable_and_no_start_waits_for_one_but_the_key_of_sessions(way: Path) -> None:
     for name, pod in pods(rendered(way)):
         text = yaml.safe_dump(pod["spec"])
         assert "secretKeyRef" not in text, name
         assert "secretRef" not in text, name
         if "valkey" not in name:  # its password is made by the chart itself
-            assert all(secret.get("optional") is True for secret in secrets(pod["spec"].get("volumes", []))), name
+            found = [each for each in secrets(pod["spec"].get("volumes", [])) if each.get("optional") is not True]
+            needed = {item["path"] for each in found for item in each["items"]}
+            assert needed <= {"access/session-key"}, name
 
 
 def secrets(value: Any) -> list[dict[str, Any]]:
