@@ -25,7 +25,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_PYTHON ?= python3
 export UV_NO_PROGRESS := 1
 
-.PHONY: help setup web viewer demo test lint types web-check web-page test-unit test-python test-cluster bench wheel clean chromium
+.PHONY: help setup web viewer demo test lint types web-check web-page test-unit test-python test-cluster images bench wheel clean chromium
 
 help: ## Say what make can do (this list)
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | \
@@ -72,6 +72,20 @@ wheel: $(STAMPS)/python $(STAMPS)/web $(STAMPS)/viewer ## Build the wheels into 
 	for member in $(MEMBERS); do $(UV) build -q --wheel --out-dir dist "$$member"; done
 	@ls dist/*.whl
 	@echo 'Install with: pip install dist/*.whl'
+
+# The version is the workspace's; the age of what is in the images is that of the commit, so that building it again gives the same.
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+REVISION ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+CREATED = $(shell python3 -c 'from datetime import UTC, datetime; print(datetime.fromtimestamp($(SOURCE_DATE_EPOCH), UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))')
+
+images: ## Build the container images taskscope-collector, taskscope-api and taskscope-web (needs Docker)
+	for image in collector api web; do \
+	  docker build -q -f deploy/images/Dockerfile --target $$image -t taskscope-$$image:$(VERSION) -t taskscope-$$image:dev \
+	    --build-arg UV_VERSION=$(UV_VERSION) --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) \
+	    --build-arg CREATED=$(CREATED) --build-arg SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) . >/dev/null; \
+	  echo "taskscope-$$image:$(VERSION)"; \
+	done
 
 clean: ## Remove what was built or installed here (not uv itself)
 	rm -rf .venv dist build $(STAMPS) $(WEB)/node_modules $(PROVIDER)/node_modules $(WEB)/dist $(BUNDLE) $(VIEWER) .pytest_cache .mypy_cache .ruff_cache .hypothesis
