@@ -52,12 +52,12 @@ class Needs(NamedTuple):
 def needs() -> Needs:
     """What the environment says. Raises `AssertionError` with everything that is missing."""
     said = os.environ
-    missing = [*_missing_programs(), *_missing_cluster()]
+    missing = [*_missing_programs(), *_missing_cluster(), *_missing_way_of_images()]
     assert not missing, "the cluster suite was asked for, and needs: " + "; ".join(missing)
     ingress = said.get("TASKSCOPE_TEST_INGRESS", "127.0.0.1:80")
     namespace, _, gateway = said.get("TASKSCOPE_TEST_GATEWAY", "ingress/traefik").partition("/")
     return Needs(
-        kubeconfig=_kubeconfig(),
+        kubeconfig=kubeconfig(),
         load=_load(),
         registry=said.get("TASKSCOPE_TEST_REGISTRY", ""),
         tag=said.get("TASKSCOPE_TEST_TAG", "dev"),
@@ -69,12 +69,19 @@ def needs() -> Needs:
     )
 
 
+def kubeconfig() -> str:
+    """The file that names the cluster. Raises `AssertionError`."""
+    missing = _missing_cluster()
+    assert not missing, f"tests of the cluster were asked for, and need {missing[0]}"
+    return _named()
+
+
 def chromium() -> str:
     """The browser's path."""
     return os.environ.get("CHROMIUM", "/usr/bin/chromium")
 
 
-def _kubeconfig() -> str:
+def _named() -> str:
     return os.environ.get("TASKSCOPE_TEST_KUBECONFIG") or os.environ.get("KUBECONFIG") or ""
 
 
@@ -91,11 +98,14 @@ def _missing_programs() -> list[str]:
 
 
 def _missing_cluster() -> list[str]:
-    kubeconfig = _kubeconfig()
-    if not kubeconfig:
+    if not _named():
         return ["KUBECONFIG or TASKSCOPE_TEST_KUBECONFIG: the file that names a cluster"]
-    if not Path(kubeconfig).exists():
-        return [f"{kubeconfig}, which KUBECONFIG names"]
+    if not Path(_named()).exists():
+        return [f"{_named()}, which KUBECONFIG names"]
+    return []
+
+
+def _missing_way_of_images() -> list[str]:
     if not (_load() or os.environ.get("TASKSCOPE_TEST_REGISTRY")):
         return [
             "TASKSCOPE_TEST_LOAD (as in 'kind load docker-image') or TASKSCOPE_TEST_REGISTRY: how images come to the cluster"
