@@ -14,7 +14,7 @@ def test_health_and_the_collectors_pod_say_which_broker_does_not_exist_and_whose
     wait_for(lambda: _down(below) == {"nowhere", "keyless"}, seconds=30, what="the two sources to be down")
     reasons = {source.name: source.reason or "" for source in below.health().sources}
     assert "nobody.nowhere.invalid" in reasons["nowhere"]
-    assert "/etc/taskscope/secrets/keyless/brokerUrl" in reasons["keyless"]
+    assert "/etc/taskscope/secrets/keyless/broker-url" in reasons["keyless"]
     pod = below.pods("collector")[0]["metadata"]["name"]
     said = _readiness(below.kubectl, pod)
     logged = below.kubectl.run("logs", pod)

@@ -126,7 +126,7 @@ class Ground:
     def _worker(self, name: str) -> Object:
         broker = self.amqp_url if name == "celery-rabbitmq" else self.broker_url
         celery = ["celery", "-A", "footage.app", "worker", "-n", f"{name}@footage", "-Q", QUEUE, "-P", "threads", "-c", "8"]
-        rq = ["rq", "worker", QUEUE, "--url", self.rq_url]
+        rq = ["rq.cli", "worker", QUEUE, "--url", self.rq_url]
         command = ["python", "-m", *(rq if name == "rq" else celery)]
         environment = {**self._environment(), "FOOTAGE_BROKER": broker}
         return deployment(name, self._images.workload, command, environment=environment, node=self._node)

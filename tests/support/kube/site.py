@@ -51,7 +51,7 @@ class Site:
 
     def token(self) -> str:
         """The admin's, as NOTES say how to read it."""
-        found = self.kubectl.get("secret", f"{self.name}-admin")["data"]["token"]
+        found = self.kubectl.get("secret", f"{self.name}-admin-token")["data"]["token"]
         return base64.b64decode(found).decode()
 
     def service(self, component: str, port: int) -> str:
