@@ -27,7 +27,7 @@ def test_a_standby_writes_within_5_s_when_the_active_collectors_pod_is_deleted_a
         wait_for(lambda: time.monotonic() > loaded + BEFORE_SECONDS, seconds=60, what="the load to be steady")
         killed, killed_at = time.monotonic(), time.time()
         site.kubectl.run("delete", "pod", doomed, "--grace-period=0", "--force")
-        wait_for(lambda: holder(site, ground)[0] != doomed, seconds=20, what="another collector to hold the source")
+        wait_for(lambda: holder(site, ground)[0] != doomed, seconds=20, what="another collector to hold the source", every=0.2)
         successor, epoch = holder(site, ground)
         wait_for(
             lambda: time.monotonic() > killed + 2 * MOST_SECONDS, seconds=60, what="the time in which silence would be seen"

@@ -21,7 +21,7 @@ def test_everything_recovers_alone_when_the_pod_of_redis_is_restarted_and_comes_
     with ground.load("redis-restarted", 20, seconds=60):
         begun = time.monotonic()
         ground.kubectl.run("delete", "pod", "-l", "app=state", "--wait=true")
-        wait_for(lambda: page.status() != "Live", seconds=15, what="the page to say that it is behind")
+        wait_for(lambda: page.status() != "Live", seconds=15, what="the page to say that it is behind", every=0.1)
         ground.kubectl.rolled_out("deployment/state")
         up = time.monotonic()
         page.wait_live(RECOVERY_SECONDS)
@@ -46,8 +46,8 @@ def test_a_full_redis_is_said_by_health_and_page_without_a_restart_and_recovers(
         ground.state("CONFIG", "SET", "maxmemory-policy", "noeviction")
         ground.state("CONFIG", "SET", "maxmemory", "1mb")
         try:
-            said = wait_for(lambda: _complaint(site), seconds=30, what="health to say that Redis takes nothing")
-            wait_for(lambda: page.status() == "Stale", seconds=30, what="the page to say so")
+            said = wait_for(lambda: _complaint(site), seconds=30, what="health to say that Redis takes nothing", every=0.5)
+            wait_for(lambda: page.status() == "Stale", seconds=30, what="the page to say so", every=0.1)
             shown = page.text()
         finally:
             ground.state("CONFIG", "SET", "maxmemory", "0")

@@ -11,7 +11,7 @@ from support.waiting import wait_for
 
 
 def test_health_and_the_collectors_pod_say_which_broker_does_not_exist_and_whose_secret_is_missing(below: Site) -> None:
-    wait_for(lambda: _down(below) == {"nowhere", "keyless"}, seconds=30, what="the two sources to be down")
+    wait_for(lambda: _down(below) == {"nowhere", "keyless"}, seconds=30, what="the two sources to be down", every=0.5)
     reasons = {source.name: source.reason or "" for source in below.health().sources}
     assert "nobody.nowhere.invalid" in reasons["nowhere"]
     assert "/etc/taskscope/secrets/keyless/broker-url" in reasons["keyless"]
@@ -34,7 +34,7 @@ def test_the_other_sources_go_on_and_the_pods_stay_ready(below: Site, ground: Gr
 
 def test_a_secret_that_comes_later_brings_its_source_up_without_a_restart(below: Site, ground: Ground) -> None:
     below.kubectl.apply([secret("keyless-broker", {"broker-url": ground.broker_url})])
-    wait_for(lambda: _down(below) == {"nowhere"}, seconds=150, what="the source to come up")
+    wait_for(lambda: _down(below) == {"nowhere"}, seconds=150, what="the source to come up", every=1.0)
     assert below.restarts() == 0
 
 

@@ -35,11 +35,7 @@ def test_helm_uninstall_leaves_nothing_in_the_cluster_and_switches_all_events_of
 ) -> None:
     site: Site = installed.site
     for one in (below, site):
-        one.release.uninstall()
-        wait_for(lambda one=one: not one.kubectl.pods(one.release.selector), seconds=60, what="its pods to go")  # type: ignore[misc]
-        left = {name for name in everything(one.kubectl) if not is_known(name)}
-        assert left == set()
-        assert not one.release.exists()
+        assert uninstalled(one) == set()
     cluster_wide = kubectl.run("get", "clusterroles,clusterrolebindings", "-l", site.release.selector, "-o", "name")
     assert cluster_wide == ""
     said = ground.events("redis") | ground.events("rabbitmq")
@@ -49,7 +45,7 @@ def test_helm_uninstall_leaves_nothing_in_the_cluster_and_switches_all_events_of
 
 
 def test_no_key_of_ours_stays_in_a_shared_redis_after_its_lifetime(ground: Ground, measured: Callable[[str], None]) -> None:
-    wait_for(lambda: not [key for key in ground.state_keys() if kind(key) in SHORT], seconds=90, what="short-lived keys to go")
+    wait_for(lambda: not short_lived(ground), seconds=90, what="short-lived keys to go", every=2.0)
     keys = ground.state_keys()
     ours = {key: left for key, left in keys.items() if re.match("(taskscope|below):", key)}
     assert keys.keys() - ours.keys() == {"somebody-elses"}
@@ -58,6 +54,19 @@ def test_no_key_of_ours_stays_in_a_shared_redis_after_its_lifetime(ground: Groun
     wrong = {key: left for key, left in ours.items() if not 0 < left <= 1000 * BOUNDS.get(kind(key), 0)}
     assert wrong == {}
     measured(f"{len(ours)} keys, each with an end: the last in {max(ours.values()) / 1000 / DAY:.0f} days")
+
+
+def uninstalled(site: Site) -> set[str]:
+    """What the release leaves in its namespace."""
+    site.release.uninstall()
+    wait_for(lambda: not site.kubectl.pods(site.release.selector), seconds=60, what="its pods to go", every=0.5)
+    assert not site.release.exists()
+    return {name for name in everything(site.kubectl) if not is_known(name)}
+
+
+def short_lived(ground: Ground) -> list[str]:
+    """Keys that live for a minute at most."""
+    return [key for key in ground.state_keys() if kind(key) in SHORT]
 
 
 def kind(key: str) -> str:

@@ -80,7 +80,7 @@ class Page:
 
     def wait_live(self, seconds: float = 20.0) -> None:
         """Until the indicator says Live."""
-        wait_for(lambda: self.status() == "Live", seconds=seconds, what="the page to be live")
+        wait_for(lambda: self.status() == "Live", seconds=seconds, what="the page to be live", every=0.1)
 
     def wait_for_growth(self, seconds: float = 20.0) -> Row:
         """A row whose progress bar grew while we looked: what the page shows is alive."""
@@ -92,7 +92,7 @@ class Page:
                 first.setdefault(row.key, row.percent)
             return next((row for row in now if row.percent > first[row.key]), None)
 
-        found = wait_for(grown, seconds=seconds, what="a progress bar to grow")
+        found = wait_for(grown, seconds=seconds, what="a progress bar to grow", every=0.2)
         assert found is not None
         return found
 

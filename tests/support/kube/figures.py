@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 from support.kube.kubectl import Kubectl, Object
 from support.waiting import wait_for
@@ -11,28 +11,42 @@ MIB = 1024 * 1024
 QUIET_BYTES = 2 * MIB
 
 
-def working_sets(kubectl: Kubectl, pods: Sequence[Object]) -> dict[str, int]:
-    """Pod -> bytes of its working set (memory in use less inactive files), as `/stats/summary` of its kubelet says."""
-    found: dict[str, int] = {}
+class Look(NamedTuple):
+    """When a kubelet looked at a pod, and the pod's working set: memory in use less inactive files."""
+
+    at: str
+    working_set_bytes: int
+
+
+def looks(kubectl: Kubectl, pods: Sequence[Object]) -> dict[str, Look]:
+    """Pod -> what `/stats/summary` of its kubelet says. Pods that it did not look at yet are left out."""
+    wanted = {(pod["metadata"]["namespace"], pod["metadata"]["name"]) for pod in pods}
+    found: dict[str, Look] = {}
     for node in {pod["spec"]["nodeName"] for pod in pods}:
         summary: Any = kubectl.raw(f"/api/v1/nodes/{node}/proxy/stats/summary")
         for one in summary["pods"]:
-            if one["podRef"]["namespace"] == pods[0]["metadata"]["namespace"] and "memory" in one:
-                found[one["podRef"]["name"]] = int(one["memory"]["workingSetBytes"])
-    return {name: found[name] for pod in pods if (name := pod["metadata"]["name"]) in found}
+            about, memory = one["podRef"], one.get("memory", {})
+            if (about["namespace"], about["name"]) in wanted and "workingSetBytes" in memory:
+                found[about["name"]] = Look(memory["time"], int(memory["workingSetBytes"]))
+    return found
 
 
 def quiet_working_set(kubectl: Kubectl, pods: Sequence[Object]) -> float:
-    """The median pod's, in MiB, once two looks that the kubelet took at different times differ by less than 2 MiB."""
-    looks: list[dict[str, int]] = [{}]
+    """The median pod's, in MiB, once the last two looks at each pod differ by less than 2 MiB."""
+    seen: dict[str, list[Look]] = {pod["metadata"]["name"]: [] for pod in pods}
 
-    def quiet() -> bool:
-        now = working_sets(kubectl, pods)
-        before = looks[-1]
-        if now == before or len(now) < len(pods):
-            return False
-        looks.append(now)
-        return bool(before) and all(abs(now[name] - before.get(name, 0)) < QUIET_BYTES for name in now)
+    def is_quiet() -> bool:
+        for name, look in looks(kubectl, pods).items():
+            if look not in seen[name]:
+                seen[name].append(look)
+        return all(map(_is_steady, seen.values()))
 
-    wait_for(quiet, seconds=90, what="the pods' memory to be quiet")
-    return median(looks[-1].values()) / MIB
+    wait_for(is_quiet, seconds=90, what="the pods' memory to be quiet", every=2.0)
+    return median(each[-1].working_set_bytes for each in seen.values()) / MIB
+
+
+def _is_steady(looks: Sequence[Look]) -> bool:
+    if len(looks) < 2:
+        return False
+    before, after = looks[-2:]
+    return abs(after.working_set_bytes - before.working_set_bytes) < QUIET_BYTES

@@ -78,7 +78,7 @@ class Site:
             found = {one: self.kubectl.items("pods", "-l", self.release.of(one)) for one in replicas}
             return all(len(found[one]) == count and all(map(is_ready, found[one])) for one, count in replicas.items())
 
-        wait_for(settled, seconds=seconds, what="the release's pods to settle")
+        wait_for(settled, seconds=seconds, what="the release's pods to settle", every=0.5)
 
     def restarts(self) -> int:
         """How often containers of it were started again."""
