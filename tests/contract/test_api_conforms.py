@@ -14,7 +14,7 @@ from taskscope_api.app import create_app
 from taskscope_api.schema_examples import resolved
 from taskscope_shared.clock import ManualClock
 from taskscope_shared.model import Attempt, Engine, Progress, Queue, State, Worker, WorkerState
-from taskscope_shared.settings import Settings
+from taskscope_shared.settings import Api, Settings
 from taskscope_shared.testing import MemoryStore
 
 EXAMPLES = 20
@@ -83,12 +83,12 @@ def _failures(event: EngineEvent) -> list[str]:
     ]
 
 
-def described() -> Any:
+def described(base: str = "", examples: int = EXAMPLES) -> Any:
     """What schemathesis knows of the api, and how it asks it."""
-    app: Any = create_app(Settings(), asyncio.run(_written()), ManualClock(NOW))
+    app: Any = create_app(Settings(api=Api(base_path=base)), asyncio.run(_written()), ManualClock(NOW))
     config = SchemathesisConfig.from_dict(
         {
-            "generation": {"deterministic": True, "max-examples": EXAMPLES, "no-shrink": True},
+            "generation": {"deterministic": True, "max-examples": examples, "no-shrink": True},
             "operations": [
                 # What is summed up cannot be asked by any two filters at once: the answer says which go together.
                 {
@@ -103,7 +103,8 @@ def described() -> Any:
             ],
         }
     )
-    schema = schemathesis.openapi.from_dict(_document(app), config=config)
+    document = _document(app) | {"servers": [{"url": base or "/"}]}
+    schema = schemathesis.openapi.from_dict(document, config=config)
     schema.app = app
     return schema
 
@@ -112,4 +113,13 @@ def described() -> Any:
 def test_the_api_answers_as_it_is_described_whatever_it_is_asked() -> None:
     events = list(from_schema(described()).execute())
     assert {event.phase.value for event in events if isinstance(event, ScenarioFinished)} >= {"coverage", "fuzzing", "stateful"}
+    assert [failure for event in events for failure in _failures(event)] == []
+
+
+@pytest.mark.timeout(SECONDS)
+def test_below_a_path_it_does_so_too() -> None:
+    events = list(from_schema(described("/monitoring/tasks", 2)).execute())
+    asked = [case for event in events if isinstance(event, ScenarioFinished) for case in event.recorder.cases.values()]
+    assert len(asked) > 100
+    assert all(case.value.as_curl_command().count("/monitoring/tasks/") == 1 for case in asked[:100])
     assert [failure for event in events for failure in _failures(event)] == []

@@ -14,7 +14,7 @@ from taskscope_api import asyncapi, openapi
 from taskscope_api.app import create_app
 from taskscope_api.blueprints.documentation import BUNDLED
 from taskscope_shared.clock import SystemClock
-from taskscope_shared.settings import Settings
+from taskscope_shared.settings import Api, Settings
 from taskscope_shared.settings_access import Access, Tokens
 from taskscope_shared.testing import MemoryStore
 
@@ -35,15 +35,16 @@ def _browser() -> None:
 
 @pytest.mark.timeout(180)
 @pytest.mark.usefixtures("_browser")
-async def test_the_viewer_shows_all_asks_the_api_and_nobody_else() -> None:
+@pytest.mark.parametrize("base", ["", "/monitoring/tasks"])
+async def test_the_viewer_shows_all_asks_the_api_and_nobody_else(base: str) -> None:
     clock = SystemClock()
     store = MemoryStore(clock)
     await (await Writing(store, clock).begin()).write(task("a"))
-    app = create_app(Settings(), store, clock)
+    app = create_app(Settings(api=Api(base_path=base)), store, clock)
     operations = sum(len(methods) for methods in openapi.document(app)["paths"].values())
     async with served(app) as port:
         await eventually(lambda: app.extensions["taskscope"].fleet.ready)
-        seen = await _look(f"http://127.0.0.1:{port}")
+        seen = await _look(f"http://127.0.0.1:{port}{base}")
     push = seen.pop("push")
     described = [message for channel in asyncapi.document()["channels"].values() for message in channel["messages"]]
     assert (push["messages"], push["errors"], push["outside"], push["fits"]) == (len(described), [], [], True)

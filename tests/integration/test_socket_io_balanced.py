@@ -17,6 +17,7 @@ from support.servers import free_port
 from support.socketio_page import ONLY_CONNECT, Balancer, balanced, page
 from support.socketio_raw import raw
 from support.waiting import eventually
+from taskscope_client import AsyncClient, Snapshot
 from taskscope_shared.clock import SystemClock
 from taskscope_shared.keys import Keys
 from taskscope_shared.model import State
@@ -35,8 +36,8 @@ LATE_SECONDS = 0.5
 class Replica:
     """A running `taskscope-api`."""
 
-    def __init__(self, process: asyncio.subprocess.Process, port: int, log: Path) -> None:
-        self.process, self.port, self.log = process, port, log
+    def __init__(self, process: asyncio.subprocess.Process, port: int, log: Path, base: str) -> None:
+        self.process, self.port, self.log, self.base = process, port, log, base
 
     async def get(self, path: str) -> Any:
         async with httpx.AsyncClient() as http:
@@ -49,7 +50,7 @@ class Replica:
         return False
 
     async def health(self) -> dict[str, Any]:
-        found: dict[str, Any] = (await self.get("/api/health"))["socket_io"]
+        found: dict[str, Any] = (await self.get(f"{self.base}/api/health"))["socket_io"]
         return found
 
     def records(self) -> list[dict[str, Any]]:
@@ -73,15 +74,15 @@ class Site:
 
 
 @asynccontextmanager
-async def replica(redis_url: str, folder: Path, *, port: int | None = None) -> AsyncIterator[Replica]:
+async def replica(redis_url: str, folder: Path, *, port: int | None = None, base: str = "") -> AsyncIterator[Replica]:
     port = port or free_port()
     config, log = folder / f"{port}.yaml", folder / f"{port}.log"
-    config.write_text(f"redis: {{url: '{redis_url}'}}\napi: {{port: {port}}}\nlog_level: debug\n")
+    config.write_text(f"redis: {{url: '{redis_url}'}}\napi: {{port: {port}, base_path: '{base}'}}\nlog_level: debug\n")
     with log.open("ab") as stream:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "taskscope_api", "--config", str(config), stderr=stream
         )
-    made = Replica(process, port, log)
+    made = Replica(process, port, log, base)
     try:
         await eventually(made.is_ready, seconds=START_SECONDS)
         yield made
@@ -92,13 +93,13 @@ async def replica(redis_url: str, folder: Path, *, port: int | None = None) -> A
 
 
 @asynccontextmanager
-async def two_replicas(folder: Path) -> AsyncIterator[Site]:
+async def two_replicas(folder: Path, base: str = "") -> AsyncIterator[Site]:
     with ValkeyServer(config={"save": ""}) as server:
         url = f"{server.connection_url}/0"
         store = RedisStore(url, CLOCK)
         writing = await Writing(store, CLOCK).begin()
         await writing.write(*(task(str(number), updated_at=1e9 + number) for number in range(5)))
-        async with replica(url, folder) as first, replica(url, folder) as second:
+        async with replica(url, folder, base=base) as first, replica(url, folder, base=base) as second:
             await eventually(lambda: _are_announced(url))
             async with balanced(first.port, second.port) as (balancer, balanced_url):
                 yield Site(url, writing, [first, second], balancer, balanced_url)
@@ -159,6 +160,28 @@ async def test_windows_come_through_the_balancer_too_and_messages_reach_their_se
         assert len((await it.until("rendered", lambda data: data["kind"] == "snapshot")).data["tasks"]) == 2
         await site.writing.write(task("9", updated_at=2e9))
         await it.until("rendered", lambda data: data["kind"] == "delta" and data["upsert"])
+
+
+async def test_below_a_path_every_way_of_asking_works_through_the_balancer_too(tmp_path: Path) -> None:
+    base = "/monitoring/tasks"
+    async with two_replicas(tmp_path, base) as site, contextlib.AsyncExitStack() as stack:
+        there: dict[str, Any] = {"path": f"{base}/socket.io/"}
+        pages = [await stack.enter_async_context(page(site.url, **there, **options)) for options in (*TRANSPORTS, *TRANSPORTS)]
+        for it in pages:
+            assert len((await it.until("rendered")).data["tasks"]) == 5
+        await asyncio.gather(*(page.until("upgrade") for page in (pages[0], pages[3])))
+        assert await site.passed_on() > 0
+        client = await stack.enter_async_context(AsyncClient(f"{site.url}{base}"))
+        stream = await stack.enter_async_context(client.stream(limit=3))
+        first = await anext(stream)
+        assert isinstance(first, Snapshot)
+        assert len(first.tasks) == 3
+        assert (await client.task("1", "s")).id == "1"
+        http = await stack.enter_async_context(httpx.AsyncClient(base_url=site.url))
+        async with http.stream("GET", f"{base}/api/stream") as told:
+            assert await anext(told.aiter_lines()) == "retry: 2000"
+        assert (await http.get("/api/tasks")).status_code == 404
+        assert [it.all("disconnect") + it.all("connect_error") for it in pages] == [[]] * len(pages)
 
 
 async def test_pages_recover_when_a_replica_is_killed_and_what_it_had_is_unknown(tmp_path: Path) -> None:

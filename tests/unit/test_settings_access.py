@@ -108,6 +108,38 @@ def test_whom_the_api_believes_has_to_be_an_address_or_an_origin(tmp_path: Path,
     assert set(problems(tmp_path, f"api: {api}\n")) == {path}
 
 
+@pytest.mark.parametrize("base", ["", "/t", "/monitoring/tasks", "/a.b/~c_d-e", "/livez-of/x"])
+def test_all_may_be_served_below_a_path(tmp_path: Path, base: str) -> None:
+    assert loaded(tmp_path, "", {"TASKSCOPE_API__BASE_PATH": base}).api.base_path == base
+
+
+@pytest.mark.parametrize(
+    "base", ["/", "t", "/t/", "//t", "/t//u", "/..", "/t/../u", "/a b", "/a?b", "https://x/t", "/livez", "/healthz/x"]
+)
+def test_a_path_that_nothing_can_be_served_below_is_a_problem_that_says_what_can(tmp_path: Path, base: str) -> None:
+    found = problems(tmp_path, f"api: {{base_path: '{base}'}}\n")
+    assert set(found) == {"api.base_path"}
+    assert "/monitoring/tasks" in found["api.base_path"]
+
+
+@pytest.mark.parametrize(
+    ("public", "fits"),
+    [
+        ("https://x.example/t", True),
+        ("https://x.example/t/", True),
+        ("https://x.example", False),
+        ("https://x.example/u", False),
+    ],
+)
+def test_browsers_come_back_from_the_provider_to_what_is_served(tmp_path: Path, public: str, *, fits: bool) -> None:
+    oidc = f"{{issuer: 'https://id.example', client_id: taskscope, public_url: '{public}'}}"
+    text = f"api: {{base_path: /t}}\naccess: {{mode: oidc, oidc: {oidc}}}\n"
+    if fits:
+        assert loaded(tmp_path, text).api.base_path == "/t"
+    else:
+        assert set(problems(tmp_path, text)) == {"access.oidc.public_url"}
+
+
 def test_variables_set_it_too(tmp_path: Path) -> None:
     said = {"TASKSCOPE_ACCESS__MODE": "token", "TASKSCOPE_ACCESS__TOKENS__FILE": "/t.yaml"}
     tokens = loaded(tmp_path, "", said).access.tokens

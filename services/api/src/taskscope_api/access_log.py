@@ -22,7 +22,7 @@ CLIENT_LEFT = 499
 def record(asked: Asked, scope: Mapping[str, Any], status: int, sent_bytes: int, seconds: float, addresses: Addresses) -> None:
     """Log a request with what it cost. Of its query nothing is said: it may hold what is secret."""
     path = scope["path"]
-    level = _level(path, scope["type"], status)
+    level = _level(path.removeprefix(scope.get("root_path") or ""), scope["type"], status)
     if not logger.isEnabledFor(level):
         return
     method = scope.get("method", "WEBSOCKET")

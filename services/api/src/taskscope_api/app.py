@@ -14,6 +14,7 @@ from taskscope_shared.token_uses import TokenUses
 from taskscope_api import errors, finishing, openapi
 from taskscope_api.access.identity import identity_of
 from taskscope_api.asking import Asking
+from taskscope_api.base_path import BasePath
 from taskscope_api.blueprints.analytics import analytics_blueprint
 from taskscope_api.blueprints.cluster import cluster_blueprint
 from taskscope_api.blueprints.documentation import documentation_blueprint
@@ -94,6 +95,8 @@ def create_app(
     app.extensions |= {"taskscope": services, "taskscope_socket_io": socket_io}
     shelf = Shelf(app.asgi_app, services.kept, services.access, live)
     inner = socket_io.around(shelf)
+    if prefix := settings.api.base_path:
+        inner = BasePath(inner, prefix)
     app.asgi_app = Front(inner, clock, HEADERS, PAGE_HEADERS, services.identity.addresses)  # type: ignore[assignment, method-assign]  # messages are mappings
     return app
 

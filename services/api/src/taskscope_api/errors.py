@@ -130,7 +130,7 @@ def install(app: Quart) -> None:
 def _detail(status: HTTPStatus, error: HTTPException) -> str:
     if status == HTTPStatus.NOT_FOUND:
         slash = "; try it without the slash at its end" if len(request.path) > 1 and request.path.endswith("/") else ""
-        return f"there is no {request.path[:200]}; /openapi.json lists what there is{slash}"
+        return f"there is no {request.path[:200]}; {request.root_path}/openapi.json lists what there is{slash}"
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
         allowed = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
         return f"{request.method} is not allowed here; {allowed} are"

@@ -140,6 +140,7 @@ class Push(Strict):
 class Api(Strict):
     """Where the api listens, whom it believes, and what its WebSockets may take.
 
+    `base_path` is what everything is served below, as `/monitoring/tasks`; empty for the root.
     `trusted_proxies` are addresses and networks whose `X-Forwarded-For`, `-Proto` and `-Host` are believed, `allowed_origins`
     the sites beside its own whose pages may open its WebSocket and send what changes something, `advertise` is the URL at which
     its other replicas reach it, where that is not its own address.
@@ -147,6 +148,7 @@ class Api(Strict):
 
     host: str = "127.0.0.1"
     port: int = Field(default=5051, ge=0, le=65_535)
+    base_path: str = ""
     trusted_proxies: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
     push: Push = Push()

@@ -35,6 +35,7 @@ def check_access(data: Mapping[str, Any]) -> list[Problem]:
         *check_service_accounts(access),
         *_session(access),
         *_api(api),
+        *_public_path(_mapping(access.get("oidc")).get("public_url"), api.get("base_path")),
     ]
 
 
@@ -111,6 +112,19 @@ def _api(api: Mapping[str, Any]) -> Iterator[Problem]:
     for index, origin in enumerate(_items(api.get("allowed_origins"))):
         if isinstance(origin, str) and not _is_origin(origin):
             yield Problem(f"api.allowed_origins[{index}]", "is not an origin", "https://wall.example.org, without a path")
+
+
+def _public_path(public: object, base: object) -> Iterator[Problem]:
+    """Browsers come back from the provider to `public_url`, which has to lead to what is served below `base_path`."""
+    if not isinstance(public, str) or not isinstance(base, str) or not base or "${" in public + base:
+        return
+    try:
+        path = urlsplit(public).path
+    except ValueError:
+        return
+    if not path.rstrip("/").endswith(base):
+        hint = f"public_url: https://tasks.example.org{base}"
+        yield Problem("access.oidc.public_url", f"does not end with {base[:40]}, below which api.base_path serves", hint)
 
 
 def networks(path: str, value: object) -> Iterator[Problem]:

@@ -40,6 +40,8 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _KEY_PREFIX = re.compile(r"[A-Za-z0-9_.:{}-]+")
 """What RQ 3.0 itself takes as RQ_KEY_PREFIX."""
 _ADVERTISED = re.compile(r"http://[^/?#@\s]+/?")
+_BASE_PATH = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*")
+_OF_PROBES = ("/livez/", "/readyz/", "/healthz/")
 _NEXT_URL = re.compile(r";(?=[a-z][a-z0-9+.-]*://)")
 _PASSWORD = re.compile(r"(?<=://)\S*(?=@)")
 _QUERY_SECRET = re.compile(r"(?i)([?&][^=&#]*(?:pass|secret|token|key)[^=&#]*=)[^&#]+")
@@ -202,11 +204,20 @@ def check_raw(data: Mapping[str, Any]) -> list[Problem]:
         if isinstance(prefix := redis.get("prefix"), str) and (not prefix or set(prefix) & set("{}")):
             problems.append(Problem("redis.prefix", "must not be empty or hold { or }", "prefix: taskscope"))
     api = data.get("api")
-    advertised = api.get("advertise") if isinstance(api, Mapping) else None
+    return [*problems, *(_check_api(api) if isinstance(api, Mapping) else ())]
+
+
+def _check_api(api: Mapping[str, Any]) -> Iterator[Problem]:
+    advertised, base = api.get("advertise"), api.get("base_path")
     if isinstance(advertised, str) and "${" not in advertised and not _ADVERTISED.fullmatch(advertised):
         rule = "http://host:port, at which the api's other replicas reach this one"
-        problems.append(Problem("api.advertise", f"{_shown(advertised)} is no such address", rule))
-    return problems
+        yield Problem("api.advertise", f"{_shown(advertised)} is no such address", rule)
+    if isinstance(base, str) and "${" not in base:
+        if not _BASE_PATH.fullmatch(base):
+            rule = "as /monitoring/tasks: a / first and none at the end, letters, digits and . _ ~ -; empty for the root"
+            yield Problem("api.base_path", f"{_shown(base)} is no such path", rule)
+        elif f"{base}/".startswith(_OF_PROBES):
+            yield Problem("api.base_path", f"{_shown(base)} is where probes are answered", "as /monitoring/tasks")
 
 
 def _check_source(path: str, source: Mapping[str, Any]) -> list[Problem]:

@@ -16,7 +16,7 @@ def greeting(settings: Settings, address: str, *, has_page: bool) -> str:
 
 
 def _lines(settings: Settings, address: str, *, has_page: bool) -> Iterator[str]:
-    yield f"Taskscope is at {address}/#realtime"
+    yield f"Taskscope is at {address}{settings.api.base_path}/#realtime"
     if not has_page:
         yield "  This installation has no page, only the api: build it with `make web`."
     yield ""

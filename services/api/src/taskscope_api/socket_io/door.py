@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
 from taskscope_api.asked import SCOPE_KEY
-from taskscope_api.errors import MEDIA_TYPE, ApiError, Problem, encode
-from taskscope_api.front import Application, Message, Receive, Send
+from taskscope_api.base_path import below
+from taskscope_api.errors import ApiError, Problem
+from taskscope_api.front import Application, Headers, Message, Receive, Send
 from taskscope_api.limits import MAX_BODY
 from taskscope_api.origins import Origins
 from taskscope_api.socket_io import refusals
@@ -21,6 +22,7 @@ from taskscope_api.socket_io.clients import Clients
 from taskscope_api.socket_io.forwarding import Forwarding
 from taskscope_api.socket_io.neighbours import Neighbours
 from taskscope_api.socket_io.refusals import EngineError
+from taskscope_api.whole_answers import answer, refuse
 
 PATH = "/socket.io/"
 PATHS = frozenset({PATH, "/socket.io"})
@@ -61,7 +63,7 @@ class Door:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request of Socket.IO, or let the other application do it."""
-        if scope["type"] == "lifespan" or scope["path"] not in PATHS:
+        if scope["type"] == "lifespan" or below(scope) not in PATHS:
             await self._app(scope, receive, send)
             return
         scope[SCOPE_KEY].route = PATH
@@ -70,11 +72,11 @@ class Door:
         except ApiError as error:
             await _refuse(scope, receive, send, error.problem)
         except EngineError as error:
-            await _answer(scope, receive, send, error.status, b"application/json", error.body)
+            await _complain(scope, receive, send, error)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope.get("method") == "OPTIONS":
-            await _options(send)
+            await answer(scope, receive, send, HTTPStatus.NO_CONTENT, [(b"allow", METHODS.encode())])
             return
         passed_on = self._neighbours.came_from(scope)
         if not passed_on:  # the replica that passed it on has looked at where it came from
@@ -270,24 +272,17 @@ def _as_socket(scope: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 async def _refuse(scope: Mapping[str, Any], receive: Receive, send: Send, refused: Problem) -> None:
-    body = encode(refused, scope[SCOPE_KEY].id)
-    await _answer(scope, receive, send, refused.status, MEDIA_TYPE.encode(), body)
+    await refuse(scope, receive, send, refused, _beside(refused.status))
 
 
-async def _answer(scope: Mapping[str, Any], receive: Receive, send: Send, status: int, kind: bytes, body: bytes) -> None:
-    """An answer of one piece; to a WebSocket's handshake, too."""
-    prefix = "http" if scope["type"] == "http" else "websocket.http"
-    headers = [(b"content-type", kind), (b"cache-control", b"no-store"), (b"content-length", b"%d" % len(body))]
+async def _complain(scope: Mapping[str, Any], receive: Receive, send: Send, error: EngineError) -> None:
+    headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store"), *_beside(error.status)]
+    await answer(scope, receive, send, error.status, headers, error.body)
+
+
+def _beside(status: int) -> Headers:
+    """What goes with an answer of that status."""
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
-        headers.append((b"allow", METHODS.encode()))
-    elif status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
-        headers.append((b"retry-after", RETRY_SECONDS))
-    if prefix != "http":
-        await receive()  # websocket.connect
-    await send({"type": f"{prefix}.response.start", "status": int(status), "headers": headers})
-    await send({"type": f"{prefix}.response.body", "body": body, "more_body": False})
-
-
-async def _options(send: Send) -> None:
-    await send({"type": "http.response.start", "status": 204, "headers": [(b"allow", METHODS.encode())]})
-    await send({"type": "http.response.body", "body": b"", "more_body": False})
+        return [(b"allow", METHODS.encode())]
+    waits = status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)
+    return [(b"retry-after", RETRY_SECONDS)] if waits else []
