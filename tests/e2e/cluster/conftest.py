@@ -113,7 +113,10 @@ def measured(record_property: Callable[[str, object], None]) -> Measured:
 
 @pytest.fixture(scope="session")
 def needs() -> Needs:
-    return told_needs()
+    try:
+        return told_needs()
+    except AssertionError as error:
+        pytest.exit(str(error), returncode=1)
 
 
 @pytest.fixture(scope="session")

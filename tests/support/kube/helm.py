@@ -59,8 +59,7 @@ class Release:
 
     def exists(self) -> bool:
         """Whether Helm knows it, in whatever state."""
-        listed = json.loads(self._helm("list", "--all", "--output", "json") or "[]")
-        return any(one["name"] == self.name for one in listed)
+        return bool(self.kubectl.items("secrets", "-l", f"owner=helm,name={self.name}"))
 
     def _written(self, values: Values) -> tuple[str, str]:
         file = self._folder / f"{self.name}.values.json"
