@@ -1,16 +1,26 @@
 """The dashboard and the stock Socket.IO client through an Ingress and through an HTTPRoute, at a host and below a path."""
 
+import json
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from support.kube.browser import Browser
 from support.kube.ground import Ground
+from support.kube.names import NAMES_SCRIPT
 from support.kube.site import Site, Way
 from support.socketio_page import page as socketio_page
+from support.waiting import wait_for
 
 WAYS = ("ingress", "route")
 PLACES = ("at a host", "below a path")
+
+
+@pytest.fixture
+def names_for_node(place: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs of node that are started now find the site's hosts."""
+    monkeypatch.setenv("NODE_OPTIONS", f"--import {NAMES_SCRIPT.as_uri()}")
+    monkeypatch.setenv("TASKSCOPE_TEST_NAMES", json.dumps(dict(place.addresses())))
 
 
 @pytest.fixture(params=PLACES)
@@ -42,13 +52,16 @@ def test_the_dashboard_shows_live_tasks_in_chromium(way: str, place: Site, brows
 @pytest.mark.parametrize("way", WAYS)
 def test_an_address_within_the_page_and_the_viewer_of_the_api_open(way: str, place: Site, browser: Browser) -> None:
     url = getattr(place, way).url
-    for path, words in (("/docs", "Taskscope"), ("/", "Token")):
-        page = browser.open(url + path)
-        assert words in page.text(), path
-        assert page.problems() == []
-        page.close()
+    page = browser.open(f"{url}/#realtime/source=media")
+    page.sign_in(place.token())
+    page.wait_live()
+    page.go(f"{url}/docs")
+    wait_for(lambda: "/api/tasks/realtime" in page.text(), what="the routes to be listed", every=0.2)
+    assert page.problems() == []
+    page.close()
 
 
+@pytest.mark.usefixtures("names_for_node")
 @pytest.mark.parametrize("transports", [["polling"], ["websocket"], ["polling", "websocket"]], ids="-".join)
 @pytest.mark.parametrize("way", WAYS)
 async def test_the_stock_socket_io_client_is_told_of_tasks_over_two_replicas(
@@ -60,10 +73,9 @@ async def test_the_stock_socket_io_client_is_told_of_tasks_over_two_replicas(
         "path": f"{through.base_path}/socket.io",
         "transports": transports,
         "auth": {"token": place.token()},
-        "extraHeaders": {"Host": through.host},
     }
     batch = f"told-{way}-{'-'.join(transports)}-{place.kubectl.namespace}"
-    async with socketio_page(f"http://{through.address.host}:{through.address.port}", **options) as it:
+    async with socketio_page(through.url.removesuffix(through.base_path), **options) as it:
         await it.until("rendered")
         ground.show(batch, seconds=4)
         await it.until("rendered", lambda body: batch in str(body["tasks"]))

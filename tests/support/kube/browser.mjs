@@ -50,6 +50,7 @@ const rows = (page) =>
 const commands = {
   open: (name, url) => opened(name, url),
   sign_in: (name, token) => signIn(pages.get(name).page, token),
+  go: (name, url) => pages.get(name).page.goto(url).then(() => null),
   rows: (name) => rows(pages.get(name).page),
   status: (name) => pages.get(name).page.locator('.connection [role=status]').textContent(),
   text: (name) => pages.get(name).page.locator('body').innerText(),

@@ -38,6 +38,10 @@ class Page:
         """By the form."""
         self._ask("sign_in", token)
 
+    def go(self, url: str) -> None:
+        """To another address, in the same tab."""
+        self._ask("go", url)
+
     def status(self) -> str:
         """The word of the connection indicator."""
         return str(self._ask("status"))

@@ -3,8 +3,12 @@
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
+
+NAMES_SCRIPT = Path(__file__).with_suffix(".mjs")
+"""The same for a program of node: `--import` it, with TASKSCOPE_TEST_NAMES, a JSON object of addresses by host."""
 
 
 @contextmanager
