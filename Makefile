@@ -25,7 +25,8 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_PYTHON ?= python3
 export UV_NO_PROGRESS := 1
 
-.PHONY: help setup web viewer demo test lint types web-check web-page test-unit test-python test-cluster images bench wheel clean chromium
+.PHONY: help setup web viewer demo test lint types web-check web-page test-unit test-python test-cluster images bench wheel clean chromium \
+  chart lint-chart promtool
 
 help: ## Say what make can do (this list)
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | \
@@ -47,7 +48,7 @@ lint: $(STAMPS)/python ## Check style and common mistakes (ruff)
 	.venv/bin/ruff format --check
 
 types: $(STAMPS)/python ## Check types (mypy, strict)
-	.venv/bin/mypy $(addsuffix /src,$(MEMBERS) examples/archive) tests
+	.venv/bin/mypy $(addsuffix /src,$(MEMBERS) examples/archive) deploy/helm/readme.py deploy/helm/taskscope/files/check.py tests
 
 web-check: $(STAMPS)/npm ## Check the page: types, style and its unit tests
 	cd $(WEB) && npm run --silent check && npm run --silent test
@@ -55,10 +56,16 @@ web-check: $(STAMPS)/npm ## Check the page: types, style and its unit tests
 web-page: $(STAMPS)/npm chromium ## Check the built page in Chromium
 	cd $(WEB) && npm run --silent --if-present test:page
 
+chart: $(STAMPS)/python ## Write the README of the Helm chart from the comments in its values.yaml
+	.venv/bin/python deploy/helm/readme.py
+
+lint-chart: $(STAMPS)/python promtool ## Check the Helm chart: lint, schema, every way of running it, its rules (needs helm)
+	.venv/bin/python -m pytest -q tests/chart
+
 test-unit: $(STAMPS)/python ## Run the quick tests alone: no server, no browser
 	.venv/bin/python -m pytest -q tests/unit tests/architecture
 
-test-python: $(STAMPS)/python $(STAMPS)/npm $(STAMPS)/web $(STAMPS)/viewer chromium
+test-python: $(STAMPS)/python $(STAMPS)/npm $(STAMPS)/web $(STAMPS)/viewer chromium promtool
 	.venv/bin/python -m pytest -q -n $(PYTEST_WORKERS) --dist loadfile --durations 10 --durations-min 20
 
 test-cluster: $(STAMPS)/python $(STAMPS)/npm chromium images ## Install the chart into the cluster of KUBECONFIG, and prove it there
@@ -128,3 +135,12 @@ chromium:
 	@command -v chromium >/dev/null || \
 	  if [ "$$(id -u)" = 0 ]; then apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends chromium; \
 	  else echo 'The browser tests need Chromium: sudo apt-get install chromium' >&2; exit 1; fi
+
+# Prometheus's tool for rules is in Debian's package of Prometheus; nothing is installed.
+promtool: | $(STAMPS)
+	@command -v promtool >/dev/null || test -x .tools/promtool || { \
+	  if command -v apt-get >/dev/null; then \
+	    rm -rf .tools/prometheus && mkdir -p .tools/prometheus && cd .tools/prometheus && \
+	    { apt-get download -q prometheus >/dev/null 2>&1 || { [ "$$(id -u)" != 0 ] || apt-get update -q; apt-get download -q prometheus; }; } && \
+	    dpkg -x prometheus_*.deb . && mv usr/bin/promtool ../promtool && cd .. && rm -rf prometheus; \
+	  else echo 'The tests of alerts need promtool: install Prometheus' >&2; fi; }

@@ -1,6 +1,6 @@
 """Writes the bytecode of all that importing the module that is given imports, where it is not the base image's.
 
-The image is run with a root file system that cannot be written: whatever has no bytecode is compiled at each start. What a service
+The image runs with a root file system that cannot be written: what has no bytecode is compiled at each start. What a service
 does not import, a third of what it depends on, needs none. The bytecode is never compared with its source.
 """
 

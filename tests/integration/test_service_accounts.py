@@ -1,6 +1,7 @@
 """Tokens of a cluster's service accounts, with the api as a process of its own and a stand-in for the API server's keys."""
 
 import asyncio
+import ssl
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -135,6 +136,20 @@ async def test_the_issuers_document_may_name_where_the_keys_are(cluster: StandIn
     asking = Asking(cluster, jwks_url=None)
     assert await asking.who(cluster.token("jobs", "worker")) == "system:serviceaccount:jobs:worker"
     assert cluster.asked == [DOCUMENT, KEYS]
+
+
+async def test_a_ca_as_bare_as_those_of_many_clusters_is_trusted(
+    cluster: StandInCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = ssl.create_default_context
+
+    def strict(*arguments: Any, **options: Any) -> ssl.SSLContext:
+        context = made(*arguments, **options)
+        context.verify_flags |= ssl.VERIFY_X509_STRICT  # as Python 3.13 does it
+        return context
+
+    monkeypatch.setattr(ssl, "create_default_context", strict)
+    assert await Asking(cluster).who(cluster.token("jobs", "worker")) == "system:serviceaccount:jobs:worker"
 
 
 async def test_the_token_of_the_pod_goes_to_the_cluster_alone(cluster: StandInCluster) -> None:

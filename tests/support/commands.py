@@ -26,9 +26,11 @@ def environment(directory: Path, extra: Mapping[str, str] = {}) -> dict[str, str
     return {**inherited, "TMPDIR": str(directory), **extra}
 
 
-def run(directory: Path, *arguments: str, extra: Mapping[str, str] = {}) -> subprocess.CompletedProcess[str]:
-    """`taskscope` with `arguments`, until it ends."""
-    command = [*COMMAND, *arguments]
+def run(
+    directory: Path, *arguments: str, extra: Mapping[str, str] = {}, module: str = "taskscope"
+) -> subprocess.CompletedProcess[str]:
+    """`taskscope`, or another command of ours, with `arguments`, until it ends."""
+    command = [sys.executable, "-m", module, *arguments]
     return subprocess.run(command, env=environment(directory, extra), capture_output=True, text=True, timeout=60, check=False)
 
 

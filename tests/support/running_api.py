@@ -52,6 +52,10 @@ class Process:
         if self._process.returncode is None:
             self._process.terminate()
 
+    async def ended(self) -> int:
+        """The exit status, once it has ended."""
+        return await asyncio.wait_for(self._process.wait(), 20)
+
     def records(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.log.read_text().splitlines()]
 

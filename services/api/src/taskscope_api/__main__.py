@@ -8,6 +8,7 @@ import resource
 import signal
 import sys
 from pathlib import Path
+from types import FrameType
 from typing import NoReturn
 
 import uvicorn
@@ -21,11 +22,15 @@ from taskscope_shared.settings import Settings, SettingsError
 from taskscope_shared.token_uses import RedisTokenUses
 
 from taskscope_api.app import create_app
+from taskscope_api.draining import Draining
 from taskscope_api.exposure import exposure
 from taskscope_api.http_protocol import MAX_HEAD, http_protocol
 from taskscope_api.ws_protocol import WebSocketProtocol
 
+logger = logging.getLogger(__name__)
+
 GRACE_SECONDS = 5
+"""For requests that are being answered, after clients that stay were let go."""
 PING_SECONDS = 20.0
 """Between pings of a WebSocket, and how long their answers may take."""
 MESSAGE_BYTES = 64 * 1024
@@ -51,7 +56,7 @@ def main() -> None:
     for name in ("uvicorn", "httpx2", "httpcore2"):
         logging.getLogger(name).setLevel(logging.WARNING)
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _end_in_peace)
+        signal.signal(number, _end_at_once)
     gc.set_threshold(*COLLECT_AFTER)
     _allow_files()
     try:
@@ -66,6 +71,11 @@ def _allow_files() -> None:
     wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
     if soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _end_at_once(*_: object) -> NoReturn:
+    """Nothing is served yet."""
+    raise SystemExit(0)
 
 
 def _end_in_peace(*_: object) -> None:
@@ -87,11 +97,41 @@ async def _serve(configured: Settings) -> None:
         config = server_config(app, configured)
         config.load()
         freeze()
-        await uvicorn.Server(config).serve()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, _end_in_peace)
+        await Server(config, app.extensions["taskscope_draining"]).serve()
     finally:
         await asker.close()
         await replicas.close()
         await store.close()
+
+
+class Server(uvicorn.Server):
+    """Lets its clients go when it is told to end; told so twice, it ends at once."""
+
+    def __init__(self, config: uvicorn.Config, draining: Draining) -> None:
+        super().__init__(config)
+        self._draining = draining
+        self._is_leaving = False
+        self._leaving: asyncio.Task[None] | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A signal came."""
+        if not self.started or self._is_leaving:
+            super().handle_exit(sig, frame)
+            return
+        self._is_leaving = True
+        asyncio.get_running_loop().call_soon_threadsafe(self._begin_to_leave, sig)
+
+    def _begin_to_leave(self, sig: int) -> None:
+        self._leaving = asyncio.create_task(self._leave(sig), name="leave")
+
+    async def _leave(self, sig: int) -> None:
+        logger.info("leaving: %s", signal.Signals(sig).name)
+        try:
+            await self._draining.run()
+        finally:
+            super().handle_exit(sig, None)
 
 
 def server_config(app: object, configured: Settings) -> uvicorn.Config:

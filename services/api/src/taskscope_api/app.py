@@ -26,6 +26,7 @@ from taskscope_api.blueprints.signing_in import signing_in_blueprint
 from taskscope_api.blueprints.stream import stream_blueprint
 from taskscope_api.blueprints.tasks import tasks_blueprint
 from taskscope_api.blueprints.web import web_blueprint
+from taskscope_api.draining import Draining
 from taskscope_api.exports import Exports
 from taskscope_api.fleet import Fleet
 from taskscope_api.front import Front
@@ -92,7 +93,11 @@ def create_app(
     _routes(app, services, socket_io, web_root)
     app.register_blueprint(analytics_blueprint(services, reader))
     _run_while_serving(app, services, socket_io)
-    app.extensions |= {"taskscope": services, "taskscope_socket_io": socket_io}
+    app.extensions |= {
+        "taskscope": services,
+        "taskscope_socket_io": socket_io,
+        "taskscope_draining": Draining(services.sockets, socket_io),
+    }
     shelf = Shelf(app.asgi_app, services.kept, services.access, live)
     inner = socket_io.around(shelf)
     if prefix := settings.api.base_path:

@@ -30,6 +30,9 @@ MAX_REFUSED = 100
 RIGHTS_ENDED = 4401
 POLICY = 1008
 """What a socket is closed with that did what it was told not to (RFC 6455, 7.4.1)."""
+RESTARTING = 1012
+"""What it is closed with when its replica leaves: it may come back at once, elsewhere (IANA's registry of close codes)."""
+LEAVING = ApiError(503, "leaving", "this replica of the api is about to end: another one answers, or it will be back soon")
 
 
 Ways = tuple[Callable[[int, str], None], Callable[[], None]]
@@ -63,7 +66,20 @@ class Allowance:
 class Watched:
     """One open socket. `end(code, reason)` closes it without waiting, `cut()` lets its client join again."""
 
-    __slots__ = ("_cut", "_joins", "_messages", "address", "asking", "client", "end", "joined", "opened_at", "refused", "stuck")
+    __slots__ = (
+        "_cut",
+        "_joins",
+        "_messages",
+        "address",
+        "asking",
+        "client",
+        "end",
+        "is_ending",
+        "joined",
+        "opened_at",
+        "refused",
+        "stuck",
+    )
 
     def __init__(self, client: Client, asking: Principal, address: str, ways: Ways, now: float, limits: Push) -> None:
         self.client = client
@@ -72,6 +88,7 @@ class Watched:
         self.end, self._cut = ways
         self.opened_at = now
         self.joined = False
+        self.is_ending = False
         self.refused = 0
         self.stuck: tuple[int, float] | None = None
         self._joins = Allowance(limits.joins_per_second, now)
@@ -95,6 +112,11 @@ class Watched:
         return ApiError(
             HTTPStatus.TOO_MANY_REQUESTS, f"too-many-{what}", f"these are too many {what} a second: this one was passed over"
         )
+
+    def let_go(self) -> None:
+        """Its replica leaves."""
+        self.is_ending = True
+        self.end(RESTARTING, "this replica leaves")
 
     def fault(self, now: float, access: Access) -> tuple[int, str] | None:
         """Why the socket has to be closed: code and reason; None while it may stay."""
@@ -129,6 +151,7 @@ class Sockets:
         self._of_address = Counter[str]()
         self.refused = Counter[str]()
         self.failures = 0
+        self.is_leaving = False
 
     @property
     def open(self) -> int:
@@ -136,7 +159,11 @@ class Sockets:
         return len(self._open)
 
     def enter(self, client: Client, asking: Principal, address: str, ways: Ways) -> Watched:
-        """Take up a socket, with the ways to end and cut it. Raises `ApiError` for one too many, in all or of its address."""
+        """Take up a socket, with the ways to end and cut it. Raises `ApiError` for one too many, in all or of its address, and
+        while the replica leaves.
+        """
+        if self.is_leaving:
+            raise self.refuse(LEAVING)
         if len(self._open) >= self._limits.connections:
             raise self.refuse(ApiError(503, "too-many-connections", f"{len(self._open)} sockets are open already: try later"))
         if self._of_address[address] >= self._limits.connections_per_address:
@@ -153,6 +180,10 @@ class Sockets:
         self._of_address[watched.address] -= 1
         if not self._of_address[watched.address]:
             del self._of_address[watched.address]
+
+    def ways_to_end(self) -> list[Callable[[], None]]:
+        """One for each socket that was not let go yet."""
+        return [watched.let_go for watched in self._open if not watched.is_ending]
 
     def refuse(self, error: ApiError) -> ApiError:
         """Count what is not done; the error itself."""

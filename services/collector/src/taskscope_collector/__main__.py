@@ -17,6 +17,7 @@ from taskscope_shared.settings import Settings, SettingsError
 
 from taskscope_collector.collector import Collector
 from taskscope_collector.probes import serving
+from taskscope_collector.worker_events import allow, celery_sources, switch_off
 
 log = logging.getLogger(__name__)
 
@@ -34,12 +35,22 @@ An example of the YAML file:
     - {name: archive, engine: celery, broker_url: redis://broker:6379/0, result_backend: redis://broker:6379/1}
     - {name: reports, engine: rq, redis_url: redis://queue:6379/0}
 
-`taskscope check` says what answers and what does not. Exits 2 when the configuration cannot be used.
+`taskscope-collector events off` leaves the workers as they were. `taskscope check` says what answers and what does not.
+Exits 2 when the configuration cannot be used.
 """
+
+EVENTS_DESCRIPTION = """\
+Asks the workers to send no events that were asked to send them, and leaves a mark in Taskscope's own Redis for ten minutes, so
+that collectors that run leave them alone until these have been stopped; `events on` takes it away. Ends within 30 s and with 0,
+also when a broker or Redis does not answer: then it says so.
+"""
+MARK_SECONDS = 600
 
 
 def main() -> None:
-    """Read the settings, and collect until SIGTERM."""
+    """Read the settings, and collect until SIGTERM, or switch events."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _end_at_once)
     arguments = _arguments()
     try:
         configured = settings.load(arguments.config, with_access=False)  # it asks nobody who they are
@@ -47,6 +58,9 @@ def main() -> None:
         _refuse(str(error))
     if not configured.sources:
         _refuse("sources: there is nothing to watch (add a source; taskscope-collector --help has an example)")
+    if arguments.command == "events":
+        _switch_events(configured, on=arguments.switch == "on")
+        return
     telemetry.configure("taskscope-collector", configured.log_level, json=True)
     host, _, port = arguments.health.rpartition(":")
     try:
@@ -70,7 +84,32 @@ def _arguments() -> argparse.Namespace:
         metavar="HOST:PORT",
         help="where to answer /livez and /readyz (default: %(default)s; port 0: any)",
     )
+    commands = parser.add_subparsers(dest="command", metavar="events off|on", title="instead of collecting")
+    events = commands.add_parser(
+        "events", help="switch the workers' events off that were switched on", description=EVENTS_DESCRIPTION
+    )
+    events.add_argument("switch", choices=["off", "on"])
+    events.add_argument("--config", type=Path, metavar="FILE", default=argparse.SUPPRESS, help="the YAML file, as above")
     return parser.parse_args()
+
+
+def _switch_events(configured: Settings, *, on: bool) -> None:
+    """Do what can be done, and say what cannot: whoever takes Taskscope away is not held up by a broker that is gone."""
+    logging.getLogger().addHandler(logging.NullHandler())  # the lines say what is wrong
+    if not celery_sources(configured):
+        _say("No Celery source is configured: there is nothing to switch.")
+        return
+    asyncio.run(allow(configured, _say) if on else switch_off(configured, _say, MARK_SECONDS))
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def _end_at_once(*_: object) -> NoReturn:
+    """Nothing is collected yet."""
+    raise SystemExit(0)
 
 
 def _address(text: str) -> str:

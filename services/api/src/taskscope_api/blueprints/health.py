@@ -127,8 +127,10 @@ def health_blueprint(services: Services, socket_io: SocketIo) -> Blueprint:
     @document_response(Probe)
     @document_response(Probe, 503)
     async def readyz() -> Response:
-        """There is a state to show. It stays ready when Redis is lost: what it has is served on, marked stale."""
-        ready = services.fleet.ready
+        """There is a state to show. It stays ready when Redis is lost: what it has is served on, marked stale. It is not ready
+        any more when it is about to end.
+        """
+        ready = services.fleet.ready and not services.sockets.is_leaving
         return answer(Probe("ok" if ready else "not ready"), 200 if ready else 503, keep=False)
 
     return blueprint

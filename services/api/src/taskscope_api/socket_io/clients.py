@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
+from functools import partial
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -49,6 +50,7 @@ class Clients:
         self.sessions = Sessions(services.clock, services.identity.addresses)
         self.snapshots = Snapshots(services.live, self._deliver)
         self.failures = 0
+        self._ending: set[asyncio.Task[None]] = set()
         self.server = Server(replica, services.clock, self)
         self.server.on("connect", self._connect)
         self.server.on("disconnect", self._disconnect)
@@ -252,6 +254,15 @@ class Clients:
         if sid is not None:
             await self.server.disconnect(sid, namespace=NAMESPACE)
         await self.server.eio.end(session.id)
+
+    def ways_to_end(self) -> list[Callable[[], None]]:
+        """One for each session. Its client sees its connection break, upon which it comes back by itself."""
+        return [partial(self._let_go, session) for session in self.sessions.by_id]
+
+    def _let_go(self, session: str) -> None:
+        ending = asyncio.create_task(self.server.eio.end(session), name="socket-io-end")
+        self._ending.add(ending)
+        ending.add_done_callback(self._ending.discard)
 
     async def close(self) -> None:
         """End all sessions."""

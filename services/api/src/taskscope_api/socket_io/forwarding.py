@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any
 
 import httpcore
@@ -63,7 +63,12 @@ class Forwarding:
             max_connections=MAX_REQUESTS, max_keepalive_connections=MAX_IDLE, keepalive_expiry=IDLE_SECONDS
         )
         self._requests = self._sockets = 0
+        self._pipes: set[asyncio.Event] = set()
         self.counts = Counts()
+
+    def ways_to_end(self) -> list[Callable[[], None]]:
+        """One for each WebSocket that is passed on and was not let go yet."""
+        return [pipe.set for pipe in self._pipes if not pipe.is_set()]
 
     async def close(self) -> None:
         """Close all connections."""
@@ -132,10 +137,15 @@ class Forwarding:
         except (OSError, TimeoutError, websockets.exceptions.WebSocketException):
             raise _UnansweredError from None
         self.counts.sockets += 1
-        async with other:
-            await receive()  # websocket.connect
-            await send({"type": "websocket.accept"})
-            await _pipe(other, receive, send)
+        let_go = asyncio.Event()
+        self._pipes.add(let_go)
+        try:
+            async with other:
+                await receive()  # websocket.connect
+                await send({"type": "websocket.accept"})
+                await _pipe(other, receive, send, let_go)
+        finally:
+            self._pipes.discard(let_go)
 
     def _socket_headers(self, scope: Mapping[str, Any]) -> Headers:
         taken = _NOT_PASSED_ON | {b"host"}
@@ -186,9 +196,9 @@ async def _chunks(answer: httpcore.Response) -> AsyncIterator[bytes]:
         yield chunk
 
 
-async def _pipe(other: ClientConnection, receive: Receive, send: Send) -> None:
-    """Both ways, until one of them ends."""
-    ways = [asyncio.create_task(_up(other, receive)), asyncio.create_task(_down(other, send))]
+async def _pipe(other: ClientConnection, receive: Receive, send: Send, let_go: asyncio.Event) -> None:
+    """Both ways, until one of them ends, or the client is let go."""
+    ways = [asyncio.create_task(each) for each in (_up(other, receive), _down(other, send), let_go.wait())]
     try:
         await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
     finally:

@@ -1,6 +1,7 @@
 """All of Socket.IO, put together and run."""
 
 import asyncio
+from collections.abc import Callable
 
 from taskscope_shared.replicas import Replicas
 
@@ -20,6 +21,19 @@ class SocketIo:
         self.neighbours = Neighbours(replicas, url, services.clock)
         self.clients = Clients(services, self.neighbours.id)
         self.forwarding = Forwarding(self.neighbours)
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether no further session may begin here."""
+        return self.clients.sessions.is_leaving
+
+    @is_leaving.setter
+    def is_leaving(self, leaving: bool) -> None:
+        self.clients.sessions.is_leaving = leaving
+
+    def ways_to_end(self) -> list[Callable[[], None]]:
+        """One for each client that was not let go yet, those included that are passed on to other replicas."""
+        return [*self.clients.ways_to_end(), *self.forwarding.ways_to_end()]
 
     def around(self, app: Application) -> Application:
         """`app` with Socket.IO beside it."""

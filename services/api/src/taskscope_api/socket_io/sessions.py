@@ -13,6 +13,7 @@ from taskscope_api.addresses import Addresses
 from taskscope_api.errors import Problem, problem
 from taskscope_api.hub import Client
 from taskscope_api.principals import Principal
+from taskscope_api.sockets import LEAVING
 
 MAX_SESSIONS = 2_000
 """Of one process: some 20 KB each."""
@@ -84,6 +85,7 @@ class Sessions:
         self._of_address: Counter[str] = Counter()
         self.by_id: dict[str, Session] = {}
         self.counts = Counts()
+        self.is_leaving = False
 
     def add(self, id_: str, scope: Mapping[str, Any]) -> Session:
         """A new one."""
@@ -103,6 +105,8 @@ class Sessions:
     def refusal(self, scope: Mapping[str, Any]) -> Problem | None:
         """Why no further session may begin with this request; None where one may."""
         address = self._addresses.client(scope)
+        if self.is_leaving:
+            return LEAVING.problem
         if len(self.by_id) >= MAX_SESSIONS:
             detail = f"{MAX_SESSIONS} clients of Socket.IO are connected already: try later, or another replica"
         elif self._of_address[address] >= MAX_OF_ADDRESS:

@@ -1,0 +1,227 @@
+"""Values that contradict each other are refused before anything is made, by a sentence that names each and what is right."""
+
+from typing import Any
+
+import pytest
+from support.helm import SOURCE, problems, with_source
+
+CELERY = {"name": "archive", "engine": "celery"}
+BROKER = "redis://broker.jobs:6379/0"
+OIDC = {"issuer": "https://id.example.org", "clientId": "taskscope", "publicUrl": "https://tasks.example.org"}
+
+
+def secret(**keys: str) -> dict[str, Any]:
+    return {"name": "archive-broker", "keys": keys}
+
+
+REFUSED: list[tuple[str, dict[str, Any], str]] = [
+    ("no source", {"sources": []}, "sources: is empty"),
+    ("a name twice", {"sources": [SOURCE, SOURCE]}, "sources[1] (archive): the name is given twice"),
+    ("no address", {"sources": [CELERY]}, "sources[0] (archive).brokerUrl: is missing"),
+    ("no address of RQ", {"sources": [{"name": "m", "engine": "rq"}]}, "sources[0] (m).redisUrl: is missing"),
+    (
+        "an address twice",
+        {"sources": [{**CELERY, "brokerUrl": BROKER, "existingSecret": secret(brokerUrl="url")}]},
+        "sources[0] (archive).brokerUrl: is given twice",
+    ),
+    (
+        "a password",
+        {"sources": [{**CELERY, "brokerUrl": "amqp://guest:guest@rabbit//"}]},
+        "sources[0] (archive).brokerUrl: holds a password",
+    ),
+    (
+        "a password of the second broker",
+        {"sources": [{**CELERY, "brokerUrl": f"{BROKER};redis://:hush@other/0"}]},
+        "sources[0] (archive).brokerUrl: holds a password",
+    ),
+    (
+        "a password of a result backend",
+        {"sources": [{**SOURCE, "resultBackend": "redis://:hush@other/0"}]},
+        "sources[0] (archive).resultBackend: holds a password",
+    ),
+    (
+        "what the other engine has",
+        {"sources": [{**SOURCE, "keyPrefix": "rq"}]},
+        "sources[0] (archive).keyPrefix: is none of a source of engine celery",
+    ),
+    (
+        "a key of the other engine",
+        {"sources": [{**SOURCE, "existingSecret": secret(redisUrl="url")}]},
+        "sources[0] (archive).redisUrl: is none of a source of engine celery",
+    ),
+    (
+        "two servers",
+        with_source(redis={"url": "redis://r/0", "existingSecret": {"name": "r"}}),
+        "redis.url: is given, and redis.existingSecret.name too",
+    ),
+    ("Redis with a password", with_source(redis={"url": "redis://:hush@r/0"}), "redis.url: holds a password"),
+    ("no Redis", with_source(valkey={"enabled": False}), "redis.url: is missing, and valkey.enabled is false"),
+    (
+        "tokens from two places",
+        with_source(access={"tokens": {"existingSecret": "t", "generate": True}}),
+        "access.tokens.generate: is true, and access.tokens.existingSecret is given",
+    ),
+    ("no tokens", with_source(access={"tokens": {"generate": False}}), "access.tokens.existingSecret: is missing"),
+    ("no proxy", with_source(access={"mode": "proxy"}), "access.proxy.addresses: is missing"),
+    (
+        "a proxy without its mode",
+        with_source(access={"proxy": {"addresses": ["10.0.0.0/8"]}}),
+        "access.proxy.addresses: is given, but access.mode is token",
+    ),
+    (
+        "grants for nobody",
+        with_source(access={"grants": [{"group": "g", "role": "viewer"}]}),
+        "access.grants: are for people of a proxy or provider, but access.mode is token",
+    ),
+    (
+        "a grant to nobody",
+        with_source(access={"mode": "proxy", "proxy": {"addresses": ["10.0.0.1"]}, "grants": [{"role": "viewer"}]}),
+        "access.grants[0]: needs either a group or a user",
+    ),
+    (
+        "tokens though nobody is asked",
+        with_source(access={"mode": "none", "tokens": {"existingSecret": "t"}}),
+        "access.tokens: are given, but access.mode is none",
+    ),
+    ("no provider", with_source(access={"mode": "oidc", "oidc": {**OIDC, "issuer": ""}}), "access.oidc.issuer: is missing"),
+    ("no client", with_source(access={"mode": "oidc", "oidc": {**OIDC, "clientId": ""}}), "access.oidc.clientId: is missing"),
+    (
+        "no address",
+        with_source(access={"mode": "oidc", "oidc": {**OIDC, "publicUrl": ""}}),
+        "access.oidc.publicUrl: is missing",
+    ),
+    (
+        "a provider without its mode",
+        with_source(access={"oidc": OIDC}),
+        "access.oidc.issuer: is given, but access.mode is token",
+    ),
+    (
+        "another path",
+        with_source(access={"mode": "oidc", "oidc": OIDC}, basePath="/taskscope"),
+        "access.oidc.publicUrl: has the path /, but basePath is /taskscope",
+    ),
+    (
+        "a path of the provider alone",
+        with_source(access={"mode": "oidc", "oidc": {**OIDC, "publicUrl": "https://tasks.example.org/a"}}),
+        "access.oidc.publicUrl: has the path /a, but basePath is empty",
+    ),
+    (
+        "accounts though nobody is asked",
+        with_source(access={"mode": "none", "serviceAccounts": {"enabled": True}}),
+        "access.serviceAccounts.enabled: counts beside a mode that asks who somebody is",
+    ),
+    (
+        "accounts without a right",
+        with_source(access={"serviceAccounts": {"enabled": True}}),
+        "access.serviceAccounts.grants: is empty",
+    ),
+    (
+        "rights of accounts that are off",
+        with_source(access={"serviceAccounts": {"grants": [{"namespace": "a", "name": "b", "role": "viewer"}]}}),
+        "access.serviceAccounts.grants: are given, but access.serviceAccounts.enabled is false",
+    ),
+    (
+        "two tokens for the cluster",
+        with_source(
+            access={
+                "serviceAccounts": {
+                    "enabled": True,
+                    "grants": [{"namespace": "a", "name": "b", "role": "viewer"}],
+                    "options": {"tokenFile": "/t"},
+                }
+            }
+        ),
+        "access.serviceAccounts.options.tokenFile: is given, and access.serviceAccounts.projectedToken is on",
+    ),
+    ("no gateway", with_source(httpRoute={"enabled": True}), "httpRoute.parentRefs: is empty"),
+    (
+        "TLS for another host",
+        with_source(ingress={"enabled": True, "hosts": ["a"], "tls": [{"secretName": "s", "hosts": ["b"]}]}),
+        "ingress.tls[0].hosts: b is none of ingress.hosts",
+    ),
+    (
+        "fewer at most than at least",
+        with_source(api={"autoscaling": {"enabled": True, "minReplicas": 5, "maxReplicas": 2}}),
+        "api.autoscaling.minReplicas: is 5, more than maxReplicas, 2",
+    ),
+    (
+        "nothing to aim for",
+        with_source(web={"autoscaling": {"enabled": True, "targetCPUUtilizationPercentage": None}}),
+        "web.autoscaling: has nothing to aim for",
+    ),
+    (
+        "a node that could never be drained",
+        with_source(api={"pdb": {"minAvailable": 2}}),
+        "api.pdb.minAvailable: is 2 of 2 pods",
+    ),
+    (
+        "a sleep longer than what it may take",
+        with_source(web={"preStopSleepSeconds": 30}),
+        "web.terminationGracePeriodSeconds: is 30, but preStopSleepSeconds alone takes 30",
+    ),
+    (
+        "a monitor of nothing",
+        with_source(metrics={"serviceMonitor": {"enabled": True}}),
+        "metrics.serviceMonitor.enabled: is true, but metrics.enabled is false",
+    ),
+    (
+        "alerts on nothing",
+        with_source(metrics={"prometheusRule": {"enabled": True}}),
+        "metrics.prometheusRule.enabled: is true, but metrics.enabled is false",
+    ),
+    (
+        "a broker that a Secret hides",
+        {"sources": [{**CELERY, "existingSecret": secret(brokerUrl="url")}], "networkPolicy": {"enabled": True}},
+        "networkPolicy.brokers: is empty, and sources[0].existingSecret is in a Secret",
+    ),
+    (
+        "a broker elsewhere",
+        {"sources": [{**CELERY, "brokerUrl": "amqps://rabbit.example.org//"}], "networkPolicy": {"enabled": True}},
+        "networkPolicy.brokers: is empty, and sources[0].brokerUrl names an address outside of the cluster",
+    ),
+    (
+        "a Redis that a Secret hides",
+        with_source(redis={"existingSecret": {"name": "r"}}, networkPolicy={"enabled": True}),
+        "networkPolicy.redis: is empty, and redis.existingSecret is in a Secret",
+    ),
+    (
+        "a provider elsewhere",
+        with_source(access={"mode": "oidc", "oidc": OIDC}, networkPolicy={"enabled": True}),
+        "networkPolicy.oidc: is empty, and access.oidc.issuer names an address outside of the cluster",
+    ),
+    (
+        "a receiver elsewhere",
+        with_source(otel={"endpoint": "https://otlp.example.org"}, networkPolicy={"enabled": True}),
+        "networkPolicy.otlp: is empty, and otel.endpoint names an address outside of the cluster",
+    ),
+    (
+        "an API server that no name tells",
+        with_source(
+            access={"serviceAccounts": {"enabled": True, "grants": [{"namespace": "a", "name": "b", "role": "viewer"}]}},
+            networkPolicy={"enabled": True},
+        ),
+        "networkPolicy.apiServer: is empty, and access.serviceAccounts.jwksUrl names an address outside",
+    ),
+]
+
+
+@pytest.mark.parametrize(("values", "said"), [each[1:] for each in REFUSED], ids=[each[0] for each in REFUSED])
+def test_a_contradiction_is_refused_by_a_sentence(values: dict[str, Any], said: str) -> None:
+    found = problems(values)
+    assert any(line.startswith(said) for line in found), found
+    assert all("(" in line for line in found), "each says what would be right"
+
+
+def test_everything_that_is_wrong_is_said_at_once() -> None:
+    found = problems({"sources": [CELERY], "valkey": {"enabled": False}, "httpRoute": {"enabled": True}})
+    assert len(found) == 3
+
+
+def test_a_password_that_is_a_variable_is_taken() -> None:
+    with pytest.raises(AssertionError, match="were taken"):
+        problems({"sources": [{**CELERY, "brokerUrl": "redis://:${BROKER_PASSWORD}@broker.jobs/0"}]})
+
+
+def test_no_password_is_repeated() -> None:
+    found = problems({"sources": [{**CELERY, "brokerUrl": "redis://:hush@broker/0"}]})
+    assert "hush" not in "".join(found)
