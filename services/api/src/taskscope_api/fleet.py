@@ -20,10 +20,11 @@ FORGET_SECONDS = 600.0
 
 
 class StoreHealth(msgspec.Struct):
-    """Whether Redis answered the last look, and if not, why."""
+    """Whether Redis answered the last look, and if not, why. `refusal` says why it takes no writes, while it does not."""
 
     up: bool = False
     reason: str | None = "not asked yet"
+    refusal: str | None = None
 
 
 class Fleet:
@@ -57,7 +58,7 @@ class Fleet:
             while True:
                 await self._look()
                 for follower in self.followers.values():
-                    follower.check_silence()
+                    follower.check_silence(self.store.refusal)
                 await asyncio.sleep(LOOK_SECONDS)
         finally:
             await self._end(list(self._tasks))
@@ -73,13 +74,17 @@ class Fleet:
             self._lost(repr(error))
             logger.exception("looking for sources failed")
             return
-        self.store = StoreHealth(up=True, reason=None)
-        self._live.mark_store(lost=False)
+        self.store = StoreHealth(up=True, reason=None, refusal=self.store.refusal)
+        self._live.mark_store(lost=self.store.refusal is not None)
         for name in names:
             if name not in self._tasks:
                 self._begin(name)
         self._looked = True
         await self._forget(set(names))
+
+    def note_refusal(self, refusal: str | None) -> None:
+        """Take up why Redis takes no writes: collectors cannot tell us anything then. None: it does take them."""
+        self.store.refusal = refusal
 
     def _lost(self, reason: str) -> None:
         self.store = StoreHealth(up=False, reason=reason)

@@ -63,6 +63,7 @@ class SourceFollower:
         self._backlog = Backlog()
         self._wake = asyncio.Event()
         self._lost: StoreError | None = None
+        self._refused: str | None = None
         self._heard_at = clock.monotonic()
         self._went_back_at: float | None = None
         self._tries = 0
@@ -89,9 +90,17 @@ class SourceFollower:
             await asyncio.sleep(BACK_OFF_SECONDS[min(self._tries, len(BACK_OFF_SECONDS) - 1)])
             self._tries += 1
 
-    def check_silence(self) -> None:
-        """Mark the source stale when nothing was heard for too long. Called each second."""
-        if self.loaded and self.source not in self._live.stale and self._clock.monotonic() - self._heard_at > SILENT_SECONDS:
+    def check_silence(self, refusal: str | None = None) -> None:
+        """Mark the source stale when nothing was heard for too long, or while Redis takes no writes: `refusal` says why.
+
+        Called each second.
+        """
+        refused, self._refused = self._refused, None if refusal is None else f"its collector cannot write: {refusal}"
+        if not self.loaded:
+            return
+        if self._refused is not None or refused is not None:
+            self._mark(self._refused)
+        elif self.source not in self._live.stale and self._clock.monotonic() - self._heard_at > SILENT_SECONDS:
             self._mark(Lag.SILENT)
 
     def _mark(self, reason: str | None) -> None:
@@ -138,7 +147,7 @@ class SourceFollower:
             self._tries = 0
             await self._apply(self._backlog.take())
             if self.source in self._live.stale:
-                self._mark(None)
+                self._mark(self._refused)
 
     async def _resume(self) -> bool:
         """After a lost connection: go on from the log, where it reaches back to what is held. A snapshot costs far more."""

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from taskscope_shared.clock import Clock
+from taskscope_shared.model import SourceStatus
 from taskscope_shared.store import Store
 
 from taskscope_collector.buffer import Buffer
@@ -68,6 +69,7 @@ class Pipeline:
         self.writer = SourceWriter(state, store, clock, LeaseKeeper(store, name, holder, lease_seconds, held), self._health)
         self.view = SourceView(state, self.writer)
         self.poisoned = 0
+        self._told = SourceStatus.STARTING
 
     def active(self) -> bool:
         """Whether this collector holds the source's lease."""
@@ -79,8 +81,10 @@ class Pipeline:
 
     def health(self) -> dict[str, Any]:
         """How it is, for people."""
-        writer = self.writer
+        writer, told = self.writer, self._health.now()
         return {
+            "status": told.status.value,
+            "reason": told.reason,
             "active": self.active(),
             "settled": writer.settled.is_set(),
             "store": writer.fault or "answers",
@@ -132,5 +136,15 @@ class Pipeline:
         while True:
             self._state.tick(self._clock.now())
             self._health.count()
+            self._tell_status()
             self.writer.changed.set()
             await asyncio.sleep(TICK_SECONDS)
+
+    def _tell_status(self) -> None:
+        """A line in the log when the source comes, goes, or does worse."""
+        told = self._health.now()
+        if told.status is self._told:
+            return
+        self._told = told.status
+        level = logging.INFO if told.status in (SourceStatus.UP, SourceStatus.STARTING) else logging.WARNING
+        log.log(level, "the source is %s", told.status.value, extra={"source": self.name, "reason": told.reason})

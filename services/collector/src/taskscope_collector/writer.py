@@ -270,10 +270,10 @@ class SourceWriter:
         return self._announced_at + min(ANNOUNCE_SECONDS, self._keeper.seconds / 3) - self._clock.monotonic()
 
     async def _announce(self) -> None:
-        lease = self._leased()
-        self._announced_at = self._clock.monotonic()
+        lease, began = self._leased(), self._clock.monotonic()
         self.events_forbidden = await self._store.events_forbidden(lease.source)
         await self._store.announce(lease, lease.before(self._seq + 1), self._clock.now(), self._keeper.seconds)
+        self._announced_at = began
 
     # ------------------------------------------------------------------------------------------------------------ end
 

@@ -11,7 +11,7 @@ from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError, ResponseError
 
 from taskscope_shared.settings import SecretUnavailableError
-from taskscope_shared.store import StoreError
+from taskscope_shared.store import StoreError, WritesRefusedError
 
 Argument = str | bytes | int | float
 Command = tuple[Argument, ...]
@@ -30,6 +30,8 @@ HINTS = {
     "WRONGTYPE": "another application uses the same keys: choose another redis.prefix",
 }
 
+NO_WRITES = {"OOM", "READONLY", "MISCONF"}
+"""Refusals of every write, whoever wants to."""
 
 FAULTS = (RedisError, OSError, EOFError, SecretUnavailableError)
 
@@ -39,8 +41,9 @@ def explain(error: Exception) -> StoreError:
     text = str(error) or type(error).__name__
     if not isinstance(error, ResponseError):
         return StoreError(f"the store cannot be reached: {text}")
-    hint = next((hint for code, hint in HINTS.items() if code in text or code in str(getattr(error, "status_code", ""))), None)
-    return StoreError(f"the store refused: {text}" + (f" ({hint})" if hint else ""))
+    code = next((code for code in HINTS if code in text or code in str(getattr(error, "status_code", ""))), None)
+    kind = WritesRefusedError if code in NO_WRITES else StoreError
+    return kind(f"the store refused: {text}" + (f" ({HINTS[code]})" if code else ""))
 
 
 SENT_AT_ONCE = 1024 * 1024

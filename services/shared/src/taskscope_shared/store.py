@@ -15,7 +15,11 @@ from taskscope_shared.model import Position, Queue, Source, Task, Worker
 
 
 class StoreError(Exception):
-    """The store cannot be reached, or refused what was asked (full, read-only)."""
+    """The store cannot be reached, or refused what was asked."""
+
+
+class WritesRefusedError(StoreError):
+    """The store takes no writes: it is full, read-only, or cannot save."""
 
 
 class LeaseLostError(StoreError):

@@ -10,6 +10,7 @@ from taskscope_shared.model import SourceStatus
 
 from taskscope_api.answers import answer
 from taskscope_api.described import Count, Flag, Time, says
+from taskscope_api.fleet import StoreHealth
 from taskscope_api.hub import Hub
 from taskscope_api.principals import Role, principal, requires
 from taskscope_api.queries import NoQuery, parameters
@@ -146,9 +147,9 @@ def _health(services: Services, socket_io: SocketIo, process: _Process) -> Healt
     sees_all = asking.sources is None  # what all clients together do tells something of sources that others look at
     sources = [_source(services, name) for name in sorted(fleet.followers) if asking.may_see(name)]
     identity, ready = _identity(services), fleet.has_read(asking.may_see)
-    redis = Dependency("ok") if fleet.store.up else Dependency("down", fleet.store.reason)
-    stale = not fleet.store.up or any(source.stale is not None for source in sources)
-    well = fleet.store.up and identity.status == "ok" and all(source.status == "ok" for source in sources)
+    redis = _redis(fleet.store)
+    stale = redis.status != "ok" or any(source.stale is not None for source in sources)
+    well = redis.status == "ok" and identity.status == "ok" and all(source.status == "ok" for source in sources)
     return Health(
         status="down" if not ready else "ok" if well else "degraded",
         at=time_text(services.clock.now()) or "",
@@ -168,6 +169,12 @@ def _health(services: Services, socket_io: SocketIo, process: _Process) -> Healt
         ),
         sources=sources,
     )
+
+
+def _redis(store: StoreHealth) -> Dependency:
+    if not store.up:
+        return Dependency("down", store.reason)
+    return Dependency("ok") if store.refusal is None else Dependency("degraded", store.refusal)
 
 
 def _identity(services: Services) -> Dependency:

@@ -18,7 +18,7 @@ class SocketIo:
 
     def __init__(self, services: Services, replicas: Replicas | None, url: str | None) -> None:
         self._services = services
-        self.neighbours = Neighbours(replicas, url, services.clock)
+        self.neighbours = Neighbours(replicas, url, services.clock, services.fleet.note_refusal)
         self.clients = Clients(services, self.neighbours.id)
         self.forwarding = Forwarding(self.neighbours)
 

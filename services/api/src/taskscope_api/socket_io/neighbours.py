@@ -6,12 +6,12 @@ import logging
 import re
 import secrets
 from collections import OrderedDict, deque
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
 from taskscope_shared.clock import Clock
 from taskscope_shared.replicas import Replicas
-from taskscope_shared.store import StoreError
+from taskscope_shared.store import StoreError, WritesRefusedError
 
 logger = logging.getLogger(__name__)
 
@@ -27,14 +27,22 @@ _ID = re.compile(r"[0-9a-f]{16}")
 class Neighbours:
     """Announces this replica, finds others, and signs what it passes on to them.
 
-    Without `replicas` or `url` it is alone. Nothing is asked but what replicas announced in our own Redis.
+    Without `replicas` or `url` it is alone. Nothing is asked but what replicas announced in our own Redis. An announcement is
+    what the api writes all the time: `note_refusal` is told whether Redis takes it, and why it does not.
     """
 
-    def __init__(self, replicas: Replicas | None, url: str | None, clock: Clock) -> None:
+    def __init__(
+        self,
+        replicas: Replicas | None,
+        url: str | None,
+        clock: Clock,
+        note_refusal: Callable[[str | None], None] = lambda _: None,
+    ) -> None:
         self.id = secrets.token_hex(8)
         self._replicas = replicas
         self._url = url
         self._clock = clock
+        self._note_refusal = note_refusal
         self._secrets: deque[bytes] = deque(maxlen=2)  # the one before, too: Redis may have come back empty
         self._known: OrderedDict[str, tuple[str | None, float]] = OrderedDict()
         self._is_lost = False
@@ -60,8 +68,11 @@ class Neighbours:
             if not self._is_lost:
                 logger.warning("other replicas cannot pass requests on to this one: %s", error)
             self._is_lost = True
+            if isinstance(error, WritesRefusedError):
+                self._note_refusal(str(error))
             return
         self._is_lost = False
+        self._note_refusal(None)
         if secret not in self._secrets:
             self._secrets.appendleft(secret)
 
