@@ -69,7 +69,7 @@ test-python: $(STAMPS)/python $(STAMPS)/npm $(STAMPS)/web $(STAMPS)/viewer chrom
 	.venv/bin/python -m pytest -q -n $(PYTEST_WORKERS) --dist loadfile --durations 10 --durations-min 20
 
 test-cluster: $(STAMPS)/python $(STAMPS)/npm chromium images ## Install the chart into the cluster of KUBECONFIG, and prove it there
-	.venv/bin/python -m pytest -q -m cluster tests/integration tests/e2e/cluster
+	.venv/bin/python -m pytest -q -m cluster
 
 bench: $(STAMPS)/python ## Measure what docs/benchmarks.md reports (takes minutes; wants the machine to itself)
 	.venv/bin/python tests/bench/run.py
