@@ -30,7 +30,7 @@ def test_everything_recovers_alone_when_the_pod_of_redis_is_restarted_and_comes_
     ledger = ground.ledger("redis-restarted")
     site.assert_shows(ledger)
     measured(f"{len(ledger.tasks)} tasks, none lost, none wrong")
-    assert {source.status for source in site.health().sources} == {"up"}
+    assert {source.status for source in site.health().sources} == {"ok"}
     assert site.restarts() == before
     page.close()
 

@@ -59,7 +59,8 @@ def test_no_key_of_ours_stays_in_a_shared_redis_after_its_lifetime(ground: Groun
 def uninstalled(site: Site) -> set[str]:
     """What the release leaves in its namespace."""
     site.release.uninstall()
-    wait_for(lambda: not site.kubectl.pods(site.release.selector), seconds=60, what="its pods to go", every=0.5)
+    running = f"{site.release.selector},app.kubernetes.io/component in (collector, api, web)"
+    wait_for(lambda: not site.kubectl.items("pods", "-l", running), seconds=90, what="its pods to end", every=0.5)
     assert not site.release.exists()
     return {name for name in everything(site.kubectl) if not is_known(name)}
 

@@ -16,7 +16,9 @@ PAGES = 3
 """Of them are real Chromium pages; the others speak the page's protocol (`taskscope_client`)."""
 MOST_SECONDS = 5.0
 REPLICAS = {"collector": 2, "api": 2, "web": 2}
-KINDS = {"reels": ["*vod*"], "small": ["*index*"]}
+KINDS = {"vod": ["*vod*"], "small": ["*index*"]}
+DEFAULT_KIND = "transcription"
+"""Which no task here is of: the api lists it while it is configured, and not longer."""
 
 
 def test_no_task_is_lost_and_50_browsers_of_which_3_are_chromium_resume_when_a_value_is_changed_and_rolled_back_under_load(
@@ -33,7 +35,7 @@ def test_no_task_is_lost_and_50_browsers_of_which_3_are_chromium_resume_when_a_v
             move()
             site.wait_ready()
             site.wait_settled(REPLICAS)
-            assert kinds(site) >= set(KINDS) if step == "upgrade" else not kinds(site) & set(KINDS)
+            assert (step == "upgrade") == (DEFAULT_KIND not in kinds(site))
             silence = crowd.longest_silence(begun)
             seen = max(page.longest_silence(begun_at, time.time()) for page in pages)
             measured(f"{step}: {time.monotonic() - begun:.0f} s, {max(silence, seen):.1f} s at most without news (≤ 5 s)")

@@ -1,7 +1,6 @@
 """Many viewers at once: clients of the page's own protocol (`taskscope_client`), and when each was told something."""
 
 import asyncio
-import contextlib
 import itertools
 import threading
 import time
@@ -93,8 +92,7 @@ class Crowd:
 
     async def _watch(self) -> None:
         self._tasks = [asyncio.create_task(viewer.watch(self._url, self._token)) for viewer in self.viewers]
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.gather(*self._tasks)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _end(self) -> None:
         for task in self._tasks:

@@ -54,6 +54,8 @@ class Ground:
         command = self.kubectl.command("exec", "deployment/driver", "--", *self._in_driver(over, *said))
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             try:
+                assert process.stdout is not None
+                process.stdout.readline()  # it sends
                 yield
                 self.driver("stop", batch)
                 _, complaints = process.communicate(timeout=seconds + 60)

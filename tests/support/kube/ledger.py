@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from taskscope_client import Task
 
-TIME_SECONDS = 2.0
+TIME_SECONDS = 5.0
 """Between a worker's event and the task's own first and last lines, on two crowded cores."""
 LISTED = 10
 

@@ -14,6 +14,7 @@ app.conf.update(
     broker_connection_retry_on_startup=True,
     task_create_missing_queues=True,
     task_default_queue="footage",
+    task_publish_retry_policy={"max_retries": 120, "interval_start": 0.5, "interval_step": 0},
     task_send_sent_event=True,
     worker_prefetch_multiplier=4,
     worker_send_task_events=False,  # Taskscope switches them on, and off again

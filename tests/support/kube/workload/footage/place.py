@@ -8,6 +8,8 @@ from functools import cache
 from typing import Any
 
 from redis import Redis
+from redis.backoff import ConstantBackoff
+from redis.retry import Retry
 
 BROKER = os.environ.get("FOOTAGE_BROKER", "redis://127.0.0.1:6379/0")
 BACKEND = os.environ.get("FOOTAGE_BACKEND") or None
@@ -17,8 +19,8 @@ LEDGER = os.environ.get("FOOTAGE_LEDGER", "redis://127.0.0.1:6379/2")
 
 @cache
 def _ledger() -> Redis:
-    """One connection a process: it is made after a fork, when the first task of the process writes."""
-    return Redis.from_url(LEDGER)
+    """Made after a fork, when the first task of the process writes. It outlasts a minute without names or server."""
+    return Redis.from_url(LEDGER, retry=Retry(ConstantBackoff(0.5), 120))
 
 
 def write(batch: str, task_id: str, what: str, said: str = "") -> None:

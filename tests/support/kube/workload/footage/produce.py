@@ -1,5 +1,6 @@
 """Sends tasks of a batch at a rate, and writes each down as sent."""
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from uuid import uuid4
@@ -31,6 +32,8 @@ def produce(batch: str, engine: str, rate: float, seconds: float) -> int:
     """How many were sent. Each is written down, too."""
     send = _rq(batch) if engine == "rq" else _celery(batch)
     lines: list[tuple[str, str, float, str]] = []
+    sys.stdout.write("sending\n")
+    sys.stdout.flush()
     number = -1
     for number in paced(batch, rate, seconds):
         task_id = str(uuid4())
