@@ -79,7 +79,7 @@ def _servers_to_load(kubectl: Kubectl) -> list[str]:
 def _has(node: dict[str, object], image: str) -> bool:
     status = node["status"]
     assert isinstance(status, dict)
-    names = [name for one in status.get("images", []) for name in one.get("names", [])]
+    names = [name for one in status.get("images", []) for name in one.get("names") or ()]
     return any(name == image or name.endswith(f"/{image}") for name in names)
 
 
