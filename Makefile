@@ -25,8 +25,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_PYTHON ?= python3
 export UV_NO_PROGRESS := 1
 
-.PHONY: help setup web viewer demo test lint types web-check web-page test-unit test-python test-cluster images bench wheel clean chromium \
-  chart lint-chart promtool
+.PHONY: help setup web viewer demo test lint types web-check web-page test-unit test-python test-cluster test-images images bench wheel clean chromium
 
 help: ## Say what make can do (this list)
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | \
@@ -56,6 +55,7 @@ web-check: $(STAMPS)/npm ## Check the page: types, style and its unit tests
 web-page: $(STAMPS)/npm chromium ## Check the built page in Chromium
 	cd $(WEB) && npm run --silent --if-present test:page
 
+.PHONY: chart lint-chart promtool
 chart: $(STAMPS)/python ## Write the README of the Helm chart from the comments in its values.yaml
 	.venv/bin/python deploy/helm/readme.py
 
@@ -70,6 +70,9 @@ test-python: $(STAMPS)/python $(STAMPS)/npm $(STAMPS)/web $(STAMPS)/viewer chrom
 
 test-cluster: $(STAMPS)/python $(STAMPS)/npm chromium images ## Install the chart into the cluster of KUBECONFIG, and prove it there
 	.venv/bin/python -m pytest -q -m cluster
+
+test-images: $(STAMPS)/python $(STAMPS)/npm chromium images ## Build the container images, and run the tests that run them
+	.venv/bin/python -m pytest -q -m images tests/e2e
 
 bench: $(STAMPS)/python ## Measure what docs/benchmarks.md reports (takes minutes; wants the machine to itself)
 	.venv/bin/python tests/bench/run.py

@@ -28,9 +28,9 @@ NAMES = {
     *("taskscope_clients", "taskscope_frames_total", "taskscope_frames_bytes_total", "taskscope_clients_cut_total"),
     *("taskscope_live_view_tasks", "taskscope_live_view_stale", "taskscope_live_view_gaps_total", "taskscope_redis_up"),
     *("http_server_request_duration_seconds_count", "http_server_request_duration_seconds_bucket"),
-    *("up", "container_memory_working_set_bytes", "container_cpu_usage_seconds_total"),
+    *("up", "process_resident_memory_bytes", "process_cpu_seconds_total"),
 }
-"""What api and collector tell (docs/telemetry.md), what Prometheus adds, and what the kubelet tells."""
+"""What api and collector tell (docs/telemetry.md), and what Prometheus adds."""
 COLLECTOR = 'namespace="watch",job="taskscope-collector"'
 API = 'namespace="watch",job="taskscope-api"'
 ELSEWHERE = 'namespace="other",job="taskscope-collector"'
@@ -238,7 +238,7 @@ def test_prometheus_reads_the_dashboards(tmp_path: Path) -> None:
 def test_alerts_and_dashboards_name_metrics_that_there_are() -> None:
     texts = [rule["expr"] for rule in alerts().values()] + [text for board in boards().values() for text in expressions(board)]
     used = {
-        name for text in texts for name in re.findall(r"\b((?:taskscope|http|container)_[a-z_]+|up)\b(?=\s*[{)\[]|\s*$)", text)
+        name for text in texts for name in re.findall(r"\b((?:taskscope|http|process)_[a-z_]+|up)\b(?=\s*[{)\[]|\s*$)", text)
     }
     labels = {"http_response_status_code"}
     assert used - labels <= NAMES

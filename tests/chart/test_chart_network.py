@@ -136,7 +136,7 @@ def test_what_is_configured_is_reached_by_whom_it_is_for() -> None:
     oidc = {"issuer": "https://id.example.org", "clientId": "taskscope", "publicUrl": "https://tasks.example.org"}
     manifests = render(
         with_source(
-            otel={"endpoint": "http://otlp.monitoring:4317"},
+            otel={"endpoint": "http://otlp.monitoring:4318"},
             access={"mode": "oidc", "oidc": oidc, "serviceAccounts": {"enabled": True, "grants": grants}},
             networkPolicy={
                 "enabled": True,
@@ -145,8 +145,8 @@ def test_what_is_configured_is_reached_by_whom_it_is_for() -> None:
             },
         )
     )
-    assert addresses(manifests, "api") == {("monitoring", 4317), ("203.0.113.0/24", 443), ("172.18.0.2/32", 6443)}
-    assert addresses(manifests, "collector") == {("monitoring", 4317), ("jobs", 6379)}
+    assert addresses(manifests, "api") == {("monitoring", 4318), ("203.0.113.0/24", 443), ("172.18.0.2/32", 6443)}
+    assert addresses(manifests, "collector") == {("monitoring", 4318), ("jobs", 6379)}
     assert addresses(manifests, "web") == set()
 
 

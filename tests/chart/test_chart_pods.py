@@ -61,13 +61,15 @@ def test_no_pod_gets_a_token_of_the_api_server_unasked(way: Path) -> None:
 
 
 @BY_WAY
-def test_no_secret_is_a_variable_and_no_start_waits_for_one(way: Path) -> None:
+def test_no_secret_is_a_variable_and_no_start_waits_for_one_but_the_key_of_sessions(way: Path) -> None:
     for name, pod in pods(rendered(way)):
         text = yaml.safe_dump(pod["spec"])
         assert "secretKeyRef" not in text, name
         assert "secretRef" not in text, name
         if "valkey" not in name:  # its password is made by the chart itself
-            assert all(secret.get("optional") is True for secret in secrets(pod["spec"].get("volumes", []))), name
+            found = [each for each in secrets(pod["spec"].get("volumes", [])) if each.get("optional") is not True]
+            needed = {item["path"] for each in found for item in each["items"]}
+            assert needed <= {"access/session-key"}, name
 
 
 def secrets(value: Any) -> list[dict[str, Any]]:
@@ -84,7 +86,7 @@ def test_every_object_has_the_labels_and_pods_are_selected_by_some_of_them(way: 
         if each["metadata"]["name"] in ("taskscope-notes", "taskscope-more"):
             continue  # extraObjects
         assert set(each["metadata"]["labels"]) >= LABELS, each["metadata"]["name"]
-    for each in (*of_kind(rendered(way), "Deployment"), *of_kind(rendered(way), "StatefulSet")):
+    for each in workloads(rendered(way)):
         selector = each["spec"]["selector"]["matchLabels"]
         assert selector.items() <= each["spec"]["template"]["metadata"]["labels"].items()
         assert set(selector) == {"app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernetes.io/component"}
@@ -143,6 +145,17 @@ def test_an_upgrade_with_the_same_values_rolls_nothing() -> None:
     for component in COMPONENTS:
         assert deployment(first, component) == deployment(second, component)
     assert named(first, "StatefulSet", "taskscope-valkey") == named(second, "StatefulSet", "taskscope-valkey")
+
+
+def test_a_new_version_of_the_chart_alone_replaces_no_pod() -> None:
+    versions = ("app.kubernetes.io/version", "helm.sh/chart")
+    for way in WAYS:
+        labels = [each["spec"]["template"]["metadata"]["labels"] for each in workloads(rendered(way))]
+        assert not [each for each in labels if set(versions) & set(each)]
+
+
+def workloads(manifests: Any) -> list[Manifest]:
+    return [*of_kind(manifests, "Deployment"), *of_kind(manifests, "StatefulSet")]
 
 
 def test_there_is_one_template_for_a_workload() -> None:
@@ -210,7 +223,7 @@ def test_replicas_reach_each_other_by_their_pods_addresses() -> None:
 
 
 @pytest.mark.parametrize(
-    "values", [{}, {"metrics": {"enabled": True}}, {"otel": {"endpoint": "http://otlp.m:4317"}}], ids=["off", "metrics", "otlp"]
+    "values", [{}, {"metrics": {"enabled": True}}, {"otel": {"endpoint": "http://otlp.m:4318"}}], ids=["off", "metrics", "otlp"]
 )
 def test_telemetry_is_standard_variables_alone_and_none_while_it_is_off(values: dict[str, Any]) -> None:
     for component in ("collector", "api"):

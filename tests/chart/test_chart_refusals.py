@@ -165,6 +165,11 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         "metrics.serviceMonitor.enabled: is true, but metrics.enabled is false",
     ),
     (
+        "a receiver that speaks another protocol",
+        with_source(otel={"endpoint": "http://otlp.monitoring:4317"}),
+        "otel.endpoint: names port 4317, which is gRPC's",
+    ),
+    (
         "alerts on nothing",
         with_source(metrics={"prometheusRule": {"enabled": True}}),
         "metrics.prometheusRule.enabled: is true, but metrics.enabled is false",
@@ -191,7 +196,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ),
     (
         "a receiver elsewhere",
-        with_source(otel={"endpoint": "https://otlp.example.org"}, networkPolicy={"enabled": True}),
+        with_source(otel={"endpoint": "https://otlp.example.org:4318"}, networkPolicy={"enabled": True}),
         "networkPolicy.otlp: is empty, and otel.endpoint names an address outside of the cluster",
     ),
     (

@@ -1,5 +1,6 @@
 """A real API server takes what the chart makes, with the standard `restricted` on (`make test-cluster`)."""
 
+import json
 import os
 import secrets
 import shutil
@@ -8,10 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.helm import CHART, WAYS, RefusedError, helm, run_helm
+from support.helm import CHART, VERSION, WAYS, RefusedError, run_helm, with_source
 from support.servers import unavailable
 
 pytestmark = pytest.mark.cluster
+
+OWNED = "deployment,statefulset,service,secret,configmap,serviceaccount,poddisruptionbudget,networkpolicy,ingress,job,pvc"
+"""Kinds that a release makes."""
 
 
 def kubectl(*arguments: str, text: str | None = None) -> str:
@@ -43,7 +47,7 @@ def test_the_api_server_takes_each_way_of_running_it(way: Path, namespace: str) 
     # A dry run makes no service account, and there is no such priority: the pod of the test would not be looked at.
     ready = ("serviceAccount.create=false", "priorityClassName=", "api.priorityClassName=")
     overridden = [argument for each in ready for argument in ("--set", each)]
-    text = run_helm("template", "taskscope", str(CHART), "--namespace", namespace, *overridden, values=way)
+    text = run_helm("template", "taskscope", str(CHART), "--namespace", namespace, *VERSION, *overridden, values=way)
     said = kubectl("apply", "--namespace", namespace, "--dry-run=server", "-f", "-", text=text)
     assert "Warning" not in said
 
@@ -54,17 +58,36 @@ def test_helm_finds_that_it_could_install_it(way: Path, namespace: str) -> None:
     run_helm("install", "taskscope", str(CHART), "--kubeconfig", kubeconfig, "-n", namespace, "--dry-run=server", values=way)
 
 
+def secrets_of(namespace: str) -> dict[str, dict[str, str]]:
+    """What the Secrets hold that the chart made."""
+    found = json.loads(kubectl("get", "secrets", "-n", namespace, "-l", "app.kubernetes.io/part-of=taskscope", "-o", "json"))
+    return {each["metadata"]["name"]: each["data"] for each in found["items"]}
+
+
+def test_what_was_made_by_chance_survives_upgrades_and_goes_with_the_release(namespace: str) -> None:
+    kubeconfig = os.environ.get("TASKSCOPE_TEST_KUBECONFIG") or os.environ["KUBECONFIG"]
+    where = ("--kubeconfig", kubeconfig, "-n", namespace)
+    before = set(kubectl("get", OWNED, "-n", namespace, "-o", "name").split())
+    run_helm("install", "kept", str(CHART), *where, values=with_source())
+    made = secrets_of(namespace)
+    assert set(made) == {f"kept-taskscope-{name}" for name in ("admin-token", "tokens", "session", "valkey")}
+    for values in (with_source(), with_source(logLevel="debug", basePath="/tasks")):
+        run_helm("upgrade", "kept", str(CHART), *where, values=values)
+        assert secrets_of(namespace) == made
+    run_helm("rollback", "kept", "1", *where)
+    assert secrets_of(namespace) == made
+    run_helm("uninstall", "kept", *where, "--no-hooks", "--wait")
+    assert set(kubectl("get", OWNED, "-n", namespace, "-o", "name").split()) == before
+
+
 def test_what_the_schema_refuses_makes_nothing(namespace: str) -> None:
     kubeconfig = os.environ.get("TASKSCOPE_TEST_KUBECONFIG") or os.environ["KUBECONFIG"]
     with pytest.raises(RefusedError, match="replicaCount"):
         run_helm(
-            *("install", "taskscope", str(CHART), "--kubeconfig", kubeconfig, "-n", namespace),
+            *("install", "refused", str(CHART), "--kubeconfig", kubeconfig, "-n", namespace),
             values={"api": {"replicaCount": "two"}},
         )
     with pytest.raises(RefusedError, match="sources: is empty"):
-        run_helm("install", "taskscope", str(CHART), "--kubeconfig", kubeconfig, "-n", namespace, values={})
-    left = subprocess.run(
-        [helm(), "list", "-q", "-n", namespace, "--kubeconfig", kubeconfig], capture_output=True, text=True, check=True
-    )
-    assert left.stdout == ""
-    assert "taskscope" not in kubectl("get", "all,secret,configmap,serviceaccount", "-n", namespace, "-o", "name")
+        run_helm("install", "refused", str(CHART), "--kubeconfig", kubeconfig, "-n", namespace, values={})
+    assert kubectl("get", OWNED, "-n", namespace, "-l", "app.kubernetes.io/instance=refused", "-o", "name") == ""
+    assert kubectl("get", "secret", "-n", namespace, "-l", "owner=helm,name=refused", "-o", "name") == ""

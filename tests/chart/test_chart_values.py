@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 from pydantic import BaseModel
-from support.helm import CHART, ROOT, WAYS, RefusedError, render, run_helm, with_source
+from support.helm import CHART, ROOT, VERSION, WAYS, RefusedError, render, run_helm, with_source
 from taskscope_shared import settings, settings_access
 
 SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text("utf-8"))
@@ -55,11 +55,11 @@ def properties(path: str) -> set[str]:
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.stem)
 def test_every_way_of_running_it_passes_lint_and_schema(way: Any) -> None:
-    run_helm("lint", "--strict", str(CHART), values=way)
+    run_helm("lint", "--strict", *VERSION, str(CHART), values=way)
 
 
 def test_the_chart_passes_lint_by_itself() -> None:
-    run_helm("lint", "--strict", str(CHART))
+    run_helm("lint", "--strict", *VERSION, str(CHART))
 
 
 def test_no_object_of_the_schema_takes_what_it_does_not_know() -> None:

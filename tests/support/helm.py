@@ -17,6 +17,8 @@ CHART = ROOT / "deploy/helm/taskscope"
 WAYS = sorted((CHART / "ci").glob("*-values.yaml"))
 """One file of values for each way of running it."""
 NAMESPACE, RELEASE = "watch", "taskscope"
+VERSION = ("--kube-version", "1.34.0")
+"""Of the cluster that templates are rendered for, where none is asked: helm's own default is what it was built with."""
 SOURCE = {"name": "archive", "engine": "celery", "brokerUrl": "redis://broker.jobs:6379/0"}
 
 Manifest = dict[str, Any]
@@ -53,7 +55,7 @@ def run_helm(*arguments: str, values: Path | Mapping[str, Any] | None = None) ->
 
 def render(values: Path | Mapping[str, Any], *, release: str = RELEASE, upgrade: bool = False) -> list[Manifest]:
     """The objects that an install (or an upgrade) with these values makes, hooks included."""
-    arguments = ["template", release, str(CHART), "--namespace", NAMESPACE, *(["--is-upgrade"] if upgrade else [])]
+    arguments = ["template", release, str(CHART), "--namespace", NAMESPACE, *VERSION, *(["--is-upgrade"] if upgrade else [])]
     text = run_helm(*arguments, values=values)
     return [each for each in yaml.safe_load_all(text) if each]
 

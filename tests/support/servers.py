@@ -40,7 +40,8 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _docker(*arguments: str) -> subprocess.CompletedProcess[str]:
+def docker(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """The docker command, with its output."""
     return subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=60, check=False)
 
 
@@ -56,34 +57,34 @@ class Container:
     def __enter__(self) -> Self:
         if shutil.which("docker") is None:
             unavailable(f"{self.image} needs Docker, and there is no docker command")
-        if _docker("version", "--format", "{{.Server.Version}}").returncode:
+        if docker("version", "--format", "{{.Server.Version}}").returncode:
             unavailable(f"{self.image} needs Docker, and no engine answers")
         publish = [part for port in self._ports for part in ("-p", f"127.0.0.1::{port}")]
         environment = [part for name, value in self._environment.items() for part in ("-e", f"{name}={value}")]
-        made = _docker("run", "-d", "--rm", "--label", LABEL, "--name", self._name, *publish, *environment, self.image)
+        made = docker("run", "-d", "--rm", "--label", LABEL, "--name", self._name, *publish, *environment, self.image)
         if made.returncode:
             unavailable(f"{self.image} does not start: {made.stderr.strip().splitlines()[-1]}")
         return self
 
     def __exit__(self, *_: object) -> None:
-        _docker("rm", "-f", "-v", self._name)
+        docker("rm", "-f", "-v", self._name)
 
     def port(self, inside: int) -> int:
         """The port of 127.0.0.1 that leads to port `inside`."""
-        found = _docker("port", self._name, str(inside)).stdout.splitlines()
+        found = docker("port", self._name, str(inside)).stdout.splitlines()
         return int(found[0].rsplit(":", 1)[1])
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run `command` in the container."""
-        return _docker("exec", self._name, *command)
+        return docker("exec", self._name, *command)
 
     def pause(self) -> None:
         """Freeze everything in it: connections stay open and nothing answers."""
-        _docker("pause", self._name)
+        docker("pause", self._name)
 
     def unpause(self) -> None:
         """Go on."""
-        _docker("unpause", self._name)
+        docker("unpause", self._name)
 
 
 def ask(port: int, command: str, *, timeout: float = 2.0) -> str:

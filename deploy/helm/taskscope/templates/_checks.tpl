@@ -174,6 +174,9 @@ ingress.tls[{{ $index }}].hosts: {{ $host }} is none of ingress.hosts (add it th
 {{- end }}
 
 {{- define "taskscope.check.monitoring" -}}
+{{- if regexMatch `:4317(/|$)` .Values.otel.endpoint }}
+otel.endpoint: names port 4317, which is gRPC's (http/protobuf is spoken: http://otel-collector.monitoring:4318)
+{{- end }}
 {{- range $kind := list "serviceMonitor" "podMonitor" "prometheusRule" }}
 {{- if and (index $.Values.metrics $kind).enabled (not $.Values.metrics.enabled) }}
 metrics.{{ $kind }}.enabled: is true, but metrics.enabled is false, so that nothing is served (metrics.enabled: true)

@@ -166,11 +166,14 @@ file: {{ include "taskscope.folder" . }}/{{ . }}
 
 {{/* ------------------------------------------------------------------------- one volume at /etc/taskscope for each service */}}
 
-{{/* One file of a Secret. Nobody's start waits for it: what needs it says that it is missing. Takes name, key and path. */}}
+{{/*
+One file of a Secret. Nobody's start waits for it: what needs it says that it is missing. But a pod that cannot do without it (required)
+waits until it is there, instead of ending again and again. Takes name, key, path and required.
+*/}}
 {{- define "taskscope.secretFile" -}}
 secret:
   name: {{ .name }}
-  optional: true
+  optional: {{ not .required }}
   items:
     - {key: {{ .key | quote }}, path: {{ .path | quote }}}
 {{- end }}
@@ -199,7 +202,7 @@ secret:
 - {{ include "taskscope.secretFile" (dict "name" . "key" $access.tokens.key "path" "access/tokens.yaml") | nindent 2 | trim }}
 {{- end }}
 {{- if ne $access.mode "none" }}
-- {{ include "taskscope.secretFile" (dict "name" (include "taskscope.session.secret" .) "key" $access.session.key "path" "access/session-key") | nindent 2 | trim }}
+- {{ include "taskscope.secretFile" (dict "name" (include "taskscope.session.secret" .) "key" $access.session.key "path" "access/session-key" "required" true) | nindent 2 | trim }}
 {{- end }}
 {{- if eq $access.mode "oidc" }}
 {{- with $access.oidc.clientSecret.existingSecret }}

@@ -32,6 +32,13 @@ app.kubernetes.io/component: {{ .component }}
 {{- merge $ours (deepCopy (default dict .more)) (deepCopy .root.Values.commonLabels) | toYaml -}}
 {{- end }}
 
+{{/* Labels of a pod: none that changes with a version, so that an upgrade replaces those pods alone that are others then. Takes the same. */}}
+{{- define "taskscope.podLabels" -}}
+{{- $ours := include "taskscope.selector" . | fromYaml -}}
+{{- $_ := set $ours "app.kubernetes.io/part-of" "taskscope" -}}
+{{- merge $ours (deepCopy (default dict .more)) (deepCopy .root.Values.podLabels) (deepCopy .root.Values.commonLabels) | toYaml -}}
+{{- end }}
+
 {{/* The metadata of an object. Takes root, component, suffix of its name (or name), namespace, labels and annotations. */}}
 {{- define "taskscope.metadata" -}}
 metadata:

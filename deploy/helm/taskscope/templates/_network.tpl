@@ -9,14 +9,15 @@
 {{- $_ := set $brokers (printf "sources[%d].existingSecret" $index) "" -}}
 {{- end -}}
 {{- range $place, $url := splitList ";" (get $source $name) -}}
-{{- if and $url (or (ne $name "resultBackend") (regexMatch `^rediss?://` $url)) -}}
+{{- if and $url (not (hasPrefix "unix:" $url)) (or (ne $name "resultBackend") (regexMatch `^rediss?://` $url)) -}}
 {{- $_ := set $brokers (printf "sources[%d].%s%s" $index $name (empty $place | ternary "" (printf " (%d)" $place))) $url -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 {{- $out := dict "brokers" $brokers -}}
-{{- if .Values.redis.url -}}
+{{- if hasPrefix "unix:" .Values.redis.url -}}
+{{- else if .Values.redis.url -}}
 {{- $_ := set $out "redis" (dict "redis.url" .Values.redis.url) -}}
 {{- else if .Values.redis.existingSecret.name -}}
 {{- $_ := set $out "redis" (dict "redis.existingSecret" "") -}}

@@ -92,8 +92,7 @@ volumes:
 {{/* Metadata of a pod. Takes root, component, labels and annotations. */}}
 {{- define "taskscope.podMetadata" -}}
 labels:
-  {{- $more := merge (deepCopy (default dict .labels)) (deepCopy .root.Values.podLabels) }}
-  {{- include "taskscope.labels" (dict "root" .root "component" .component "more" $more) | nindent 2 }}
+  {{- include "taskscope.podLabels" (dict "root" .root "component" .component "more" .labels) | nindent 2 }}
 {{- with merge (deepCopy (default dict .annotations)) (deepCopy .root.Values.podAnnotations) (deepCopy .root.Values.commonAnnotations) }}
 annotations:
   {{- toYaml . | nindent 2 }}

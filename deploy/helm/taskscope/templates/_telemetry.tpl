@@ -37,6 +37,8 @@
 
 {{/* Who it is, from the downward API. */}}
 {{- define "taskscope.telemetry.resource" -}}
+- name: K8S_POD_NAME
+  valueFrom: {fieldRef: {fieldPath: metadata.name}}
 - name: K8S_POD_UID
   valueFrom: {fieldRef: {fieldPath: metadata.uid}}
 - name: K8S_NODE_NAME
@@ -61,8 +63,10 @@
 
 {{/* What every process of ours is told by variables. Takes root and component. */}}
 {{- define "taskscope.env" -}}
-- name: K8S_POD_NAME
-  valueFrom: {fieldRef: {fieldPath: metadata.name}}
-- {name: TASKSCOPE_CONFIG, value: {{ include "taskscope.folder" .root }}/taskscope.yaml}
+{{ include "taskscope.env.config" .root }}
 {{- include "taskscope.telemetry" . }}
+{{- end }}
+
+{{- define "taskscope.env.config" -}}
+- {name: TASKSCOPE_CONFIG, value: {{ include "taskscope.folder" . }}/taskscope.yaml}
 {{- end }}

@@ -48,5 +48,5 @@ spec:
     metadata:
       {{- include "taskscope.podMetadata" (dict "root" $root "component" .component "labels" $values.podLabels "annotations" $annotations) | nindent 6 }}
     spec:
-      {{- include "taskscope.podSpec" (dict "root" $root "component" .component "image" $values.image "container" $container "pod" $pod) | nindent 6 }}
+      {{- include "taskscope.podSpec" (dict "root" $root "component" .component "image" $values.image "container" $container "pod" $pod) | trim | nindent 6 }}
 {{- end }}
