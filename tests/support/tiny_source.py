@@ -112,7 +112,7 @@ class TinyState:
             self._workers_dirty = False
         return changes
 
-    def inherit(self, record: Record, task: Task) -> bool:
+    def inherit(self, record: Record, task: Task) -> bool:  # noqa: ARG002 - the protocol's
         return False
 
     def remark(self, records: Iterable[Record], removed: Iterable[str]) -> None:
