@@ -18,20 +18,21 @@ const bars = () =>
         .filter(([, percent]) => percent !== undefined && percent !== null),
     ),
   );
+const counted = () => page.locator('[data-task]').count();
 const grown = (before, after) => Object.keys(before).filter((task) => Number(after[task]) > Number(before[task]));
 
 try {
   await page.goto(url);
   await page.locator('[data-task] [role=progressbar]').first().waitFor({ timeout: 20_000 });
   const before = await bars();
-  const deadline = Date.now() + 20_000;
+  const deadline = Date.now() + 30_000;
   let after = before;
-  while (grown(before, after).length === 0 && Date.now() < deadline) {
+  // A demo that has just begun has few tasks yet.
+  while ((grown(before, after).length === 0 || (await counted()) <= 10) && Date.now() < deadline) {
     await page.waitForTimeout(250);
     after = await bars();
   }
-  const rows = await page.locator('[data-task]').count();
-  console.log(JSON.stringify({ rows, grown: grown(before, after), errors, text: await page.locator('body').innerText() }));
+  console.log(JSON.stringify({ rows: await counted(), grown: grown(before, after), errors, text: await page.locator('body').innerText() }));
 } finally {
   await browser.close();
 }

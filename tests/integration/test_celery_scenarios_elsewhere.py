@@ -22,7 +22,8 @@ from taskscope_shared.model import State, WorkerState
 from taskscope_shared.settings import CelerySource
 
 pytestmark = pytest.mark.timeout(150)
-BUSY_SECONDS = 18.0
+BUSY_SECONDS = 30.0
+"""A worker is silent after two rounds without an answer: a quiet machine sees that after 10 to 15 s, a busy one later."""
 
 
 class Stand(NamedTuple):
@@ -184,7 +185,8 @@ async def test_task_of_a_busy_solo_worker_is_not_lost(places: Callable[[str], Pl
         task_id = stand.session.send("busy", task, *arguments)
         if task == "progress":
             await stand.watched.until("it to run", lambda: stand.state(task_id) is State.RUNNING)
-            await stand.watched.until("it to be uncertain", lambda: stand.watched.tasks[task_id].uncertain is not None)
+            tasks = stand.watched.tasks
+            await stand.watched.until("it to be uncertain", lambda: tasks[task_id].uncertain is not None, seconds=BUSY_SECONDS)
             assert stand.watched.workers[node].state is WorkerState.SILENT
         await stand.watched.until("it to end", lambda: stand.state(task_id) is State.SUCCEEDED, seconds=BUSY_SECONDS + 20)
         assert stand.passed(task_id) <= {State.QUEUED, State.RESERVED, State.RUNNING, State.SUCCEEDED}

@@ -46,8 +46,8 @@ def make_app(place: Place) -> Celery:
 
 
 def _restoring(visibility_seconds: int) -> dict[str, int]:
-    """kombu looks for what to restore at each tenth poll alone, and passes it over while another worker looks."""
-    return {"visibility_timeout": visibility_seconds, "unacked_restore_throttle": 1}
+    """kombu looks for what to restore each tenth time of ten seconds alone, and passes it over while another worker looks."""
+    return {"visibility_timeout": visibility_seconds, "unacked_restore_interval": 1, "unacked_restore_throttle": 1}
 
 
 def _task(app: Celery, **options: Any) -> Callable[[Callable[..., Any]], Any]:

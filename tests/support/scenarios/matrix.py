@@ -72,19 +72,25 @@ async def run_without_backend(pool: str, logs: Path) -> Outcome:
             return outcome_of(watched, session)
 
 
-async def _start(watched: Watched, session: Session, place: Place, names: list[str]) -> None:
-    """Workers that send events, known to the source: from then on nothing is missed."""
-    queues = {"main": [QUEUE], "second": ["late"]}
-    nodes = [session.workers.start(name, place, session.pool, queues.get(name, [name]), "-E") for name in names]
+async def _start(watched: Watched, session: Session, place: Place, names: list[str], pool: str = "") -> None:
+    """Workers that send events, known to the source: from then on nothing is missed. `pool`: if not the session's."""
+    queues, start = {"main": [QUEUE], "second": ["late"]}, session.workers.start
+    runs = pool or session.pool
+    nodes = [start(name, place, runs, queues.get(name, [name]), "-E", host=session.pool) for name in names]
     await asyncio.to_thread(session.workers.wait_ready, session.app, nodes)
     await watched.until(f"{nodes} to be known", lambda: watched.workers.keys() >= set(nodes))
 
 
 async def _redeliver(watched: Watched, session: Session, place: Place) -> None:
-    """A worker that is killed while it looks for what to restore leaves kombu's mutex behind, for five minutes."""
+    """A worker that is killed while it looks for what to restore leaves kombu's mutex behind, for five minutes.
+
+    The second worker is of a pool with an event loop, whose timer restores. A gevent worker (kombu 5.7) gets there by chance
+    alone: each of its polls ends with the BRPOP's own timeout, which passes the restoring over.
+    """
     with redis.Redis.from_url(place.broker) as broker:
         broker.delete("unacked_mutex")
-    await _start(watched, session, place._replace(visibility_seconds=1), ["second"])
+    pool = "threads" if session.pool == "gevent" else session.pool
+    await _start(watched, session, place._replace(visibility_seconds=1), ["second"], pool)
     await asyncio.to_thread(session.ledger.wait_for, session.sent["acks_late_redelivery"].id, "end")
 
 

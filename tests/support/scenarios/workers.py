@@ -26,10 +26,17 @@ class Workers:
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(
-        self, name: str, place: Place, pool: str, queues: Sequence[str], *options: str, concurrency: int | None = None
+        self,
+        name: str,
+        place: Place,
+        pool: str,
+        queues: Sequence[str],
+        *options: str,
+        concurrency: int | None = None,
+        host: str = "",
     ) -> str:
-        """Start a worker called `name@pool`; its name. It is not ready yet."""
-        node = f"{name}@{pool}"
+        """Start a worker called `name@host` (`name@pool` without one); its name. It is not ready yet."""
+        node = f"{name}@{host or pool}"
         worker = ["-A", "support.scenarios.worker", "worker", "-n", node, "-P", pool, "-Q", ",".join(queues), "-l", "INFO"]
         command = [sys.executable, "-m", "celery", *worker, "-c", str(concurrency or CONCURRENCY[pool]), *options]
         with self.log(node).open("ab") as log:
