@@ -68,8 +68,8 @@ test-unit: $(STAMPS)/python ## Run the quick tests alone: no server, no browser
 test-python: $(STAMPS)/python $(STAMPS)/npm $(STAMPS)/web $(STAMPS)/viewer chromium promtool
 	.venv/bin/python -m pytest -q -n $(PYTEST_WORKERS) --dist loadfile --durations 10 --durations-min 20
 
-test-cluster: $(STAMPS)/python ## Run the tests that need the Kubernetes cluster of KUBECONFIG (or TASKSCOPE_TEST_KUBECONFIG)
-	.venv/bin/python -m pytest -q -m cluster tests/integration
+test-cluster: $(STAMPS)/python $(STAMPS)/npm chromium images ## Install the chart into the cluster of KUBECONFIG, and prove it there
+	.venv/bin/python -m pytest -q -m cluster
 
 test-images: $(STAMPS)/python $(STAMPS)/npm chromium images ## Build the container images, and run the tests that run them
 	.venv/bin/python -m pytest -q -m images tests/e2e

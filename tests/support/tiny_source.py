@@ -112,6 +112,9 @@ class TinyState:
             self._workers_dirty = False
         return changes
 
+    def inherit(self, record: Record, task: Task) -> bool:  # noqa: ARG002 - the protocol's
+        return False
+
     def remark(self, records: Iterable[Record], removed: Iterable[str]) -> None:
         for record in records:
             if self.records.get(record.draft.id) is record:

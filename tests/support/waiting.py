@@ -9,13 +9,15 @@ T = TypeVar("T")
 PAUSE_SECONDS = 0.02
 
 
-def wait_for(condition: Callable[[], T], *, seconds: float = 10.0, what: str = "the condition") -> T:
-    """The first true answer of `condition`. Fails when `seconds` pass without one."""
+def wait_for(
+    condition: Callable[[], T], *, seconds: float = 10.0, what: str = "the condition", every: float = PAUSE_SECONDS
+) -> T:
+    """The first true answer of `condition`, which is asked `every` so many seconds. Fails when `seconds` pass without one."""
     deadline = time.monotonic() + seconds
     while not (answer := condition()):
         if time.monotonic() > deadline:
             raise AssertionError(f"waited {seconds:g} s in vain for {what}; last answer: {answer!r}")
-        time.sleep(PAUSE_SECONDS)
+        time.sleep(every)
     return answer
 
 

@@ -173,6 +173,7 @@ class Outbox:
     async def _add_rollups(self, prepared: Prepared, lease: Lease, now: float) -> None:
         stored = await self._stored(prepared, lease.source)
         if stored and lease.complete:
+            self._inherit(prepared, stored)
             _leave_out(prepared, stored)
         self._leave_graves(prepared, stored)
         changes = []
@@ -186,6 +187,16 @@ class Outbox:
                 changes.append(Change(id_, before, after))
         staged = await self._rollups.stage(changes, now, partial(self._store.load_cells, lease.source))
         prepared.flush.cells, prepared.flush.meta = staged.cells, staged.meta
+
+    def _inherit(self, prepared: Prepared, stored: dict[str, Task]) -> None:
+        """What another wrote of these tasks and was not seen here must not be written over."""
+        for index, (record, _) in enumerate(prepared.written):
+            task, draft = stored.get(record.draft.id), record.draft
+            if task is None or record.lane is _GONE or record.contributed is not UNKNOWN:
+                continue
+            if self._state.inherit(record, task):
+                prepared.flush.tasks[draft.id] = codec.encode(draft)
+                prepared.written[index] = (record, contributions(cast("Task", draft)))
 
     def _leave_graves(self, prepared: Prepared, stored: dict[str, Task]) -> None:
         """Leave out evicted tasks of which nobody knows any more what they contributed: it is not guessed, but counted."""

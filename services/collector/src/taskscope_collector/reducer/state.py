@@ -218,6 +218,10 @@ class SourceState:
         """The latest count of each queue."""
         return list(self._queues.known.values())
 
+    def inherit(self, record: Record, task: Task) -> bool:
+        """Give a task's record what another collector wrote of it and this one did not see; whether that was anything."""
+        return self._tasks.inherit(record, task)
+
     def source_health(self, now: float) -> Source:
         """The source's health; the pipeline adds who holds it and its rates."""
         health, books = self._health, self._books

@@ -20,6 +20,7 @@ from taskscope_collector.redaction import Redactor
 from taskscope_collector.reducer import celery_fold, rq_fold
 from taskscope_collector.reducer.conclude import conclude
 from taskscope_collector.reducer.fast import FastPath
+from taskscope_collector.reducer.inherited import inherit
 from taskscope_collector.reducer.intake import Intake, Names
 from taskscope_collector.reducer.kinds import Kinds
 from taskscope_collector.reducer.order import RANK, add
@@ -191,6 +192,13 @@ class Tasks:
             self._books.fresh.append(record)
         elif len(facts) > FACTS:
             record.base, record.facts = draft_of(draft), []
+
+    def inherit(self, record: Record, task: Task) -> bool:
+        """Go on from what another wrote of it, where that says more. What is known of an RQ job is read whole each time."""
+        says_more = self._engine is Engine.CELERY and inherit(record, task)
+        if says_more:
+            self.fold_again(record)
+        return says_more
 
     def load(self, task: Task) -> None:
         """A task as it was written before a restart; it does not count as changed."""
