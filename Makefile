@@ -83,7 +83,7 @@ SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 CREATED = $(shell python3 -c 'from datetime import UTC, datetime; print(datetime.fromtimestamp($(SOURCE_DATE_EPOCH), UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))')
 
 images: ## Build the container images taskscope-collector, taskscope-api and taskscope-web (needs Docker)
-	for image in collector api web; do \
+	@for image in collector api web; do \
 	  docker build -q -f deploy/images/Dockerfile --target $$image -t taskscope-$$image:$(VERSION) -t taskscope-$$image:dev \
 	    --build-arg UV_VERSION=$(UV_VERSION) --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) \
 	    --build-arg CREATED=$(CREATED) --build-arg SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) . >/dev/null; \

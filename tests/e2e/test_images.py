@@ -5,6 +5,7 @@ import contextlib
 import json
 import re
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -214,6 +215,39 @@ async def test_an_api_that_is_away_is_said_and_found_again_at_another_address() 
                 net.running(image("api"), "taskscope-api", *HARDENED, environment=said),
             ):
                 await eventually(answers, seconds=40)
+
+
+@pytest.mark.parametrize(
+    ("name", "is_first"), [("taskscope-api", True), ("taskscope-api", False), ("taskscope-api.tasks.svc", False)]
+)
+async def test_a_name_of_kubernetes_is_found_though_nginx_knows_no_search_domains(
+    tmp_path: Path, name: str, *, is_first: bool
+) -> None:
+    (tmp_path / "resolv.conf").write_text(
+        "search tasks.svc.cluster.local svc.cluster.local cluster.local\nnameserver 127.0.0.11\noptions ndots:5\n"
+    )
+    resolving = ("-v", f"{tmp_path / 'resolv.conf'}:/etc/resolv.conf:ro")
+    with network() as net, contextlib.ExitStack() as stack:
+        api = partial(
+            net.running,
+            image("api"),
+            "taskscope-api.tasks.svc.cluster.local",
+            *HARDENED,
+            environment={"TASKSCOPE_ACCESS__MODE": "none"},
+        )
+        if is_first:
+            stack.enter_context(api())
+        said = {"TASKSCOPE_API_URL": f"http://{name}:5051"}
+        web = stack.enter_context(net.running(image("web"), "web", *HARDENED, *WEB_OPTIONS, *resolving, environment=said))
+        await eventually(web.is_healthy, seconds=30)
+        if not is_first:
+            stack.enter_context(api())
+
+        async def answers() -> bool:
+            async with httpx.AsyncClient(timeout=10) as http:
+                return (await http.get(f"http://127.0.0.1:{web.port(8080)}/api/health")).status_code == 200
+
+        await eventually(answers, seconds=40)
 
 
 # ------------------------------------------------------------------------------------------------------ wrong values, ends

@@ -140,3 +140,10 @@ def documented_commands() -> list[str]:
 def test_every_command_that_is_shown_as_an_example_is_understood(command: str) -> None:
     said = parse(command.split()[1:])
     load(None, overrides(said), {})
+
+
+def test_the_greeting_leads_to_what_is_served() -> None:
+    settings = load(None, {"api": {"base_path": "/monitoring/tasks"}}, {})
+    assert "Taskscope is at http://127.0.0.1:1/monitoring/tasks/#realtime" in greeting(
+        settings, "http://127.0.0.1:1", has_page=True
+    )

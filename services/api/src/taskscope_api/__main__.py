@@ -14,6 +14,7 @@ from typing import NoReturn
 import uvicorn
 from taskscope_shared import settings, telemetry
 from taskscope_shared.clock import SystemClock
+from taskscope_shared.ending import SIGNALS, end_when_told
 from taskscope_shared.heap import freeze
 from taskscope_shared.providers import Providers, begin
 from taskscope_shared.redis_replicas import RedisReplicas
@@ -49,19 +50,17 @@ def main() -> None:
     parser.add_argument("--config", type=Path, help="the YAML file (TASKSCOPE_CONFIG)")
     arguments = parser.parse_args()
     try:
-        configured = settings.load(
-            arguments.config, with_brokers=False, with_telemetry=True
-        )  # no secrets that it has no use for
+        # It holds no secrets that it has no use for.
+        configured = settings.load(arguments.config, with_brokers=False, with_telemetry=True)
+        if (warning := exposure(configured)) is not None:
+            _refuse(warning)
         providers = begin(settings.otel(), "taskscope-api")
     except SettingsError as error:
         _refuse(str(error))
-    if (warning := exposure(configured)) is not None:
-        _refuse(warning)
     telemetry.configure("taskscope-api", configured.log_level, json=True, more=providers.handlers)
     for name in ("uvicorn", "httpx2", "httpcore2"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _end_at_once)
+    end_when_told()
     gc.set_threshold(*COLLECT_AFTER)
     _allow_files()
     try:
@@ -78,11 +77,6 @@ def _allow_files() -> None:
     wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
     if soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def _end_at_once(*_: object) -> NoReturn:
-    """Nothing is served yet."""
-    raise SystemExit(0)
 
 
 def _end_in_peace(*_: object) -> None:
@@ -106,7 +100,7 @@ async def _serve(configured: Settings, providers: Providers) -> None:
         config = server_config(app, configured)
         config.load()
         freeze()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in SIGNALS:
             signal.signal(number, _end_in_peace)
         await Server(config, app.extensions["taskscope_draining"]).serve()
     finally:

@@ -3,13 +3,13 @@
 import argparse
 import asyncio
 import logging
-import signal
 import sys
 from pathlib import Path
 from typing import NoReturn
 
 from taskscope_shared import settings, telemetry
 from taskscope_shared.clock import SystemClock
+from taskscope_shared.ending import SIGNALS, end_when_told
 from taskscope_shared.heap import freeze
 from taskscope_shared.providers import Providers, begin
 from taskscope_shared.redis_requests import RedisAnswerer
@@ -51,8 +51,7 @@ MARK_SECONDS = 600
 
 def main() -> None:
     """Read the settings, and collect until SIGTERM, or switch events."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _end_at_once)
+    end_when_told()
     arguments = _arguments()
     try:
         # It asks nobody who they are, and a command that ends at once exports nothing.
@@ -116,11 +115,6 @@ def _say(line: str) -> None:
     sys.stdout.flush()
 
 
-def _end_at_once(*_: object) -> NoReturn:
-    """Nothing is collected yet."""
-    raise SystemExit(0)
-
-
 def _address(text: str) -> str:
     host, _, port = text.rpartition(":")
     if not host or not port.isdigit() or int(port) > 65535:
@@ -155,7 +149,7 @@ async def _collect(configured: Settings, host: str, port: int, providers: Provid
 
 async def _until_stopped(collecting: asyncio.Task[None]) -> None:
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in SIGNALS:
         loop.add_signal_handler(number, collecting.cancel)
     try:
         await collecting
