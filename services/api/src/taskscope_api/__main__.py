@@ -50,14 +50,13 @@ def main() -> None:
     parser.add_argument("--config", type=Path, help="the YAML file (TASKSCOPE_CONFIG)")
     arguments = parser.parse_args()
     try:
-        configured = settings.load(
-            arguments.config, with_brokers=False, with_telemetry=True
-        )  # no secrets that it has no use for
+        # It holds no secrets that it has no use for.
+        configured = settings.load(arguments.config, with_brokers=False, with_telemetry=True)
+        if (warning := exposure(configured)) is not None:
+            _refuse(warning)
         providers = begin(settings.otel(), "taskscope-api")
     except SettingsError as error:
         _refuse(str(error))
-    if (warning := exposure(configured)) is not None:
-        _refuse(warning)
     telemetry.configure("taskscope-api", configured.log_level, json=True, more=providers.handlers)
     for name in ("uvicorn", "httpx2", "httpcore2"):
         logging.getLogger(name).setLevel(logging.WARNING)
