@@ -59,6 +59,10 @@ class Reduced(View, Protocol):
         """Everything has to be written anew; what evicted tasks contributed is not known any more."""
         ...
 
+    def inherit_workers(self, workers: Iterable[Worker]) -> None:
+        """Workers as another collector wrote them: it may have switched their events on."""
+        ...
+
     def inherit(self, record: Record, task: Task) -> bool:
         """Give a record what is stored of it and was not seen here; whether that was anything."""
         ...
