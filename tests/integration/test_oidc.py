@@ -167,6 +167,22 @@ def test_a_browser_may_come_back_to_another_replica(
         assert browser.client.get(f"{api.url}/api/sources").status_code == 200
 
 
+@pytest.mark.timeout(180)
+def test_below_a_path_the_way_to_the_provider_and_back_stays_there(folder: Path, redis: str) -> None:
+    port, base = free_port(), "/monitoring/tasks"
+    site = f"http://127.0.0.1:{port}{base}"
+    with identity_provider(folder, f"{site}/api/session/callback") as provider:
+        configured = settings(provider, redis, site) | {"api": {"base_path": base}}
+        with api_process(folder, configured, port=port, environment={"OIDC_SECRET": SECRET}) as api:
+            browser = Browser()
+            page = browser.sign_in(f"{site}/api/session/login?next={base}/api/sources", "ada+platform")
+            assert (str(page.url), page.status_code) == (f"{site}/api/sources", 200)
+            ours = [cookie.path for cookie in browser.client.cookies.jar if cookie.name.startswith("taskscope")]
+            assert ours == [base], "neither the attempt's nor any for the rest of the site"
+            outside = api.get(f"{base}/api/session/login", params={"next": "/elsewhere"})
+            assert (outside.status_code, outside.json()["field"]) == (400, "next")
+
+
 @pytest.mark.timeout(300)
 def test_the_provider_may_come_late_rotate_its_keys_and_go(folder: Path, redis: str) -> None:
     port = free_port()
