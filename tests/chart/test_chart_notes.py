@@ -18,7 +18,7 @@ def test_how_to_open_it_and_to_sign_in() -> None:
     assert "kubectl port-forward -n watch service/taskscope-web 8080:80" in said
     assert "http://127.0.0.1:8080/tasks/" in said
     assert "kubectl get secret -n watch taskscope-admin-token -o jsonpath='{.data.token}' | base64 -d" in said
-    assert "helm test -n watch taskscope --logs" in said
+    assert "helm test -n watch taskscope" in said
 
 
 def test_the_address_of_an_ingress() -> None:

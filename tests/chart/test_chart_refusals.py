@@ -40,6 +40,22 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         "sources[0] (archive).resultBackend: holds a password",
     ),
     (
+        "a port that is none",
+        {"sources": [{**CELERY, "brokerUrl": "amqp://rabbit:amqp//"}]},
+        "sources[0] (archive).brokerUrl: has no host, or a port that is no number",
+    ),
+    (
+        "no host of the second broker",
+        {"sources": [{**CELERY, "brokerUrl": f"{BROKER};redis:///1"}]},
+        "sources[0] (archive).brokerUrl: has no host, or a port that is no number",
+    ),
+    (
+        "a database that is a name",
+        {"sources": [{"name": "m", "engine": "rq", "redisUrl": "redis://redis.media:6379/jobs"}]},
+        "sources[0] (m).redisUrl: names a database that is not a number",
+    ),
+    ("a port of Redis that is none", with_source(redis={"url": "redis://r:0/0"}), "redis.url: has no host, or a port"),
+    (
         "what the other engine has",
         {"sources": [{**SOURCE, "keyPrefix": "rq"}]},
         "sources[0] (archive).keyPrefix: is none of a source of engine celery",
@@ -222,9 +238,23 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
     assert len(found) == 3
 
 
-def test_a_password_that_is_a_variable_is_taken() -> None:
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://:${BROKER_PASSWORD}@broker.jobs/0",
+        "${BROKER_URL}",
+        "redis://broker.jobs",
+        "redis://watcher@broker.jobs:6379",
+        "rediss://broker.jobs:6379/1?ssl_cert_reqs=none",
+        "redis://[fd00::7]:6379/",
+        "amqp://watcher@rabbit.jobs:5672/a%2Fb",
+        "amqps://rabbit.jobs//;amqps://10.1.2.3",
+        "unix:///run/redis.sock?db=1",
+    ],
+)
+def test_an_address_that_the_services_take_is_taken(url: str) -> None:
     with pytest.raises(AssertionError, match="were taken"):
-        problems({"sources": [{**CELERY, "brokerUrl": "redis://:${BROKER_PASSWORD}@broker.jobs/0"}]})
+        problems({"sources": [{**CELERY, "brokerUrl": url}]})
 
 
 def test_no_password_is_repeated() -> None:

@@ -49,10 +49,28 @@ sources: is empty: there is nothing to watch (add one: {name: archive, engine: c
 {{- if and (hasKey $source $name) (hasKey $keys $name) }}
 {{ $.path }}.{{ $name }}: is given twice, here and by existingSecret.keys.{{ $name }} (take one out)
 {{- end }}
+{{- with include "taskscope.urlProblem" (get $source $name) }}
+{{ $.path }}.{{ $name }}: {{ . }}
+{{- end }}
 {{- if include "taskscope.holdsPassword" (get $source $name) }}
 {{ $.path }}.{{ $name }}: holds a password, which everybody could read in the ConfigMap (put the URL into a Secret, and name it: existingSecret: {name: SECRET, keys: { {{- $name }}: KEY}})
 {{- end }}
 {{- end }}
+{{- end }}
+
+{{/* What keeps a URL, or one of several, from leading to a server; empty where nothing does, or where variables or a socket are in it. */}}
+{{- define "taskscope.urlProblem" -}}
+{{- $found := list -}}
+{{- range splitList ";" (toString .) -}}
+{{- if and (regexMatch `^(rediss?|amqps?)://` .) (not (contains "${" .)) -}}
+{{- if not (regexMatch `^[a-z]+://([^/@]*@)?(\[[0-9A-Fa-f:.]+\]|[^][/:?#@]+)(:0*[1-9][0-9]{0,4})?([/?].*)?$` .) -}}
+{{- $found = append $found "has no host, or a port that is no number (redis://redis.jobs:6379/0)" -}}
+{{- else if not (regexMatch `^(amqps?://.*|rediss?://[^/?]*(/[0-9]*)?(\?.*)?)$` .) -}}
+{{- $found = append $found "names a database that is not a number (redis://redis.jobs:6379/0)" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- $found | uniq | join "; " -}}
 {{- end }}
 
 {{/* Whether a URL, or one of several, has a password that is no ${VARIABLE}. */}}
@@ -65,6 +83,9 @@ sources: is empty: there is nothing to watch (add one: {name: archive, engine: c
 {{- define "taskscope.check.redis" -}}
 {{- if and .Values.redis.url .Values.redis.existingSecret.name }}
 redis.url: is given, and redis.existingSecret.name too (take one out)
+{{- end }}
+{{- with include "taskscope.urlProblem" .Values.redis.url }}
+redis.url: {{ . }}
 {{- end }}
 {{- if include "taskscope.holdsPassword" .Values.redis.url }}
 redis.url: holds a password, which everybody could read in the ConfigMap (put the URL into a Secret, and name it: redis.existingSecret: {name: SECRET, key: url})
