@@ -90,6 +90,14 @@ class TestFlush:
         assert {id_: (loaded.id, loaded.seq) for id_, loaded in found.items()} == {"1": ("1", 1)}
         assert await store.load_tasks("s", []) == {}
 
+    async def test_loaded_workers_are_those_that_were_written_last(self, store: Store) -> None:
+        lease = await held(store)
+        assert await store.load_workers("s") == []
+        workers = [Worker(name, "s", Engine.CELERY, WorkerState.ONLINE, events_enabled_by_us=True) for name in ("w1", "w2")]
+        await store.flush(lease, Flush(1, NOW, workers=workers), TTL)
+        await store.flush(lease, Flush(2, NOW, removed_workers=["w2"]), TTL)
+        assert await store.load_workers("s") == workers[:1]
+
     async def test_cells_are_written_loaded_and_deleted(self, store: Store) -> None:
         lease = await held(store)
         cells: dict[tuple[int, int], dict[str, bytes | None]] = {

@@ -112,6 +112,9 @@ class TinyState:
             self._workers_dirty = False
         return changes
 
+    def inherit_workers(self, workers: Iterable[Worker]) -> None:
+        pass
+
     def inherit(self, record: Record, task: Task) -> bool:  # noqa: ARG002 - the protocol's
         return False
 

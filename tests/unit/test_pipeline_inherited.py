@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from support.reducing import T0, event, reducer, usual
+from support.reducing import T0, beat, event, reducer, usual
 from support.waiting import eventually
-from taskscope_collector.observations import Observation, TaskMissing
+from taskscope_collector.observations import InspectReply, Observation, TaskMissing
 from taskscope_collector.pipeline import Pipeline
 from taskscope_shared.clock import SystemClock
 from taskscope_shared.codec import decode_task
-from taskscope_shared.model import State, Task
+from taskscope_shared.model import State, Task, Worker
 from taskscope_shared.testing import MemoryStore
 
 FOR_EVER = 1e12
@@ -26,6 +26,9 @@ class Two:
     def stored(self) -> Task | None:
         data = self._store._states["s"].tasks.get("t")
         return None if data is None else decode_task(data)
+
+    def workers(self) -> list[Worker]:
+        return list(self._store._states["s"].workers.values())
 
     async def until_stored(self, state: State) -> Task:
         def found() -> Task | None:
@@ -93,6 +96,21 @@ async def test_what_was_sent_before_this_one_listened_keeps_its_queue_and_its_wa
         await pair.take_over()
         task = await pair.until_stored(State.SUCCEEDED)
         assert (task.queue, task.attempts, task.wait_seconds) == ("q", 1, 0.75)
+
+
+async def test_whose_events_were_switched_on_is_known_to_whoever_takes_over() -> None:
+    """The worker tells the second that its events are on, and not that the first did that."""
+
+    def reply(*, ours: bool) -> InspectReply:
+        return InspectReply("celery@one", T0 + 2, T0 + 2, pid=11, events=True, events_enabled_by_us=ours)
+
+    async with two() as pair:
+        pair.first.buffer.put([reply(ours=True)])
+        await eventually(pair.workers, what="the worker to be written")
+        pair.second.buffer.put([beat(1.0)])
+        await pair.take_over()
+        await pair.see(reply(ours=False))
+        assert [(worker.name, worker.events_enabled_by_us) for worker in pair.workers()] == [("celery@one", True)]
 
 
 @pytest.mark.parametrize("heard", [0, 1, 2, 3])

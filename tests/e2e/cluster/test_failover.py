@@ -34,7 +34,7 @@ def test_a_standby_writes_within_5_s_when_the_active_collectors_pod_is_deleted_a
         )
         silence = crowd.longest_silence(killed)
     ledger = ground.ledger("failover")
-    events = EVENTS_A_TASK * len(ledger.tasks) / ledger.seconds
+    events = EVENTS_A_TASK * ledger.rate
     assert ledger.unfinished() == []
     reconciled = site.assert_shows(ledger)
     measured(f"{events:.0f} events/s; lease won after {epoch / 1000 - killed_at:.1f} s, news after {silence:.1f} s (≤ 5 s)")

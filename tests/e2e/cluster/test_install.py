@@ -8,9 +8,11 @@ from support.kube.browser import Browser
 from support.kube.ground import Ground
 from support.kube.kubectl import restarts
 from support.kube.namespaces import RESTRICTED
+from support.waiting import wait_for
 
 LIVE_SECONDS = 60.0
 COMPONENTS = ("collector", "api", "web")
+CELERY = {"celery-0@footage", "celery-1@footage", "celery-rabbitmq@footage"}
 
 
 def test_helm_install_is_ready_and_shows_a_live_task_in_the_browser_within_a_minute(
@@ -42,13 +44,13 @@ def test_all_replicas_are_ready_without_a_restart_where_pod_security_restricted_
 
 def test_the_sources_are_up_and_their_workers_known(installed: Any, ground: Ground) -> None:  # noqa: ARG001 - its workers
     with installed.site.client() as client:
-        found = {source.name: (source.status, source.reason) for source in client.sources()}
-        assert found == {"archive": ("up", None), "newsroom": ("up", None), "media": ("up", None)}
-        assert {worker.name for worker in client.workers(engine="celery")} == {
-            "celery-0@footage",
-            "celery-1@footage",
-            "celery-rabbitmq@footage",
-        }
+        wait_for(
+            lambda: {source.status for source in client.sources()} == {"up"}, seconds=30, what="sources to be up", every=0.5
+        )
+        assert {source.name: source.reason for source in client.sources()} == dict.fromkeys(("archive", "newsroom", "media"))
+        wait_for(
+            lambda: {worker.name for worker in client.workers(engine="celery")} == CELERY, seconds=30, what="workers", every=0.5
+        )
         assert [worker.state for worker in client.workers(source="media")] == ["online"]
 
 

@@ -1,6 +1,7 @@
 """What truly happened to tasks, and how what Taskscope shows differs from it."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from taskscope_client import Task
@@ -11,8 +12,9 @@ LISTED = 10
 
 
 class Told(NamedTuple):
-    """One task: the last worker that began it, when it was begun and ended last, and how. None: it did not happen."""
+    """One task: when it was sent, the last worker that began it, when it was begun and ended last, and how. None: never."""
 
+    sent_at: float | None
     worker: str | None
     started_at: float | None
     ended_at: float | None
@@ -30,15 +32,19 @@ class Ledger(NamedTuple):
         """From lines `[id, what, at, said]`, in the order in which they were written."""
         told: dict[str, Told] = {}
         for task_id, what, at, said in lines:
-            told[str(task_id)] = _with(told.get(str(task_id), Told(None, None, None, None, 0)), str(what), at, str(said))
+            told[str(task_id)] = _with(told.get(str(task_id), Told(None, None, None, None, None, 0)), str(what), at, str(said))
         return cls(told)
 
     @property
-    def seconds(self) -> float:
-        """From the first start to the last end."""
-        starts = [told.started_at for told in self.tasks.values() if told.started_at]
-        ends = [told.ended_at for told in self.tasks.values() if told.ended_at]
-        return max(ends) - min(starts)
+    def rate(self) -> float:
+        """Tasks sent a second."""
+        sent = [told.sent_at for told in self.tasks.values() if told.sent_at is not None]
+        return (len(sent) - 1) / (max(sent) - min(sent))
+
+    def longest_pause(self) -> float:
+        """Seconds in which no task ended, between the first end and the last: what nobody could see anything of."""
+        ends = sorted(told.ended_at for told in self.tasks.values() if told.ended_at is not None)
+        return max(after - before for before, after in pairwise(ends))
 
     def unfinished(self) -> list[str]:
         """What was sent and did not end: then the workload failed, not Taskscope."""
@@ -60,6 +66,8 @@ def shortened(differences: Sequence[str]) -> str:
 
 def _with(told: Told, what: str, at: object, said: str) -> Told:
     assert isinstance(at, float)
+    if what == "sent":
+        return told._replace(sent_at=at)
     if what == "started":
         return told._replace(worker=said, started_at=at, attempts=told.attempts + 1)
     if what == "ended":

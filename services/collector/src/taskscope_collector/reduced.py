@@ -63,6 +63,10 @@ class Reduced(View, Protocol):
         """The queues as their broker counted them last."""
         ...
 
+    def inherit_workers(self, workers: Iterable[Worker]) -> None:
+        """Workers as another collector wrote them: it may have switched their events on."""
+        ...
+
     def inherit(self, record: Record, task: Task) -> bool:
         """Give a record what is stored of it and was not seen here; whether that was anything."""
         ...

@@ -178,8 +178,11 @@ class SourceWriter:
         self._state.remark(*self._recent.take())
 
     async def _adopt(self, source: str) -> None:
-        """Take over the tasks that are stored and not known: they came before this collector listened, or in a gap."""
+        """Take over the tasks that are stored and not known (they came before this collector listened, or in a gap), and what
+        was switched on in workers."""
+        workers = await self._store.load_workers(source)
         stored = await self._store.task_ids(source)
+        self._state.inherit_workers(workers)
         self._remember()
         known = self._disown() | self._recent.removed()
         strangers = await self._store.load_tasks(source, [id_ for id_ in stored if id_ not in known])

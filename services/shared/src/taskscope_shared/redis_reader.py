@@ -7,7 +7,7 @@ from taskscope_shared import codec
 from taskscope_shared.clock import Clock
 from taskscope_shared.codec import Entry, Message
 from taskscope_shared.keys import Keys
-from taskscope_shared.model import Position, Task
+from taskscope_shared.model import Position, Task, Worker
 from taskscope_shared.redis_follow import follow
 from taskscope_shared.redis_link import Command, RedisLink, Reply
 from taskscope_shared.store import GapError, Snapshot, StoreError
@@ -56,6 +56,11 @@ class RedisReader:
             values = (await self._reading(source).call(("HMGET", self._keys.tasks(source), *chunk)))[0]
             found.update((id_, codec.decode_task(value)) for id_, value in zip(chunk, values, strict=True) if value is not None)
         return found
+
+    async def load_workers(self, source: str) -> list[Worker]:
+        """See `Writer.load_workers`."""
+        values = (await self._reading(source).call(("HVALS", self._keys.workers(source))))[0]
+        return [codec.decode_worker(value) for value in values]
 
     async def task_ids(self, source: str) -> list[str]:
         """See `Writer.task_ids`."""

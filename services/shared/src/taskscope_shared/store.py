@@ -160,6 +160,10 @@ class Writer(Protocol):
         """The stored tasks among `ids`."""
         ...
 
+    async def load_workers(self, source: str) -> list[Worker]:
+        """All stored workers."""
+        ...
+
     async def task_ids(self, source: str) -> list[str]:
         """The ids of all stored tasks."""
         ...

@@ -175,6 +175,10 @@ class MemoryStore:
         tasks = self._state(source).tasks
         return {id_: codec.decode_task(tasks[id_]) for id_ in ids if id_ in tasks}
 
+    async def load_workers(self, source: str) -> list[Worker]:
+        """See `Writer.load_workers`."""
+        return list(self._state(source).workers.values())
+
     async def task_ids(self, source: str) -> list[str]:
         """See `Writer.task_ids`."""
         return list(self._state(source).tasks)

@@ -218,6 +218,10 @@ class SourceState:
         """The latest count of each queue."""
         return list(self._queues.known.values())
 
+    def inherit_workers(self, workers: Iterable[Worker]) -> None:
+        """Workers as another collector wrote them: it may have switched their events on."""
+        self._workers.inherit(workers)
+
     def inherit(self, record: Record, task: Task) -> bool:
         """Give a task's record what another collector wrote of it and this one did not see; whether that was anything."""
         return self._tasks.inherit(record, task)

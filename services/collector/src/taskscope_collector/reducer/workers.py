@@ -225,6 +225,15 @@ class Workers:
             if worker.state in (WorkerState.OFFLINE, WorkerState.LOST):
                 seen.gone_at = max(seen.beat_at, 1.0)
 
+    def inherit(self, workers: Iterable[Worker]) -> None:
+        """Remember whose events another collector switched on: they say that they are on, and not who did it."""
+        for worker in workers:
+            seen = self.seen.get(worker.name)
+            if seen is None or not worker.events_enabled_by_us:
+                continue
+            if seen.worker.events is not False and seen.worker.pid in (None, worker.pid):
+                self._put(seen, replace(seen.worker, events=True, events_enabled_by_us=True))
+
     def drain(self) -> tuple[list[Worker], list[str]]:
         """Who changed and who was forgotten since the last time."""
         changed = [self.seen[name].worker for name in self.changed if name in self.seen]
