@@ -68,6 +68,15 @@ async def test_a_lease_that_was_given_up_is_taken_at_once(standing: Standing) ->
     assert await standing.tried(begun) is not None
 
 
+async def test_one_that_finds_a_lease_that_ran_out_leaves_it_to_a_standby_first(standing: Standing) -> None:
+    await standing.held()
+    standing.clock.advance(LEASE_SECONDS + 0.1)
+    begun = standing.keeper("begun")
+    assert await standing.tried(begun) is None
+    standing.clock.advance(YIELD_SECONDS)
+    assert await standing.tried(begun) is not None
+
+
 async def test_it_takes_the_lease_itself_where_no_standby_comes(standing: Standing) -> None:
     restarted = standing.keeper("restarted")
     await standing.held()

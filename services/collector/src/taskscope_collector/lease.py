@@ -43,11 +43,12 @@ class LeaseKeeper:
 
     async def _leaves_it(self, now: float) -> bool:
         """Whether whoever stood by when the holder died is to have it: this one may have begun only then."""
-        if self._ends is None or self._stood_by or await self._store.lease_left(self.source):
+        if self._stood_by or await self._store.lease_left(self.source):
             self._free_since = None
             return False
-        if now < self._ends - RENEWED_SECONDS:  # it was given up before its end: the holder lived until just now
-            return False
+        meta = await self._store.meta(self.source)
+        if "incarnation" not in meta or meta.get("released") == meta.get("epoch"):
+            return False  # nobody wrote, or the last one gave it up when all was written
         self._free_since = now if self._free_since is None else self._free_since
         return now - self._free_since < YIELD_SECONDS
 

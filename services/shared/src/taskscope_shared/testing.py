@@ -94,6 +94,7 @@ class MemoryStore:
         state = self._state(lease.source)
         if self._held(state) == lease.value:
             state.lease = None
+            state.meta["released"] = str(lease.epoch)
 
     async def flush(self, lease: Lease, batch: Flush, ttl_seconds: float) -> None:
         """See `Writer.flush`."""
