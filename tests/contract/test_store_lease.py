@@ -18,6 +18,13 @@ class TestLease:
         await held(store, "a")
         assert await store.acquire("s", "b", TTL) is None
 
+    async def test_it_is_said_how_long_a_lease_is_held_yet(self, store: Store) -> None:
+        assert await store.lease_left("s") == 0
+        lease = await held(store, "a")
+        assert TTL - 1 < await store.lease_left("s") <= TTL
+        await store.release(lease)
+        assert await store.lease_left("s") == 0
+
     async def test_a_released_lease_is_won_at_once_with_a_higher_epoch(self, store: Store) -> None:
         first = await held(store, "a")
         await store.release(first)

@@ -10,6 +10,11 @@ POLLS_PER_LEASE = 8
 COURTESY_SECONDS = 0.1
 """Waited longer for each lease held already, so that sources spread over the collectors."""
 MOST_COURTESY_SECONDS = 0.5
+YIELD_SECONDS = 2.0
+"""So long a free lease is left to others by one that began when its holder may have been dead already: of what happened
+before it began it knows what is stored, and a standby heard the rest."""
+RENEWED_SECONDS = 0.1
+"""A lease that ends later than it did by more than this was renewed."""
 
 
 class LeaseKeeper:
@@ -22,13 +27,38 @@ class LeaseKeeper:
         self.holder = holder
         self.seconds = seconds
         self._seen: tuple[str, Position] | None = None
+        self._ends: float | None = None
+        self._stood_by = False
+        self._free_since: float | None = None
 
-    async def attempt(self) -> Lease | None:
-        """Try once. Raises `StoreError`."""
-        lease = await self._store.acquire(self.source, self.holder, self.seconds)
+    async def attempt(self, now: float) -> Lease | None:
+        """Try once, at `now` of the monotonic clock. Raises `StoreError`."""
+        lease = None
+        if not await self._leaves_it(now):
+            lease = await self._store.acquire(self.source, self.holder, self.seconds)
         if lease is None:
             self._seen = await self._store.head(self.source)
+            self._watch(now, await self._store.lease_left(self.source))
         return lease
+
+    async def _leaves_it(self, now: float) -> bool:
+        """Whether whoever stood by when the holder died is to have it: this one may have begun only then."""
+        if self._stood_by or await self._store.lease_left(self.source):
+            self._free_since = None
+            return False
+        meta = await self._store.meta(self.source)
+        if "incarnation" not in meta or meta.get("released") == meta.get("epoch"):
+            return False  # nobody wrote, or the last one gave it up when all was written
+        self._free_since = now if self._free_since is None else self._free_since
+        return now - self._free_since < YIELD_SECONDS
+
+    def _watch(self, now: float, left: float) -> None:
+        """Note whether the lease was renewed since this one began: then its holder lived."""
+        if not left:
+            return
+        if self._ends is not None and now + left > self._ends + RENEWED_SECONDS:
+            self._stood_by = True
+        self._ends = now + left if self._ends is None else self._ends
 
     def saw(self, lease: Lease, position: Position) -> None:
         """The head is there now, by our own doing."""

@@ -115,7 +115,7 @@ class SourceWriter:
         while True:
             self._remember()
             try:
-                lease = await self._keeper.attempt()
+                lease = await self._keeper.attempt(self._clock.monotonic())
             except StoreError as error:
                 await self._back_off(error)
                 continue

@@ -44,6 +44,11 @@ class RedisReader:
         """See `Writer.meta`."""
         return fields_of((await self._reading(source).call(("HGETALL", self._keys.meta(source))))[0])
 
+    async def lease_left(self, source: str) -> float:
+        """See `Writer.lease_left`."""
+        milliseconds: int = (await self._reading(source).call(("PTTL", self._keys.lease(source))))[0]
+        return max(0, milliseconds) / 1000
+
     async def events_forbidden(self, source: str) -> bool:
         """See `Writer.events_forbidden`."""
         return bool((await self._reading(source).call(("EXISTS", self._keys.stop_mark(source))))[0])

@@ -95,7 +95,9 @@ class RedisStore(RedisReader):
         async with self._writing(lease.source).held() as link:
             value, _ = await self._watch_lease(link, lease.source)
             if value == lease.value:
-                await link.run([("MULTI",), ("DEL", self._keys.lease(lease.source)), ("EXEC",)])
+                keys, source = self._keys, lease.source
+                given_up = ("HSET", keys.meta(source), "released", str(lease.epoch))
+                await link.run([("MULTI",), ("DEL", keys.lease(source)), given_up, ("EXEC",)])
 
     def _next_epoch(self, meta: dict[str, str]) -> int:
         seen = max(int(meta.get("epoch", 0)), Position.parse(meta.get("head", "0-0")).epoch)

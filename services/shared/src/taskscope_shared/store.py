@@ -124,6 +124,10 @@ class Writer(Protocol):
         """Win the lease, with an epoch above any seen, or None while another holds it."""
         ...
 
+    async def lease_left(self, source: str) -> float:
+        """Seconds until the lease runs out that is held; 0 where nobody holds it."""
+        ...
+
     async def flush(self, lease: Lease, batch: Flush, ttl_seconds: float) -> None:
         """Write `batch` at (lease.epoch, batch.seq), renewing the lease in the same transaction.
 

@@ -71,6 +71,11 @@ class MemoryStore:
         self._take(state, lease, ttl_seconds)
         return lease
 
+    async def lease_left(self, source: str) -> float:
+        """See `Writer.lease_left`."""
+        state = self._state(source)
+        return 0.0 if self._held(state) is None else state.lease_until - self._clock.monotonic()
+
     async def restart(self, lease: Lease) -> Lease:
         """See `Writer.restart`."""
         state = self._state(lease.source)
@@ -89,6 +94,7 @@ class MemoryStore:
         state = self._state(lease.source)
         if self._held(state) == lease.value:
             state.lease = None
+            state.meta["released"] = str(lease.epoch)
 
     async def flush(self, lease: Lease, batch: Flush, ttl_seconds: float) -> None:
         """See `Writer.flush`."""
