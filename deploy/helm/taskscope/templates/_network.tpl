@@ -18,7 +18,7 @@
 {{- $out := dict "brokers" $brokers -}}
 {{- if hasPrefix "unix:" .Values.redis.url -}}
 {{- else if .Values.redis.url -}}
-{{- $_ := set $out "redis" (dict "redis.url" .Values.redis.url) -}}
+{{- $_ := set $out "redis" (include "taskscope.network.servers" .Values.redis.url | fromYaml) -}}
 {{- else if .Values.redis.existingSecret.name -}}
 {{- $_ := set $out "redis" (dict "redis.existingSecret" "") -}}
 {{- end -}}
@@ -30,6 +30,21 @@
 {{- end -}}
 {{- if .Values.access.serviceAccounts.enabled -}}
 {{- $_ := set $out "apiServer" (dict "access.serviceAccounts.jwksUrl" (.Values.access.serviceAccounts.jwksUrl | default .Values.access.serviceAccounts.issuer)) -}}
+{{- end -}}
+{{- toYaml $out -}}
+{{- end }}
+
+{{/* What the URL of our own Redis leads to, as {path in the values: URL}. Servers are taken to be where their Sentinels are, at the usual port. */}}
+{{- define "taskscope.network.servers" -}}
+{{- $out := dict -}}
+{{- if contains "+sentinel://" . -}}
+{{- range $place, $host := regexReplaceAll `^[^:]+://(?:[^/?#]*@)?([^/?#]*).*$` . "${1}" | splitList "," -}}
+{{- $address := regexReplaceAll `:\d+$` $host "" -}}
+{{- $_ := set $out (printf "redis.url (Sentinel %d)" $place) (printf "redis://%s%s" $address (regexFind `:\d+$` $host | default ":26379")) -}}
+{{- $_ := set $out (printf "redis.url (server %d)" $place) (printf "redis://%s:6379" $address) -}}
+{{- end -}}
+{{- else -}}
+{{- $_ := set $out "redis.url" . -}}
 {{- end -}}
 {{- toYaml $out -}}
 {{- end }}
