@@ -115,6 +115,7 @@ def test_the_api_reaches_redis_and_never_a_broker() -> None:
         {"name": "b", "engine": "rq", "redisUrl": "redis://rq.media.svc.cluster.local/0"},
         {"name": "c", "engine": "rq", "redisUrl": "redis://local-queue/0"},
         {"name": "d", "engine": "celery", "brokerUrl": "amqps://10.1.2.3//;amqp://[fd00::7]:5673//"},
+        {"name": "e", "engine": "rq", "redisUrl": "redis+sentinel://s-0.rq,s-1.rq/films"},
     ]
     manifests = render({"sources": sources, "redis": {"url": "rediss://redis.data:6390/0"}, **ON})
     brokers = {
@@ -124,6 +125,8 @@ def test_the_api_reaches_redis_and_never_a_broker() -> None:
         ("watch", 6379),
         ("10.1.2.3/32", 5671),
         ("fd00::7/128", 5673),
+        ("rq", 26379),
+        ("rq", 6379),
     }
     assert addresses(manifests, "collector") == brokers | {("data", 6390)}
     assert addresses(manifests, "events-off") == brokers | {("data", 6390)}

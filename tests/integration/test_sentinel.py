@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import redis
+from support.rq_source import put_job, watching
 from support.sentinels import DOWN_AFTER_SECONDS, MASTER, Sentineled, sentineled
 from support.servers import free_port
 from support.waiting import eventually
+from taskscope_shared.model import SourceStatus, State
 from taskscope_shared.redis_link import RedisLink
 from taskscope_shared.redis_servers import connected
 from taskscope_shared.store import StoreError, WritesRefusedError
@@ -125,8 +128,8 @@ async def test_servers_and_sentinels_have_passwords_of_their_own(tmp_path: Path)
         await link.drop()
         without = await refusal(site.url.partition("?")[0])
         wrong = await refusal(site.url.replace("of-sentinels", "hush"))
-        assert "sentinel_password in redis.url" in without
-        assert "sentinel_password in redis.url" in wrong
+        assert "sentinel_password in the URL" in without
+        assert "sentinel_password in the URL" in wrong
         assert "uthentication" in await refusal(site.url.replace(":of-servers@", ""))
         for said in (without, wrong):
             assert "of-servers" not in said
@@ -138,3 +141,25 @@ async def test_a_url_of_a_file_that_cannot_be_used_is_said_and_not_repeated() ->
     assert "has a parameter that cannot be used" in await refusal(f"redis://127.0.0.1:{free_port()}/0?ssl_ca=/x")
     for url in ("redis://:hu/sh@host/0", "redis+sentinel://:hu/sh@host/films"):
         assert "hu/sh" not in await refusal(url)
+
+
+async def test_a_broker_behind_sentinels_is_watched_on_after_a_failover(site: Sentineled) -> None:
+    async with watching(site.url, poll_seconds=0.5) as watched:
+        await watched.until("up", lambda: watched.health().status is SourceStatus.UP)
+        old = site.primary()
+        enqueue(old.port, "before")
+        await watched.until("the first job", lambda: watched.state_of("before") is State.QUEUED)
+        await eventually(lambda: site.servers[1].ask("EXISTS", "rq:job:before"), what="the job to be replicated")
+        old.kill()
+        await watched.until("down", lambda: watched.health().status is SourceStatus.DOWN)
+        await eventually(lambda: site.primary() is not old, what="the failover")
+        await eventually(lambda: (site.primary().ask("ROLE") or [""])[0] == "master", what="the new primary")
+        enqueue(site.primary().port, "after")
+        await watched.until("the second job", lambda: watched.state_of("after") is State.QUEUED)
+        assert watched.state_of("before") is State.QUEUED
+
+
+def enqueue(port: int, job: str) -> None:
+    with redis.Redis(port=port) as client:
+        put_job(client, job, "queued")
+        client.rpush("rq:queue:main", job)

@@ -175,7 +175,10 @@ kinds: {vod: "*x*"}
         ),
         "sources[1].engine": "sources[1].engine: 'sellery' is not an engine (did you mean celery?)",
         "sources[2].name": found["sources[2].name"],
-        "sources[2].redis_url": ("sources[2].redis_url: 'amqp' is not a supported scheme (supported: redis, rediss, unix)"),
+        "sources[2].redis_url": (
+            "sources[2].redis_url: 'amqp' is not a supported scheme "
+            "(supported: redis, rediss, unix, redis+sentinel, rediss+sentinel)"
+        ),
         "sources[3].broker_url": found["sources[3].broker_url"],
         "sources[3].result_backend": (
             "sources[3].result_backend: needs the variable NOPE, which is not set (set it, or use {file: PATH})"
@@ -263,9 +266,11 @@ def test_a_url_of_sentinels_that_cannot_work_is_a_problem(tmp_path: Path, url: s
         "rediss+sentinel://u:p%40@[::1]:26379,[fd00::2]/films?sentinel_password=q&ssl_ca_certs=/ca.crt",
     ],
 )
-def test_a_url_of_sentinels_is_taken_for_our_own_redis_and_for_no_broker(tmp_path: Path, url: str) -> None:
+def test_a_url_of_sentinels_is_taken_wherever_one_of_redis_is(tmp_path: Path, url: str) -> None:
     assert load_text(tmp_path, f"redis: {{url: '{url}'}}").redis.url == url
-    assert "is not a supported scheme" in problems_of(tmp_path, source(broker_url=url))["sources[0].broker_url"]
+    text = source(broker_url=f"{url};redis://h/0", result_backend=url)
+    assert load_text(tmp_path, text).sources[0] == CelerySource(name="a", broker_url=f"{url};redis://h/0", result_backend=url)
+    assert load_text(tmp_path, f"sources: [{{name: a, engine: rq, redis_url: '{url}'}}]").sources
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from taskscope_shared.settings_problems import redis_url_problem
 SENTINEL_SECONDS = 1.0
 """All Sentinels are asked at once, and none is waited for longer; nor is the server that one names, to connect."""
 FAULTS = (RedisError, OSError)
-_SENTINEL_HINT = "Sentinels have a password of their own: sentinel_password in redis.url"
+_SENTINEL_HINT = "Sentinels have a password of their own: sentinel_password in the URL"
 
 
 async def connected(url: str) -> AbstractConnection:

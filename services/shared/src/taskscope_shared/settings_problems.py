@@ -15,11 +15,11 @@ from pydantic_core import ErrorDetails
 
 from taskscope_shared.sentinel_url import SENTINEL_SCHEMES, SentinelUrlError, is_sentinel_url, parse_sentinel_url
 
-BROKER_SCHEMES = ("redis", "rediss", "unix", "amqp", "amqps")
-REDIS_SCHEMES = ("redis", "rediss", "unix")
+REDIS_SCHEMES = ("redis", "rediss", "unix", *SENTINEL_SCHEMES)
+BROKER_SCHEMES = ("redis", "rediss", "unix", "amqp", "amqps", *SENTINEL_SCHEMES)
 URL_FIELDS = ("broker_url", "result_backend", "redis_url", "url")
 SECRET_FIELDS = ("key", "client_secret")
-_SCHEMES = {"broker_url": BROKER_SCHEMES, "redis_url": REDIS_SCHEMES, "url": (*REDIS_SCHEMES, *SENTINEL_SCHEMES)}
+_SCHEMES = {"broker_url": BROKER_SCHEMES, "redis_url": REDIS_SCHEMES, "url": REDIS_SCHEMES}
 _OTHER_NAMES = {
     "pyamqp": "amqp",
     "py-amqp": "amqp",
@@ -273,7 +273,7 @@ def _check_url(path: str, field: str, url: object) -> list[Problem]:
         return []
     supported = _SCHEMES.get(field)
     if is_sentinel_url(url):
-        return _check_sentinels(path, url, supported)
+        return _check_sentinels(path, url)
     try:
         parts = urlsplit(url)
         port_is_wrong = parts.port == 0
@@ -290,10 +290,7 @@ def _check_url(path: str, field: str, url: object) -> list[Problem]:
     return _check_parts(path, parts)
 
 
-def _check_sentinels(path: str, url: str, supported: tuple[str, ...] | None) -> list[Problem]:
-    scheme = url.partition("://")[0]
-    if supported is None or scheme not in supported:
-        return [] if supported is None else [_wrong_scheme(path, scheme, supported)]
+def _check_sentinels(path: str, url: str) -> list[Problem]:
     try:
         parse_sentinel_url(url)
     except SentinelUrlError as error:
