@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 import redis
+from support.celery_source import App, Recorder, runner_of, up
+from support.celery_source import watching as celery_watching
 from support.rq_source import put_job, watching
 from support.sentinels import DOWN_AFTER_SECONDS, MASTER, Sentineled, sentineled
 from support.servers import free_port
 from support.waiting import eventually
+from taskscope_collector.observations import CHECK_FAILED
 from taskscope_shared.model import SourceStatus, State
 from taskscope_shared.redis_link import RedisLink
 from taskscope_shared.redis_servers import connected
@@ -139,6 +142,7 @@ async def test_servers_and_sentinels_have_passwords_of_their_own(tmp_path: Path)
 async def test_a_url_of_a_file_that_cannot_be_used_is_said_and_not_repeated() -> None:
     assert "names no primary" in await refusal("redis+sentinel://:hush@host:26379/0")
     assert "has a parameter that cannot be used" in await refusal(f"redis://127.0.0.1:{free_port()}/0?ssl_ca=/x")
+    assert "has a parameter that cannot be used" in await refusal("rediss+sentinel://127.0.0.1/films?ssl_ca=/x")
     for url in ("redis://:hu/sh@host/0", "redis+sentinel://:hu/sh@host/films"):
         assert "hu/sh" not in await refusal(url)
 
@@ -163,3 +167,14 @@ def enqueue(port: int, job: str) -> None:
     with redis.Redis(port=port) as client:
         put_job(client, job, "queued")
         client.rpush("rq:queue:main", job)
+
+
+async def test_celery_workers_and_results_are_watched_by_sentinels(site: Sentineled, tmp_path: Path) -> None:
+    app = App(*[f"redis://127.0.0.1:{site.primary().port}/0"] * 2)
+    runner = runner_of(site.url, result_backend=site.url)
+    assert all(CHECK_FAILED not in line for line in await runner.check())
+    with app.worker("w1@host", "-c", "1", log=tmp_path / "worker.log"):
+        async with celery_watching(runner, Recorder()) as recorder:
+            await up(recorder, "w1@host")
+            (added,) = await app.send("ids.append(add.delay(1, 2))")
+            await eventually(lambda: "task-succeeded" in recorder.events(added), what="the task's end")

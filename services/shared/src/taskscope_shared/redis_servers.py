@@ -1,7 +1,8 @@
 """Opening a connection to Taskscope's own Redis: the server that a URL names, or the primary that its Sentinels name."""
 
 import asyncio
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from redis.asyncio import ConnectionPool, Redis
@@ -10,7 +11,6 @@ from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, RedisError, ResponseError
-from redis.exceptions import ConnectionError as RedisConnectionError
 
 from taskscope_shared.sentinel_url import SentinelUrl, is_sentinel_url, parse_sentinel_url
 from taskscope_shared.settings_problems import redis_url_problem
@@ -24,7 +24,7 @@ _SENTINEL_HINT = "Sentinels have a password of their own: sentinel_password in t
 async def connected(url: str) -> AbstractConnection:
     """A connection that was opened. Raises `RedisError` or `OSError`; a URL that cannot be used is a connection's error."""
     if problem := redis_url_problem(url):
-        raise RedisConnectionError(f"redis.url {problem.message}" + (f" ({problem.hint})" if problem.hint else ""))
+        raise ConnectionError(f"redis.url {problem.message}" + (f" ({problem.hint})" if problem.hint else ""))
     if not is_sentinel_url(url):
         return await _opened(url)
     named = parse_sentinel_url(url)
@@ -34,23 +34,29 @@ async def connected(url: str) -> AbstractConnection:
             connection = await _opened(named.of_server(host, port))
             await _check_primary(connection)
     except TimeoutError as error:
-        raise RedisConnectionError(f"the primary {named.master!r} at {host}:{port} does not answer") from error
+        raise ConnectionError(f"the primary {named.master!r} at {host}:{port} does not answer") from error
     return connection
 
 
 async def _opened(url: str) -> AbstractConnection:
-    # The pool is only the parser of the URL (TLS, authentication, database, unix sockets).
-    try:
+    with _explained():
+        # The pool is only the parser of the URL (TLS, authentication, database, unix sockets).
         pool: Any = ConnectionPool.from_url(url, protocol=2, socket_timeout=None)
         connection: AbstractConnection = pool.make_connection()
-    except (TypeError, ValueError) as error:  # a parameter that is none, or none of its values
-        raise RedisConnectionError(f"redis.url has a parameter that cannot be used: {error}") from None
     try:
         await connection.connect()  # type: ignore[no-untyped-call]  # the library's
     except BaseException:
         await connection.disconnect(nowait=True)
         raise
     return connection
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except (TypeError, ValueError) as error:  # what the library says of a parameter that it does not know, or of its value
+        raise ConnectionError(f"the URL has a parameter that cannot be used: {error}") from None
 
 
 async def _check_primary(connection: AbstractConnection) -> None:
@@ -65,12 +71,13 @@ async def _check_primary(connection: AbstractConnection) -> None:
         raise
     if role[0] != b"master":
         await connection.disconnect(nowait=True)
-        raise RedisConnectionError("the Sentinels name a server that is a replica now")
+        raise ConnectionError("the Sentinels name a server that is a replica now")
 
 
 async def primary_of(named: SentinelUrl) -> tuple[str, int]:
-    """Host and port of the primary, of the Sentinel that answers first. Raises `RedisError` with what each of them said."""
-    asked = Sentinel(named.addresses, sentinel_kwargs=_options(named))  # type: ignore[no-untyped-call]  # the library's
+    """Host and port of the primary, as the first Sentinel says that answers. Raises `ConnectionError` with what each said."""
+    with _explained():
+        asked = Sentinel(named.addresses, sentinel_kwargs=_options(named))  # type: ignore[no-untyped-call]  # the library's
     answers = [asyncio.create_task(_told(asked, each, named.master)) for each in asked.sentinels]
     try:
         return await _first(answers, named)
@@ -94,22 +101,22 @@ async def _first(answers: list[asyncio.Task[tuple[str, int]]], named: SentinelUr
         with suppress(*FAULTS):
             return await answer
     said = (f"{host}:{port}: {task.exception()}" for (host, port), task in zip(named.addresses, answers, strict=True))
-    raise RedisConnectionError(f"no Sentinel names the primary {named.master!r}: {'; '.join(said)}")
+    raise ConnectionError(f"no Sentinel names the primary {named.master!r}: {'; '.join(said)}")
 
 
 async def _told(asked: Sentinel, sentinel: Redis, master: str) -> tuple[str, int]:
-    """What one Sentinel says. Raises `RedisError`, with a reason that can be shown."""
+    """What one Sentinel says. Raises `ConnectionError`, with a reason that can be shown."""
     try:
         async with asyncio.timeout(SENTINEL_SECONDS):
             masters: Any = await sentinel.sentinel_masters()
     except TimeoutError:
-        raise RedisConnectionError("does not answer") from None
+        raise ConnectionError("does not answer") from None
     except RedisError as error:
         hint = f" ({_SENTINEL_HINT})" if isinstance(error, AuthenticationError) else ""
-        raise RedisConnectionError(f"{error}{hint}") from error
+        raise ConnectionError(f"{error}{hint}") from error
     state = masters.get(master)
     if state is None:
-        raise RedisConnectionError(f"watches {', '.join(sorted(masters)) or 'nothing'} alone")
+        raise ConnectionError(f"watches {', '.join(sorted(masters)) or 'nothing'} alone")
     if not asked.check_master_state(state, master):
-        raise RedisConnectionError("takes it for down")
+        raise ConnectionError("takes it for down")
     return str(state["ip"]), int(state["port"])

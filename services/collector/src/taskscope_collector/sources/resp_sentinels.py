@@ -1,6 +1,5 @@
 """Where a broker is: the server that its URL names, or the primary that the Sentinels of its URL name."""
 
-from redis.exceptions import RedisError
 from taskscope_shared.redis_servers import primary_of
 from taskscope_shared.sentinel_url import is_sentinel_url, parse_sentinel_url
 
@@ -12,10 +11,7 @@ async def located(url: str) -> RespAddress:
     if not is_sentinel_url(url):
         return parse_resp_url(url)
     named = parse_sentinel_url(url)
-    try:
-        host, port = await primary_of(named)
-    except RedisError as error:
-        raise ConnectionError(str(error)) from error
+    host, port = await primary_of(named)
     return parse_resp_url(named.of_server(host, port))
 
 
