@@ -63,7 +63,7 @@ async def seen(running: Services) -> AsyncIterator[Seen]:
 @pytest.mark.timeout(240)
 async def test_tasks_flow_again_after_a_failover_and_none_is_lost(site: Sentineled, valkey_url: str, tmp_path: Path) -> None:
     app = App(valkey_url)
-    with app.worker("w1@host", "-c", "1", log=tmp_path / "worker.log"):
+    with app.worker("w1@host", "-c", "1", "-E", log=tmp_path / "worker.log"):
         async with services(tmp_path, valkey_url, site.url, {}) as running, seen(running) as made:
             sending = asyncio.create_task(app.send(SENDING))
             await eventually(lambda: _at_least(made, 20), seconds=60, what="tasks to flow")
