@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.helm import WAYS, Manifest, of_kind, pods, render, rendered, with_source
+from support.helm import WAYS, Manifest, of_kind, pods, problems, render, rendered, with_source
 
 ON: dict[str, Any] = {"networkPolicy": {"enabled": True}}
 PORTS = {"collector": 5052, "api": 5051, "web": 8080, "valkey": 6379}
@@ -115,6 +115,7 @@ def test_the_api_reaches_redis_and_never_a_broker() -> None:
         {"name": "b", "engine": "rq", "redisUrl": "redis://rq.media.svc.cluster.local/0"},
         {"name": "c", "engine": "rq", "redisUrl": "redis://local-queue/0"},
         {"name": "d", "engine": "celery", "brokerUrl": "amqps://10.1.2.3//;amqp://[fd00::7]:5673//"},
+        {"name": "e", "engine": "rq", "redisUrl": "redis+sentinel://s-0.rq,s-1.rq/films"},
     ]
     manifests = render({"sources": sources, "redis": {"url": "rediss://redis.data:6390/0"}, **ON})
     brokers = {
@@ -124,11 +125,29 @@ def test_the_api_reaches_redis_and_never_a_broker() -> None:
         ("watch", 6379),
         ("10.1.2.3/32", 5671),
         ("fd00::7/128", 5673),
+        ("rq", 26379),
+        ("rq", 6379),
     }
     assert addresses(manifests, "collector") == brokers | {("data", 6390)}
     assert addresses(manifests, "events-off") == brokers | {("data", 6390)}
     assert addresses(manifests, "api") == {("data", 6390)}
     assert addresses(manifests, "web") == set()
+
+
+def test_sentinels_are_reached_each_and_the_servers_beside_them() -> None:
+    hosts = "s-0.data:26379,s-1.data,s-2.other.svc.cluster.local:26380,10.1.2.3,[fd00::7]:26381"
+    manifests = render(with_source(redis={"url": f"redis+sentinel://{hosts}/films/0"}, **ON))
+    sentinels = {("data", 26379), ("other", 26380), ("10.1.2.3/32", 26379), ("fd00::7/128", 26381)}
+    reached_ports = sentinels | {(place, 6379) for place, _ in sentinels}
+    assert addresses(manifests, "api") == reached_ports
+    assert addresses(manifests, "collector") == reached_ports | {("jobs", 6379)}
+
+
+def test_a_sentinel_outside_of_the_cluster_has_to_be_named() -> None:
+    url = "redis+sentinel://s-0.data,sentinel.example.org/films"
+    (found, *others) = problems(with_source(redis={"url": url}, **ON))
+    assert "networkPolicy.redis: is empty, and redis.url (Sentinel 1) names an address outside of the cluster" in found
+    assert len(others) == 1, "its server"
 
 
 def test_what_is_configured_is_reached_by_whom_it_is_for() -> None:

@@ -71,6 +71,26 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         "redis.url: is given, and redis.existingSecret.name too",
     ),
     ("Redis with a password", with_source(redis={"url": "redis://:hush@r/0"}), "redis.url: holds a password"),
+    (
+        "Sentinels with a password",
+        with_source(redis={"url": "redis+sentinel://:hush@s-0:26379,s-1/films/0"}),
+        "redis.url: holds a password",
+    ),
+    (
+        "Sentinels with a password of their own",
+        with_source(redis={"url": "redis+sentinel://s-0:26379/films/0?sentinel_password=hush"}),
+        "redis.url: holds a password",
+    ),
+    (
+        "Sentinels that are asked for nobody",
+        with_source(redis={"url": "redis+sentinel://s-0:26379,s-1:26379/0"}),
+        "redis.url: names no Sentinels, or not what they call the primary (redis+sentinel://",
+    ),
+    (
+        "a Sentinel with a port that is none",
+        with_source(redis={"url": "redis+sentinel://s-0:26379,s-1:port/films"}),
+        "redis.url: names no Sentinels",
+    ),
     ("no Redis", with_source(valkey={"enabled": False}), "redis.url: is missing, and valkey.enabled is false"),
     (
         "tokens from two places",

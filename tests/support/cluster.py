@@ -34,7 +34,7 @@ class StandInCluster:
         self.token_file.write_text("the-token-of-our-pod\n")
         self.asked: list[str] = []
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(*_certificates(folder, self.ca_file))
+        context.load_cert_chain(*certificates(folder, self.ca_file))
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self.url = f"https://127.0.0.1:{self._server.server_address[1]}"
@@ -100,7 +100,7 @@ def stand_in_cluster(folder: Path) -> Iterator[StandInCluster]:
         cluster.close()
 
 
-def _certificates(folder: Path, ca_file: Path) -> tuple[Path, Path]:
+def certificates(folder: Path, ca_file: Path) -> tuple[Path, Path]:
     """A CA into `ca_file`; certificate and key of a server at 127.0.0.1 that it vouches for.
 
     As bare as the CAs of many clusters are: no identifiers of keys, and not what a key is for.

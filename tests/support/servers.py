@@ -46,11 +46,21 @@ def docker(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 class Container:
-    """A container whose `ports` are published on free ports of 127.0.0.1; removed when its context ends."""
+    """A container whose `ports` are published on free ports of 127.0.0.1; removed when its context ends.
 
-    def __init__(self, image: str, *ports: int, environment: dict[str, str] | None = None) -> None:
+    `options` are more ones of `docker run`, `command` is what it runs instead of what the image says.
+    """
+
+    def __init__(
+        self,
+        image: str,
+        *ports: int,
+        environment: dict[str, str] | None = None,
+        options: tuple[str, ...] = (),
+        command: tuple[str, ...] = (),
+    ) -> None:
         self.image = image
-        self._ports = ports
+        self._ports, self._options, self._command = ports, options, command
         self._environment = environment or {}
         self._name = f"taskscope-test-{secrets.token_hex(4)}"
 
@@ -61,7 +71,8 @@ class Container:
             unavailable(f"{self.image} needs Docker, and no engine answers")
         publish = [part for port in self._ports for part in ("-p", f"127.0.0.1::{port}")]
         environment = [part for name, value in self._environment.items() for part in ("-e", f"{name}={value}")]
-        made = docker("run", "-d", "--rm", "--label", LABEL, "--name", self._name, *publish, *environment, self.image)
+        named = ("--label", LABEL, "--name", self._name, *publish, *environment, *self._options)
+        made = docker("run", "-d", "--rm", *named, self.image, *self._command)
         if made.returncode:
             unavailable(f"{self.image} does not start: {made.stderr.strip().splitlines()[-1]}")
         return self

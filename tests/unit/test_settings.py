@@ -175,7 +175,10 @@ kinds: {vod: "*x*"}
         ),
         "sources[1].engine": "sources[1].engine: 'sellery' is not an engine (did you mean celery?)",
         "sources[2].name": found["sources[2].name"],
-        "sources[2].redis_url": ("sources[2].redis_url: 'amqp' is not a supported scheme (supported: redis, rediss, unix)"),
+        "sources[2].redis_url": (
+            "sources[2].redis_url: 'amqp' is not a supported scheme "
+            "(supported: redis, rediss, unix, redis+sentinel, rediss+sentinel)"
+        ),
         "sources[3].broker_url": found["sources[3].broker_url"],
         "sources[3].result_backend": (
             "sources[3].result_backend: needs the variable NOPE, which is not set (set it, or use {file: PATH})"
@@ -231,6 +234,46 @@ def test_a_broker_url_of_a_supported_scheme_is_taken(tmp_path: Path, url: str) -
 
 
 @pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("redis+sentinel://h:26379", "names no primary"),
+        ("redis+sentinel://h:26379/", "names no primary"),
+        ("redis+sentinel://h:26379/0", "names no primary"),
+        ("redis+sentinel://h:26379/0?master_name=films", "names no primary"),
+        ("redis+sentinel:///films", "has no host"),
+        ("redis+sentinel://h:26379,/films", "has no host"),
+        ("redis+sentinel://:26379/films", "without a host"),
+        ("redis+sentinel://h:port/films", "with a port that is no number"),
+        ("redis+sentinel://h:0/films", "has port 0"),
+        ("redis+sentinel://h:99999/films", "has port 99999"),
+        ("redis+sentinel://h/films/first", "database that is not a number"),
+        ("redis+sentinel://:a/b@h/films", "written as %40"),
+        ("redis+sentinel://h/films?sentinel_pass=x", "has a parameter that is none: sentinel_pass (known: sentinel_username"),
+        ("sentinel://h/films", "did you mean redis+sentinel://?"),
+        ("redis-sentinel://h/films", "did you mean redis+sentinel://?"),
+        ("amqp://h", "supported: redis, rediss, unix, redis+sentinel, rediss+sentinel"),
+    ],
+)
+def test_a_url_of_sentinels_that_cannot_work_is_a_problem(tmp_path: Path, url: str, said: str) -> None:
+    assert said in problems_of(tmp_path, f"redis: {{url: '{url}'}}")["redis.url"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis+sentinel://h/films",
+        "redis+sentinel://h:26379,i:26380,j/films/3",
+        "rediss+sentinel://u:p%40@[::1]:26379,[fd00::2]/films?sentinel_password=q&ssl_ca_certs=/ca.crt",
+    ],
+)
+def test_a_url_of_sentinels_is_taken_wherever_one_of_redis_is(tmp_path: Path, url: str) -> None:
+    assert load_text(tmp_path, f"redis: {{url: '{url}'}}").redis.url == url
+    text = source(broker_url=f"{url};redis://h/0", result_backend=url)
+    assert load_text(tmp_path, text).sources[0] == CelerySource(name="a", broker_url=f"{url};redis://h/0", result_backend=url)
+    assert load_text(tmp_path, f"sources: [{{name: a, engine: rq, redis_url: '{url}'}}]").sources
+
+
+@pytest.mark.parametrize(
     ("prefix", "is_taken"), [("rq", True), ("{app}", True), ("team.a:rq", True), ("a b", False), ("", False)]
 )
 def test_a_key_prefix_is_what_rq_takes(tmp_path: Path, prefix: str, *, is_taken: bool) -> None:
@@ -256,6 +299,9 @@ def test_a_result_backend_of_another_kind_is_no_problem(tmp_path: Path) -> None:
         "log_level: redis://user:hunter2@h",
         "sources: redis://user:hunter2@h",
         "redis: redis://user:hunter2@h",
+        "redis: {url: 'redis+sentinel://user:hunter2@h'}",
+        "redis: {url: 'redis+sentinel://user:hunter2/@h/films'}",
+        "redis: {url: 'redis+sentinel://h/films/x?sentinel_password=hunter2'}",
         "redis: {url: [redis://user:hunter2@h]}",
         "sources:\n  - {name: a, engine: rq, redis_url: 'redis://user:hunter2@h/0'\n",
     ],
@@ -302,6 +348,8 @@ def test_a_shown_url_has_no_secret() -> None:
     assert masked("redis://h:1/0") == "redis://h:1/0"
     assert masked("redis://:a/b?c#d@h") == "redis://***@h"
     assert masked("redis://u:p@h/0;redis://u:q@i/0;redis://j") == "redis://***@h/0;redis://***@i/0;redis://j"
+    sentinels = "redis+sentinel://u:p@h:1,i:2/films/0?sentinel_password=x&db=1"
+    assert masked(sentinels) == "redis+sentinel://***@h:1,i:2/films/0?sentinel_password=***&db=1"
     assert shown_url(SecretFile(file="/secrets/url")) == "{file: /secrets/url}"
 
 

@@ -70,13 +70,19 @@ sources: is empty: there is nothing to watch (add one: {name: archive, engine: c
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- if and (contains "+sentinel://" (toString .)) (not (contains "${" .)) -}}
+{{- $host := `(\[[0-9A-Fa-f:.]+\]|[^][/:?#@,]+)(:0*[1-9][0-9]{0,4})?` -}}
+{{- if not (regexMatch (printf `^rediss?\+sentinel://([^/?#]*@)?%s(,%s)*/([^/?#@]*[^/?#@0-9][^/?#@]*(/[0-9]*)?|[^/?#@]+/[0-9]+)(\?.*)?$` $host $host) .) -}}
+{{- $found = append $found "names no Sentinels, or not what they call the primary (redis+sentinel://sentinel-0.data:26379,sentinel-1.data:26379/mymaster/0)" -}}
+{{- end -}}
+{{- end -}}
 {{- $found | uniq | join "; " -}}
 {{- end }}
 
 {{/* Whether a URL, or one of several, has a password that is no ${VARIABLE}. */}}
 {{- define "taskscope.holdsPassword" -}}
 {{- range splitList ";" (toString .) -}}
-{{- if regexMatch `://[^/@]*:[^/@$][^/@]*@` . -}}true{{- end -}}
+{{- if or (regexMatch `://[^/@]*:[^/@$][^/@]*@` .) (regexMatch `[?&](sentinel_)?password=[^&$]` .) -}}true{{- end -}}
 {{- end -}}
 {{- end }}
 

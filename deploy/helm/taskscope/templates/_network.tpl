@@ -9,8 +9,9 @@
 {{- $_ := set $brokers (printf "sources[%d].existingSecret" $index) "" -}}
 {{- end -}}
 {{- range $place, $url := splitList ";" (get $source $name) -}}
-{{- if and $url (not (hasPrefix "unix:" $url)) (or (ne $name "resultBackend") (regexMatch `^rediss?://` $url)) -}}
-{{- $_ := set $brokers (printf "sources[%d].%s%s" $index $name (empty $place | ternary "" (printf " (%d)" $place))) $url -}}
+{{- if and $url (not (hasPrefix "unix:" $url)) (or (ne $name "resultBackend") (regexMatch `^rediss?(\+sentinel)?://` $url)) -}}
+{{- $path := printf "sources[%d].%s%s" $index $name (empty $place | ternary "" (printf " (%d)" $place)) -}}
+{{- $brokers = merge $brokers (include "taskscope.network.servers" (dict "path" $path "url" $url) | fromYaml) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -18,7 +19,7 @@
 {{- $out := dict "brokers" $brokers -}}
 {{- if hasPrefix "unix:" .Values.redis.url -}}
 {{- else if .Values.redis.url -}}
-{{- $_ := set $out "redis" (dict "redis.url" .Values.redis.url) -}}
+{{- $_ := set $out "redis" (include "taskscope.network.servers" (dict "path" "redis.url" "url" .Values.redis.url) | fromYaml) -}}
 {{- else if .Values.redis.existingSecret.name -}}
 {{- $_ := set $out "redis" (dict "redis.existingSecret" "") -}}
 {{- end -}}
@@ -30,6 +31,23 @@
 {{- end -}}
 {{- if .Values.access.serviceAccounts.enabled -}}
 {{- $_ := set $out "apiServer" (dict "access.serviceAccounts.jwksUrl" (.Values.access.serviceAccounts.jwksUrl | default .Values.access.serviceAccounts.issuer)) -}}
+{{- end -}}
+{{- toYaml $out -}}
+{{- end }}
+
+{{/*
+What a URL leads to, as {path in the values: URL}. Servers are taken to be where their Sentinels are, at the usual port. Takes path and url.
+*/}}
+{{- define "taskscope.network.servers" -}}
+{{- $out := dict -}}
+{{- if contains "+sentinel://" .url -}}
+{{- range $place, $host := regexReplaceAll `^[^:]+://(?:[^/?#]*@)?([^/?#]*).*$` .url "${1}" | splitList "," -}}
+{{- $address := regexReplaceAll `:\d+$` $host "" -}}
+{{- $_ := set $out (printf "%s (Sentinel %d)" $.path $place) (printf "redis://%s%s" $address (regexFind `:\d+$` $host | default ":26379")) -}}
+{{- $_ := set $out (printf "%s (server %d)" $.path $place) (printf "redis://%s:6379" $address) -}}
+{{- end -}}
+{{- else -}}
+{{- $_ := set $out .path .url -}}
 {{- end -}}
 {{- toYaml $out -}}
 {{- end }}

@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import hiredis
-from redis.asyncio import ConnectionPool
 from redis.asyncio.connection import AbstractConnection
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ReadOnlyError, RedisError, ResponseError
 
+from taskscope_shared.redis_servers import connected
 from taskscope_shared.redis_spans import asking, first_command
 from taskscope_shared.settings import SecretUnavailableError
 from taskscope_shared.store import StoreError, WritesRefusedError
@@ -22,7 +22,7 @@ Reply = Any
 
 HINTS = {
     "OOM": "it is full: raise its maxmemory, or lower retention.*",
-    "READONLY": "it is a read-only replica: redis.url has to name the primary",
+    "READONLY": "it is a read-only replica: redis.url has to name the primary, or its Sentinels",
     "MISCONF": "it refuses writes because it cannot save to its disk",
     "NOAUTH": "it wants a password: put it into redis.url",
     "WRONGPASS": "it does not take the user name and password of redis.url",
@@ -111,13 +111,16 @@ class RedisLink:
                 connection = await self._open()
                 for part in parts:
                     await _send(connection, part)
-                return [await _reply(connection) for _ in range(count)]
+                replies = [await _reply(connection) for _ in range(count)]
         except FAULTS as error:
             await self.drop()
             raise explain(error) from error
         except BaseException:  # cancelled in the middle: what the connection answers next would be somebody else's
             await self.drop()
             raise
+        if any(isinstance(reply, ReadOnlyError) for reply in replies):
+            await self.drop()  # a primary no more: the next use asks anew who is
+        return replies
 
     async def read(self) -> Reply:
         """The next reply or push, waited for without end. Cancelled, it leaves the connection as it is, and loses nothing."""
@@ -149,15 +152,7 @@ class RedisLink:
 
     async def _open(self) -> AbstractConnection:
         if self._connection is None:
-            # The pool is only the parser of the URL (TLS, authentication, database, unix sockets).
-            pool: Any = ConnectionPool.from_url(self._url(), protocol=2, socket_timeout=None)
-            connection = pool.make_connection()
-            try:
-                await connection.connect()
-            except BaseException:
-                await connection.disconnect(nowait=True)
-                raise
-            self._connection = connection
+            self._connection = await connected(self._url())
         return self._connection
 
 

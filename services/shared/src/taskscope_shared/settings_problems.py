@@ -13,8 +13,10 @@ import msgspec
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-BROKER_SCHEMES = ("redis", "rediss", "unix", "amqp", "amqps")
-REDIS_SCHEMES = ("redis", "rediss", "unix")
+from taskscope_shared.sentinel_url import SENTINEL_SCHEMES, SentinelUrlError, is_sentinel_url, parse_sentinel_url
+
+REDIS_SCHEMES = ("redis", "rediss", "unix", *SENTINEL_SCHEMES)
+BROKER_SCHEMES = ("redis", "rediss", "unix", "amqp", "amqps", *SENTINEL_SCHEMES)
 URL_FIELDS = ("broker_url", "result_backend", "redis_url", "url")
 SECRET_FIELDS = ("key", "client_secret")
 _SCHEMES = {"broker_url": BROKER_SCHEMES, "redis_url": REDIS_SCHEMES, "url": REDIS_SCHEMES}
@@ -28,6 +30,10 @@ _OTHER_NAMES = {
     "http": "redis",
     "https": "rediss",
     "tcp": "redis",
+    "sentinel": "redis+sentinel",
+    "sentinels": "rediss+sentinel",
+    "redis-sentinel": "redis+sentinel",
+    "rediss-sentinel": "rediss+sentinel",
 }
 _EXAMPLES = {
     "name": "name: archive",
@@ -256,11 +262,18 @@ def _duplicates(sources: Iterable[Any]) -> list[Problem]:
     return problems
 
 
+def redis_url_problem(url: str) -> Problem | None:
+    """What is wrong with the URL of Taskscope's own Redis, as it was read."""
+    return next(iter(_check_url("redis.url", "url", url)), None)
+
+
 def _check_url(path: str, field: str, url: object) -> list[Problem]:
     """Problems of a URL that is there as text; one in a file is looked at when it is read."""
     if not isinstance(url, str) or "${" in url:
         return []
     supported = _SCHEMES.get(field)
+    if is_sentinel_url(url):
+        return _check_sentinels(path, url)
     try:
         parts = urlsplit(url)
         port_is_wrong = parts.port == 0
@@ -275,6 +288,14 @@ def _check_url(path: str, field: str, url: object) -> list[Problem]:
     if parts.scheme not in supported:
         return [_wrong_scheme(path, parts.scheme, supported)]
     return _check_parts(path, parts)
+
+
+def _check_sentinels(path: str, url: str) -> list[Problem]:
+    try:
+        parse_sentinel_url(url)
+    except SentinelUrlError as error:
+        return [Problem(path, str(error), error.hint)]
+    return []
 
 
 def _wrong_scheme(path: str, scheme: str, supported: tuple[str, ...]) -> Problem:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn, get_args
 
 from taskscope_shared.settings_access import ModeName
+from taskscope_shared.settings_problems import REDIS_SCHEMES
 
 from taskscope.token_options import add_token_commands
 
@@ -67,7 +68,7 @@ def _urls(engine: str, url: str) -> dict[str, str]:
     if engine == "rq":
         return {"redis_url": url}
     first = url.partition(";")[0]  # brokers may be several, the next for when one does not answer; a result backend is one
-    return {"broker_url": url} | ({"result_backend": first} if url.startswith(("redis:", "rediss:", "unix:")) else {})
+    return {"broker_url": url} | ({"result_backend": first} if url.partition(":")[0] in REDIS_SCHEMES else {})
 
 
 def parser() -> argparse.ArgumentParser:
@@ -118,7 +119,7 @@ def _source_options() -> argparse.ArgumentParser:
     group = options.add_argument_group("what to watch")
     group.add_argument("--config", type=Path, metavar="FILE", help="a YAML file (also TASKSCOPE_CONFIG)")
     celery = (
-        "a Celery application's broker: redis, rediss, unix, amqp or amqps; may be repeated. "
+        "a Celery application's broker: redis, rediss, unix, amqp, amqps or redis+sentinel; may be repeated. "
         "A Redis broker is taken for the result backend, too"
     )
     for option, text in (

@@ -15,7 +15,8 @@ import hiredis
 from taskscope_shared.redis_spans import asking
 from taskscope_shared.tracing import ongoing
 
-from taskscope_collector.sources.resp_url import RespAddress, parse_resp_url
+from taskscope_collector.sources.resp_sentinels import located
+from taskscope_collector.sources.resp_url import RespAddress
 
 logger = logging.getLogger(__name__)
 
@@ -85,15 +86,15 @@ class RespConnection(asyncio.BufferedProtocol):
     async def open(
         cls, url: str, *, protocol: Literal[2, 3] = 2, on_push: OnPush | None = None, timeout_seconds: float = 5.0
     ) -> Self:
-        """Connect, authenticate and select the database of `url`.
+        """Connect, authenticate and select the database of `url`; Sentinels are asked for the primary first.
 
         Raises ValueError for a wrong address, OSError (ConnectionError and TimeoutError are some) when the server does not
         answer, RespError when it refuses.
         """
-        address = parse_resp_url(url)
         connection = cls(on_push, timeout_seconds)
         try:
             async with asyncio.timeout(timeout_seconds):
+                address = await located(url)
                 await connection._connect(address)
                 await connection._introduce(address, protocol)
         except BaseException:

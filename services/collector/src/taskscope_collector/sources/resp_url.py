@@ -4,10 +4,13 @@ import ssl
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from taskscope_shared.sentinel_url import SENTINEL_SCHEMES
+
 TCP_SCHEMES = frozenset({"redis", "valkey"})
 TLS_SCHEMES = frozenset({"rediss", "valkeys"})
 UNIX_SCHEMES = frozenset({"unix", "redis+socket", "redis+unix", "valkey+unix"})
-SCHEMES = TCP_SCHEMES | TLS_SCHEMES | UNIX_SCHEMES
+SERVER_SCHEMES = TCP_SCHEMES | TLS_SCHEMES | UNIX_SCHEMES
+SCHEMES = SERVER_SCHEMES | set(SENTINEL_SCHEMES)
 
 
 @dataclass(frozen=True)
@@ -42,9 +45,9 @@ def parse_resp_url(url: str) -> RespAddress:
     Raises ValueError, never with the password in its message.
     """
     parts = urlsplit(url)
-    if parts.scheme not in SCHEMES:
+    if parts.scheme not in SERVER_SCHEMES:
         raise ValueError(
-            f"not an address of a Redis server: {parts.scheme or 'no'} scheme; known are {', '.join(sorted(SCHEMES))}"
+            f"not an address of a Redis server: {parts.scheme or 'no'} scheme; known are {', '.join(sorted(SERVER_SCHEMES))}"
         )
     options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
     unix = parts.scheme in UNIX_SCHEMES

@@ -2,7 +2,6 @@
 
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
-from urllib.parse import urlsplit
 
 from taskscope_shared.settings import resolve_url
 
@@ -39,7 +38,7 @@ class Link(Protocol):
 
 def link_of(parts: Parts) -> Link:
     """The transport that the broker's address names. Raises SecretUnavailableError, or ValueError for one that is not known."""
-    scheme = urlsplit(resolve_url(parts.settings.broker_url)).scheme
+    scheme = resolve_url(parts.settings.broker_url).partition(":")[0]
     if scheme in SCHEMES:
         return RedisLink(parts)
     if scheme in AMQP_SCHEMES:

@@ -18,7 +18,7 @@ from taskscope_collector.sources.celery.queues_redis import RedisQueues
 from taskscope_collector.sources.celery.redis_broker import RedisBroker
 from taskscope_collector.sources.celery.supervision import Failover, together
 from taskscope_collector.sources.resp import RespConnection
-from taskscope_collector.sources.resp_url import parse_resp_url
+from taskscope_collector.sources.resp_sentinels import database_of
 
 
 class RedisLink:
@@ -98,4 +98,4 @@ class RedisLink:
 
     def _address(self) -> tuple[str, BrokerNames]:
         url = self._failover.address(resolve_url(self._parts.settings.broker_url))
-        return url, BrokerNames.of(self._parts.settings, parse_resp_url(url).db)
+        return url, BrokerNames.of(self._parts.settings, database_of(url))
