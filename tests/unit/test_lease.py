@@ -86,3 +86,13 @@ async def test_it_takes_the_lease_itself_where_no_standby_comes(standing: Standi
     assert await standing.tried(restarted) is None
     standing.clock.advance(YIELD_SECONDS)
     assert await standing.tried(restarted) is not None
+
+
+async def test_a_standby_tries_as_soon_as_a_lease_that_nobody_renews_runs_out(standing: Standing) -> None:
+    standby = standing.keeper("standby")
+    await standing.held()
+    assert await standing.tried(standby) is None
+    assert standby.pause_seconds() == 0.5
+    standing.clock.advance(LEASE_SECONDS - 0.2)
+    assert await standing.tried(standby) is None
+    assert standby.pause_seconds() == pytest.approx(0.22)

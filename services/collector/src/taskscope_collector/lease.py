@@ -13,6 +13,8 @@ MOST_COURTESY_SECONDS = 0.5
 YIELD_SECONDS = 2.0
 """So long a free lease is left to others by one that began when its holder may have been dead already: of what happened
 before it began it knows what is stored, and a standby heard the rest."""
+JUST_OVER_SECONDS = 0.02
+"""After a lease that was not renewed would have run out."""
 RENEWED_SECONDS = 0.1
 """A lease that ends later than it did by more than this was renewed."""
 
@@ -30,6 +32,7 @@ class LeaseKeeper:
         self._ends: float | None = None
         self._stood_by = False
         self._free_since: float | None = None
+        self._left = 0.0
 
     async def attempt(self, now: float) -> Lease | None:
         """Try once, at `now` of the monotonic clock. Raises `StoreError`."""
@@ -38,7 +41,8 @@ class LeaseKeeper:
             lease = await self._store.acquire(self.source, self.holder, self.seconds)
         if lease is None:
             self._seen = await self._store.head(self.source)
-            self._watch(now, await self._store.lease_left(self.source))
+            self._left = await self._store.lease_left(self.source)
+            self._watch(now, self._left)
         return lease
 
     async def _leaves_it(self, now: float) -> bool:
@@ -69,5 +73,8 @@ class LeaseKeeper:
         return self._seen is not None and self._seen[0] == lease.incarnation and lease.head < self._seen[1]
 
     def pause_seconds(self) -> float:
-        """How long to wait before the next attempt."""
-        return min(0.5, self.seconds / POLLS_PER_LEASE) + min(MOST_COURTESY_SECONDS, COURTESY_SECONDS * self._held())
+        """How long to wait before the next attempt: not longer than the lease, as it was seen, can last."""
+        pause = min(0.5, self.seconds / POLLS_PER_LEASE)
+        if 0 < self._left < pause:
+            pause = self._left + JUST_OVER_SECONDS
+        return pause + min(MOST_COURTESY_SECONDS, COURTESY_SECONDS * self._held())
