@@ -135,9 +135,9 @@ def test_the_api_reaches_redis_and_never_a_broker() -> None:
 
 
 def test_sentinels_are_reached_each_and_the_servers_beside_them() -> None:
-    hosts = "s-0.data:26379,s-1.data,s-2.other.svc.cluster.local:26380,10.1.2.3,[fd00::7]:26381"
+    hosts = "s-0.data:26379,s-1.data,s.other.svc.cluster.local:26380,s-0.s.pods.svc.cluster.local,10.1.2.3,[fd00::7]:26381"
     manifests = render(with_source(redis={"url": f"redis+sentinel://{hosts}/films/0"}, **ON))
-    sentinels = {("data", 26379), ("other", 26380), ("10.1.2.3/32", 26379), ("fd00::7/128", 26381)}
+    sentinels = {("data", 26379), ("other", 26380), ("pods", 26379), ("10.1.2.3/32", 26379), ("fd00::7/128", 26381)}
     reached_ports = sentinels | {(place, 6379) for place, _ in sentinels}
     assert addresses(manifests, "api") == reached_ports
     assert addresses(manifests, "collector") == reached_ports | {("jobs", 6379)}

@@ -54,7 +54,7 @@ What a URL leads to, as {path in the values: URL}. Servers are taken to be where
 
 {{/*
 The rule of an egress that a URL needs, empty where none can be made of it: an address is itself, a Service's name
-(`broker`, `broker.jobs`, `broker.jobs.svc.cluster.local`) is its namespace. The API server is no pod. Takes root and url.
+(`broker`, `broker.jobs`, `broker.jobs.svc.cluster.local`, or a pod's behind one, `broker-0.broker.jobs.svc.cluster.local`) is its namespace. The API server is no pod. Takes root and url.
 */}}
 {{- define "taskscope.network.peer" -}}
 {{- $parts := regexFind `^[a-z][a-z0-9+.-]*://(?:[^/@]*@)?(?:\[[^\]]+\]|[^:/?#]+)(?::\d+)?` .url -}}
@@ -72,6 +72,8 @@ The rule of an egress that a URL needs, empty where none can be made of it: an a
 {{- else if or (le (len $labels) 2) (eq (index $labels 2) "svc") -}}
 {{- $namespace := eq (len $labels) 1 | ternary .root.Release.Namespace (index (append $labels "") 1) -}}
 {{- $peer = dict "namespaceSelector" (dict "matchLabels" (dict "kubernetes.io/metadata.name" $namespace)) -}}
+{{- else if and (gt (len $labels) 3) (eq (index (append $labels "") 3) "svc") -}}
+{{- $peer = dict "namespaceSelector" (dict "matchLabels" (dict "kubernetes.io/metadata.name" (index $labels 2))) -}}
 {{- end -}}
 {{- if and $peer $port -}}
 to:
