@@ -9,6 +9,9 @@ TASKSCOPE_TEST_INGRESS            address of the ingress controller (127.0.0.1:8
 TASKSCOPE_TEST_INGRESS_CLASS      IngressClass, if not the cluster's default one
 TASKSCOPE_TEST_GATEWAY            NAMESPACE/NAME of a Gateway that takes routes of all namespaces (ingress/traefik)
 TASKSCOPE_TEST_GATEWAY_ADDRESS    its address (that of the ingress)
+TASKSCOPE_TEST_KILL               the command that kills a container's process without a word; the node and the
+                                  container's id are appended. On the cluster of ../shared/kube it is known
+TASKSCOPE_TEST_KEEP               true: leave everything in the cluster, to look at
 """
 
 import os
