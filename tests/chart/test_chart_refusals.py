@@ -241,7 +241,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
             access={"serviceAccounts": {"enabled": True, "grants": [{"namespace": "a", "name": "b", "role": "viewer"}]}},
             networkPolicy={"enabled": True},
         ),
-        "networkPolicy.apiServer: is empty, and access.serviceAccounts.jwksUrl names an address outside",
+        "networkPolicy.apiServer: is empty, and access.serviceAccounts.jwksUrl is the API server, which is no pod",
     ),
 ]
 

@@ -80,6 +80,21 @@ async def test_every_key_expires_when_nobody_refreshes_it(valkey_url: str) -> No
     await link.drop()
 
 
+async def test_a_hash_that_a_later_flush_begins_expires_without_an_announcement(valkey_url: str) -> None:
+    store = RedisStore(valkey_url, SystemClock(), prefix="t")
+    link = RedisLink(lambda: valkey_url)
+    lease = await held(store)
+    await store.flush(lease, Flush(1, NOW), TTL)
+    workers = [Worker("w", "s", Engine.RQ, WorkerState.ONLINE)]
+    queues = [Queue("q", "s", Engine.RQ)]
+    await store.flush(lease, Flush(2, NOW, tasks={"1": task("1", lease, 2)}, workers=workers, queues=queues), TTL)
+    keys = [f"t:{{s}}:{name}" for name in ("tasks", "workers", "queues")]
+    times = await link.call(*(("TTL", key) for key in keys))
+    assert all(time > 0 for time in times), dict(zip(keys, times, strict=True))
+    await store.close()
+    await link.drop()
+
+
 def _skip() -> None:
     """No message here is one that cannot be decoded."""
 

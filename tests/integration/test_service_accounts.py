@@ -79,7 +79,7 @@ def test_accounts_have_the_rights_they_were_given_and_others_are_refused(
             (cluster.token("jobsx", "worker"), 403, "was given no right"),
             (cluster.token("jobs", "worker", audience="https://kubernetes.default.svc"), 401, "another audience"),
             (cluster.token("jobs", "worker", seconds=-100), 401, "expired"),
-            (cluster.token("jobs", "worker", iss="https://evil.example"), 401, "no token that is known here"),
+            (cluster.token("jobs", "worker", iss="https://evil.example"), 401, "of no issuer that is configured"),
             (cluster.token("jobs", "worker", sub="system:serviceaccount:ops:runner"), 401, "not of a service account"),
             (cluster.token("jobs", "worker", sub="system:node:one"), 401, "not of a service account"),
             (cluster.token("jobs", "worker")[:-20] + "A" * 20, 401, "signature"),

@@ -213,12 +213,17 @@ metrics.{{ $kind }}.enabled: is true, but metrics.enabled is false, so that noth
 
 {{/* An address that no policy can be made of has to be named. */}}
 {{- define "taskscope.check.network" -}}
+{{- $ports := dict "otlp" "4318" "oidc" "443" }}
 {{- if .Values.networkPolicy.enabled }}
 {{- range $list, $urls := include "taskscope.network.urls" . | fromYaml }}
 {{- if not (index $.Values.networkPolicy $list) }}
 {{- range $path, $url := $urls }}
 {{- if not (include "taskscope.network.peer" (dict "root" $ "url" $url)) }}
-networkPolicy.{{ $list }}: is empty, and {{ $path }} {{ empty $url | ternary "is in a Secret" "names an address outside of the cluster" }}, so that no policy can be made of it ([{cidr: 10.1.2.3/32, ports: [6379]}])
+{{- if and (eq $list "apiServer") (contains "://kubernetes.default" $url) }}
+networkPolicy.apiServer: is empty, and {{ $path }} is the API server, which is no pod, so that no policy can be made of it (kubectl get endpointslices -n default -l kubernetes.io/service-name=kubernetes shows its addresses: [{cidr: 10.1.2.3/32, ports: [6443]}])
+{{- else }}
+networkPolicy.{{ $list }}: is empty, and {{ $path }} {{ empty $url | ternary "is in a Secret" "names an address outside of the cluster" }}, so that no policy can be made of it ([{cidr: 10.1.2.3/32, ports: [{{ get $ports $list | default "6379" }}]}])
+{{- end }}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -210,13 +210,18 @@ class RedisStore(RedisReader):
 
     def _state(self, source: str, batch: Flush) -> list[Command]:
         keys = self._keys
-        commands = [
-            *_hash(keys.tasks(source), batch.tasks, batch.removed),
-            *_hash(
-                keys.workers(source), {worker.name: codec.encode(worker) for worker in batch.workers}, batch.removed_workers
-            ),
-            *_hash(keys.queues(source), {queue.name: codec.encode(queue) for queue in batch.queues}, batch.removed_queues),
-        ]
+        workers = {worker.name: codec.encode(worker) for worker in batch.workers}
+        queues = {queue.name: codec.encode(queue) for queue in batch.queues}
+        commands: list[Command] = []
+        for key, fields, removed in (
+            (keys.tasks(source), batch.tasks, batch.removed),
+            (keys.workers(source), workers, batch.removed_workers),
+            (keys.queues(source), queues, batch.removed_queues),
+        ):
+            commands.extend(_hash(key, fields, removed))
+            if fields:
+                # A hash begins with its first field, and who writes may end before the next announcement.
+                commands.append(("EXPIRE", key, KEY_TTL_SECONDS))
         if batch.health is not None:
             commands.append(("SET", keys.health(source), codec.encode(batch.health), "EX", KEY_TTL_SECONDS))
         return commands

@@ -197,6 +197,16 @@ test.each([320, 390, 720, 1024, 1440])('nothing scrolls sideways at %d pixels', 
   expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0);
 });
 
+test.each([320, 390])('who is signed in finds the way out at %d pixels', async (width) => {
+  await open({ viewport: { width, height: 800 }, modes: ['token'] });
+  server.world.signedIn = true;
+  await page.reload();
+  await soon(() => rows().count()).toBeGreaterThan(50);
+  expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0);
+  const out = await page.getByRole('button', { name: 'Sign out' }).boundingBox();
+  expect(out.x + out.width).toBeLessThanOrEqual(width);
+});
+
 test('who is not known signs in with a token, sees the page, and sees nothing after signing out', async () => {
   await open({ modes: ['token'] });
   await page.getByRole('heading', { name: 'Sign in to Taskscope' }).waitFor();

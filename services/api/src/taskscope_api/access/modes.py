@@ -6,6 +6,7 @@ from typing import Protocol
 from taskscope_shared.clock import Clock
 
 from taskscope_api.access.failures import Failures
+from taskscope_api.access.jwt_verifier import is_jwt
 from taskscope_api.access.refused import RefusedError
 from taskscope_api.access.sessions import MODE as SESSION
 from taskscope_api.asked import Scope, bearer
@@ -73,8 +74,9 @@ class Modes:
                 self._check_origin(scope, found, each)
                 self._failures.audit.admitted(scope, each.mode, found)
                 return found
-        if bearer(scope) is not None:
-            unknown = RefusedError("unknown-token", "the Authorization header holds no token that is known here")
+        if (token := bearer(scope)) is not None:
+            of_others = ": a JWT, but of no issuer that is configured" if is_jwt(token) else ""
+            unknown = RefusedError("unknown-token", f"the Authorization header holds no token that is known here{of_others}")
             raise self._failures.refused(scope, unknown, None, self.modes)
         return None
 
