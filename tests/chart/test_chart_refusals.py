@@ -169,6 +169,26 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         ),
         "access.serviceAccounts.options.tokenFile: is given, and access.serviceAccounts.projectedToken is on",
     ),
+    (
+        "a registry with its protocol",
+        with_source(**{"global": {"imageRegistry": "https://registry.example.org"}}),
+        "global.imageRegistry: is https://registry.example.org, but an image's name begins with a host",
+    ),
+    (
+        "a registry that ends with a slash",
+        with_source(**{"global": {"imageRegistry": "registry.example.org/"}}),
+        "global.imageRegistry: is registry.example.org/, but",
+    ),
+    (
+        "a host that is a URL",
+        with_source(ingress={"enabled": True, "hosts": ["https://tasks.example.org/x"]}),
+        "ingress.hosts[0]: is https://tasks.example.org/x, but a host is a name alone",
+    ),
+    (
+        "a network that is too narrow",
+        with_source(api={"trustedProxies": ["10.42.0.0/33"]}),
+        "api.trustedProxies: 10.42.0.0/33 has a prefix of more than 32 bits",
+    ),
     ("no gateway", with_source(httpRoute={"enabled": True}), "httpRoute.parentRefs: is empty"),
     (
         "TLS for another host",

@@ -6,16 +6,18 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 import pytest
+from msgspec.structs import replace
 from support.tiny_source import TinyState, event
 from support.waiting import eventually
 from taskscope_collector import outbox
+from taskscope_collector import pipeline as pipelines
 from taskscope_collector.buffer import Buffer
 from taskscope_collector.observations import Observation, Reconnected, WorkerSeen
 from taskscope_collector.pipeline import Pipeline
 from taskscope_shared.cells import decode_cell, merged
 from taskscope_shared.clock import ManualClock, SystemClock
 from taskscope_shared.codec import Entry, Head, decode_task
-from taskscope_shared.model import Engine, Position, State, Worker, WorkerState
+from taskscope_shared.model import Engine, Position, Source, SourceStatus, State, Worker, WorkerState
 from taskscope_shared.store import StoreError
 from taskscope_shared.testing import MemoryStore
 
@@ -146,6 +148,29 @@ async def test_health_says_who_writes_and_what_was_received(store: MemoryStore) 
         health = store._states["s"].health
         assert health is not None
         assert (health.holder, health.name) == ("me", "s")
+
+
+async def test_why_a_source_is_down_is_logged_again_when_it_is_another_reason(
+    store: MemoryStore, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipelines, "TICK_SECONDS", 0.01)
+    monkeypatch.setattr(pipelines, "REASON_SECONDS", 0.0)
+    reason = "no such file"
+
+    def said(_: float) -> Source:
+        return replace(source(), status=SourceStatus.DOWN, reason=reason)
+
+    def reasons() -> list[object]:
+        return [vars(record)["reason"] for record in caplog.records if record.message == "the source is down"]
+
+    state = TinyState("s")
+    source = partial(state.source_health, 0.0)
+    monkeypatch.setattr(state, "source_health", said)
+    async with running(store, state):
+        await until(reasons)
+        reason = "wrong password"
+        await until(lambda: len(reasons()) > 1)
+    assert reasons() == ["no such file", "wrong password"]
 
 
 async def test_an_observation_that_cannot_be_reduced_is_counted_and_the_others_go_on(store: MemoryStore) -> None:

@@ -167,6 +167,22 @@ access.serviceAccounts.grants: are given, but access.serviceAccounts.enabled is 
 {{- end }}
 
 {{- define "taskscope.check.reached" -}}
+{{- if regexMatch `://|/$` .Values.global.imageRegistry }}
+global.imageRegistry: is {{ .Values.global.imageRegistry }}, but an image's name begins with a host, and a path where there is one (registry.example.org/platform)
+{{- end }}
+{{- range $index, $host := .Values.ingress.hosts }}
+{{- if regexMatch `[:/\s]` $host }}
+ingress.hosts[{{ $index }}]: is {{ $host }}, but a host is a name alone (tasks.example.org; the path is basePath)
+{{- end }}
+{{- end }}
+{{- range $path, $networks := dict "api.trustedProxies" .Values.api.trustedProxies "access.proxy.addresses" .Values.access.proxy.addresses }}
+{{- range $network := $networks }}
+{{- $bits := contains ":" $network | ternary 128 32 }}
+{{- if and (contains "/" $network) (gt (regexFind `[0-9]+$` $network | int) $bits) }}
+{{ $path }}: {{ $network }} has a prefix of more than {{ $bits }} bits (10.42.0.0/16)
+{{- end }}
+{{- end }}
+{{- end }}
 {{- if and .Values.httpRoute.enabled (not .Values.httpRoute.parentRefs) }}
 httpRoute.parentRefs: is empty: no Gateway would serve it ([{name: public, namespace: gateways}])
 {{- end }}

@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 SLICE = 500
 """Observations applied before others may run: about 2 ms."""
 TICK_SECONDS = 1.0
+REASON_SECONDS = 30.0
+"""Between two lines of the log that say why a source is down."""
 
 
 class SourceView:
@@ -72,7 +74,8 @@ class Pipeline:
         self.writer = SourceWriter(state, store, clock, keeper, self._health, flushing)
         self.view = SourceView(state, self.writer)
         self.poisoned = 0
-        self._told = SourceStatus.STARTING
+        self._told, self._told_at = SourceStatus.STARTING, 0.0
+        self._told_reason: str | None = None
 
     def active(self) -> bool:
         """Whether this collector holds the source's lease."""
@@ -152,10 +155,11 @@ class Pipeline:
             await asyncio.sleep(TICK_SECONDS)
 
     def _tell_status(self) -> None:
-        """A line in the log when the source comes, goes, or does worse."""
-        told = self._health.now()
-        if told.status is self._told:
+        """A line in the log when the source comes, goes, or does worse; and now and then when it is down for another reason."""
+        told, now = self._health.now(), self._clock.monotonic()
+        is_other = told.status is SourceStatus.DOWN and told.reason != self._told_reason
+        if told.status is self._told and not (is_other and now >= self._told_at + REASON_SECONDS):
             return
-        self._told = told.status
+        self._told, self._told_reason, self._told_at = told.status, told.reason, now
         level = logging.INFO if told.status in (SourceStatus.UP, SourceStatus.STARTING) else logging.WARNING
         log.log(level, "the source is %s", told.status.value, extra={"source": self.name, "reason": told.reason})
