@@ -73,8 +73,10 @@ async def test_one_that_finds_a_lease_that_ran_out_leaves_it_to_a_standby_first(
     standing.clock.advance(LEASE_SECONDS + 0.1)
     begun = standing.keeper("begun")
     assert await standing.tried(begun) is None
+    assert not begun.tried
     standing.clock.advance(YIELD_SECONDS)
     assert await standing.tried(begun) is not None
+    assert begun.tried
 
 
 async def test_it_takes_the_lease_itself_where_no_standby_comes(standing: Standing) -> None:

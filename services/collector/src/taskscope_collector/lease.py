@@ -33,11 +33,14 @@ class LeaseKeeper:
         self._stood_by = False
         self._free_since: float | None = None
         self._left = 0.0
+        self.tried = False
+        """Whether the last attempt was one to write: else it says nothing of a store that takes no writes."""
 
     async def attempt(self, now: float) -> Lease | None:
         """Try once, at `now` of the monotonic clock. Raises `StoreError`."""
         lease = None
-        if not await self._leaves_it(now):
+        self.tried = not await self._leaves_it(now)
+        if self.tried:
             lease = await self._store.acquire(self.source, self.holder, self.seconds)
         if lease is None:
             self._seen = await self._store.head(self.source)

@@ -119,7 +119,8 @@ class SourceWriter:
             except StoreError as error:
                 await self._back_off(error)
                 continue
-            self._recovered()
+            if self._keeper.tried:
+                self._recovered()
             if lease is not None:
                 return lease
             self.settled.set()
