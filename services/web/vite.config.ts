@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig } from 'vitest/config';
 
@@ -7,6 +8,7 @@ const API = 'http://127.0.0.1:5051';
 
 export default defineConfig({
   plugins: [svelte()],
+  resolve: { alias: { $strings: fileURLToPath(new URL('./src/strings/en', import.meta.url)) } }, // another language is another folder
   base: './', // the page is served below any path
   build: {
     target: BROWSERS,

@@ -1,8 +1,8 @@
 import { mount } from 'svelte';
-import './app.css';
+import './styles/tokens.css';
+import './styles/base.css';
 import App from './App.svelte';
 
 const target = document.getElementById('app');
 if (target === null) throw new Error('index.html has no #app');
-if (!location.hash.startsWith('#realtime')) history.replaceState(null, '', '#realtime');
 mount(App, { target });

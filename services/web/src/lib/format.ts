@@ -60,19 +60,6 @@ export function brief(seconds: number): string {
   return `${Math.floor(seconds / 86_400)}d`;
 }
 
-/** The local wall clock, 14:03:09. */
-export function clock(at: number): string {
-  const date = new Date(at);
-  return `${pad(date.getHours())}:${pad(date.getMinutes())}:${pad(date.getSeconds())}`;
-}
-
-/** Date, wall clock with milliseconds and zone, for titles and details. */
-export function moment(at: number): string {
-  const date = new Date(at);
-  const day = `${date.getFullYear()}-${pad(date.getMonth() + 1)}-${pad(date.getDate())}`;
-  return `${day} ${clock(at)}.${String(date.getMilliseconds()).padStart(3, '0')}`;
-}
-
 /** RFC 3339 to epoch milliseconds; null stays null. */
 export function epoch(text: string | null | undefined): number | null {
   if (text === null || text === undefined) return null;

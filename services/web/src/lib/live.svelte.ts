@@ -53,7 +53,7 @@ export class Live {
   settled = $state(false);
   limit = $state<number>(LIMITS[0]);
 
-  readonly sort: Sort = $derived.by(() => parseSort(this.#place.current.sort));
+  readonly sort: Sort = $derived.by(() => parseSort(this.#place.get('sort')));
   /** The subscription as text: changes when the question changes, and only then. */
   readonly question: string = $derived.by(() => JSON.stringify(this.#subscription()));
   readonly health: Health = $derived.by(() => {
@@ -115,19 +115,26 @@ export class Live {
   }
 
   #subscription(): Subscription {
-    const { kind, source, queue, worker, states } = this.#place.current;
-    const only = (value: string | null): string[] => (value === null ? [] : [value]);
+    const place = this.#place;
+    const only = (name: string): string[] => {
+      const value = place.get(name);
+      return value === null ? [] : [value];
+    };
+    const fields = ROW_FIELDS;
+    // Other pages have no live table: counts, workers, queues and sources come with any window.
+    if (place.page !== 'realtime')
+      return { filter: { source: only('source') }, sort: 'live', limit: 1, fields };
     return {
       filter: {
-        kind: only(kind),
-        source: only(source),
-        queue: only(queue),
-        worker: only(worker),
-        state: statesOf(states),
+        kind: only('kind'),
+        source: only('source'),
+        queue: only('queue'),
+        worker: only('worker'),
+        state: statesOf(place.list('state')),
       },
       sort: formatSort(this.sort),
       limit: this.limit,
-      fields: ROW_FIELDS,
+      fields,
     };
   }
 

@@ -1,61 +1,69 @@
-/** The page's state as an address: `#realtime?kind=vod&state=failed&task=source/id`. */
+/** The page's state as an address: `#realtime?kind=vod&state=failed`, `#tasks/archive/0b1-2?tab=raw`. */
+
+export const PAGES = ['overview', 'realtime', 'tasks', 'workers', 'queues', 'analytics', 'sources'] as const;
+export type Page = (typeof PAGES)[number];
 
 export interface Place {
-  kind: string | null;
-  source: string | null;
-  queue: string | null;
-  worker: string | null;
-  states: string[];
-  sort: string | null;
-  task: string | null;
-  view: 'tasks' | 'infrastructure';
+  page: Page;
+  /** What of the page is shown alone: `source/id` of a task, `source/name` of a worker or queue. */
+  item: string | null;
+  /** Never with empty values. */
+  query: Readonly<Record<string, string>>;
 }
 
-export const HOME: Place = {
-  kind: null,
-  source: null,
-  queue: null,
-  worker: null,
-  states: [],
-  sort: null,
-  task: null,
-  view: 'tasks',
-};
+/** A value of null takes the name out; a list stands between commas. */
+export type Patch = Readonly<Record<string, string | number | readonly string[] | null>>;
+
+export const HOME: Place = { page: 'overview', item: null, query: {} };
 
 export function parsePlace(hash: string): Place {
-  const query = new URLSearchParams(hash.split('?').slice(1).join('?'));
-  const text = (name: string): string | null => {
-    const value = query.get(name);
-    return value === null || value === '' ? null : value;
-  };
-  return {
-    kind: text('kind'),
-    source: text('source'),
-    queue: text('queue'),
-    worker: text('worker'),
-    states: text('state')?.split(',').filter(Boolean) ?? [],
-    sort: text('sort'),
-    task: text('task'),
-    view: text('view') === 'infrastructure' ? 'infrastructure' : 'tasks',
-  };
+  const [path = '', ...rest] = hash.replace(/^#\/?/, '').split('?');
+  const slash = path.indexOf('/');
+  const page = PAGES.find((known) => known === (slash < 0 ? path : path.slice(0, slash)));
+  if (page === undefined) return HOME;
+  const entries = [...new URLSearchParams(rest.join('?'))].filter(([, value]) => value !== '');
+  return { page, item: itemOf(slash < 0 ? '' : path.slice(slash + 1)), query: Object.fromEntries(entries) };
 }
 
-export function formatPlace(place: Place): string {
-  const parts: [string, string | null][] = [
-    ['source', place.source],
-    ['kind', place.kind],
-    ['state', place.states.length > 0 ? place.states.join(',') : null],
-    ['queue', place.queue],
-    ['worker', place.worker],
-    ['sort', place.sort],
-    ['view', place.view === 'tasks' ? null : place.view],
-    ['task', place.task],
-  ];
-  const query = parts.flatMap(([name, value]) => (value === null ? [] : [`${name}=${readable(value)}`]));
-  return query.length > 0 ? `#realtime?${query.join('&')}` : '#realtime';
+export function formatPlace({ page, item, query }: Place): string {
+  const path = item === null ? page : `${page}/${readable(item)}`;
+  const parts = Object.entries(query).map(([name, value]) => `${name}=${readable(value)}`);
+  return parts.length > 0 ? `#${path}?${parts.join('&')}` : `#${path}`;
+}
+
+/** A query with `patch` applied. */
+export function patched(query: Place['query'], patch: Patch): Record<string, string> {
+  const texts = Object.entries({ ...query, ...patch }).map(([name, value]) => [name, text(value)] as const);
+  return Object.fromEntries(texts.filter(([, value]) => value !== ''));
+}
+
+/** The parts of a `source/name` key: a source's name has no slash in it. */
+export function splitKey(key: string): [source: string, name: string] {
+  const slash = key.indexOf('/');
+  return [key.slice(0, slash), key.slice(slash + 1)];
+}
+
+function text(value: Patch[string]): string {
+  if (value === null) return '';
+  return typeof value === 'object' ? value.join(',') : String(value);
+}
+
+/** A broken escape is somebody's typing error: it stands for itself. */
+function itemOf(path: string): string | null {
+  if (path === '') return null;
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
 }
 
 /** Encoded as far as it must be: an address that people pass on should be readable. */
 function readable(value: string): string {
-  return encodeURIComponent(value).replaceAll('%2F', '/').replaceAll('%2C', ',').replaceAll('%40', '@');
+  return encodeURIComponent(value)
+    .replaceAll('%2F', '/')
+    .replaceAll('%2C', ',')
+    .replaceAll('%3A', ':')
+    .replaceAll('%40', '@')
+    .replaceAll('%2A', '*');
 }

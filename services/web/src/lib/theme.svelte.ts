@@ -1,4 +1,6 @@
 /** Light, dark or the system's theme; remembered. `public/theme.js` applies it before the first paint. */
+import { MediaQuery } from 'svelte/reactivity';
+
 export type Theme = 'system' | 'light' | 'dark';
 
 const KEY = 'taskscope.theme';
@@ -14,6 +16,11 @@ function remembered(): Theme {
 
 export class ThemeState {
   current = $state<Theme>(remembered());
+  readonly #system = new MediaQuery('prefers-color-scheme: dark');
+  /** What is seen now. */
+  readonly dark: boolean = $derived.by(() =>
+    this.current === 'system' ? this.#system.current : this.current === 'dark',
+  );
 
   choose(theme: Theme): void {
     this.current = theme;

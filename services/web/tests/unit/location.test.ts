@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { endpoint, socketEndpoint } from '../../src/lib/base';
-import { formatPlace, HOME, parsePlace, type Place } from '../../src/lib/location';
+import { formatPlace, HOME, PAGES, parsePlace, patched, type Place } from '../../src/lib/location';
 
-const text = fc.option(fc.string({ minLength: 1 }).filter((value) => value.isWellFormed()));
+const text = fc.string({ minLength: 1 }).filter((value) => value.isWellFormed());
 const places: fc.Arbitrary<Place> = fc.record({
-  ...{ kind: text, source: text, queue: text, worker: text, sort: text, task: text },
-  states: fc.uniqueArray(fc.constantFrom('failed', 'running', 'lost')),
-  view: fc.constantFrom('tasks' as const, 'infrastructure' as const),
+  page: fc.constantFrom(...PAGES),
+  item: fc.option(text),
+  query: fc.dictionary(fc.stringMatching(/^[a-z_]{1,12}$/), text, { noNullPrototype: true }),
 });
 
 describe('the address', () => {
@@ -20,15 +20,29 @@ describe('the address', () => {
   });
 
   test('is readable', () => {
-    const place = {
-      ...HOME,
-      kind: 'vod',
-      states: ['failed', 'lost'],
-      task: 'archive/0b1-2',
-      worker: 'w@host',
-    };
-    expect(formatPlace(place)).toBe('#realtime?kind=vod&state=failed,lost&worker=w@host&task=archive/0b1-2');
-    expect(formatPlace(HOME)).toBe('#realtime');
+    const query = { kind: 'vod', state: 'failed,lost', worker: 'w@host', name: 'transcribe*' };
+    expect(formatPlace({ page: 'realtime', item: null, query })).toBe(
+      '#realtime?kind=vod&state=failed,lost&worker=w@host&name=transcribe*',
+    );
+    expect(formatPlace({ page: 'tasks', item: 'archive/0b1-2', query: {} })).toBe('#tasks/archive/0b1-2');
+    expect(formatPlace(HOME)).toBe('#overview');
+  });
+
+  test.each(['', '#', '#nothing', '#nothing/at?all=1'])('%j leads to the overview', (hash) => {
+    expect(parsePlace(hash)).toEqual(HOME);
+  });
+
+  test('with a broken escape stands for itself', () => {
+    expect(parsePlace('#tasks/archive/%E0%A4%A').item).toBe('archive/%E0%A4%A');
+  });
+
+  test('takes lists, numbers and nothing', () => {
+    expect(
+      patched({ state: 'failed', sort: 'name' }, { state: ['lost', 'failed'], limit: 5, sort: null }),
+    ).toEqual({
+      state: 'lost,failed',
+      limit: '5',
+    });
   });
 });
 

@@ -1,0 +1,127 @@
+/** uPlot's options, in the colours of the theme. */
+import type uPlot from 'uplot';
+import type { ZoneState } from '../lib/zone.svelte';
+
+export interface ChartSeries {
+  label: string;
+  values: readonly (number | null)[];
+  /** The name of a colour token: `series-1`, `failed`, ... */
+  tone: string;
+  look?: 'line' | 'area' | 'bars';
+  /** What it is compared with: thinner and dashed. */
+  dashed?: boolean;
+}
+
+interface Wanted {
+  series: readonly ChartSeries[];
+  width: number;
+  height: number;
+  format: (value: number) => string;
+  zone: ZoneState;
+  sync: string | undefined;
+  chosen: ((from: number, to: number) => void) | undefined;
+  /** The index under the pointer. */
+  moved: (index: number | null) => void;
+}
+
+export function optionsOf(wanted: Wanted): uPlot.Options {
+  const { series, width, height, sync, chosen, moved } = wanted;
+  return {
+    width,
+    height,
+    padding: [6, 8, 0, 0],
+    legend: { show: false },
+    cursor: {
+      y: false,
+      points: { size: 6 },
+      drag: { x: chosen !== undefined, y: false, setScale: false },
+      ...(sync === undefined ? {} : { sync: { key: sync, setSeries: false } }),
+    },
+    scales: { x: { time: true }, y: { range: (_plot, _low, high) => [0, high > 0 ? high * 1.08 : 1] } },
+    axes: axesOf(wanted),
+    series: [{}, ...series.map(seriesOf)],
+    hooks: {
+      setCursor: [
+        (plot) => {
+          moved(plot.cursor.idx ?? null);
+        },
+      ],
+      setSelect: [
+        (plot) => {
+          const { left, width: wide } = plot.select;
+          if (chosen === undefined || wide < 4) return;
+          chosen(plot.posToVal(left, 'x'), plot.posToVal(left + wide, 'x'));
+          plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+        },
+      ],
+    },
+  };
+}
+
+function axesOf({ format, zone }: Wanted): uPlot.Axis[] {
+  const font = `11px ${token('--font')}`;
+  const shared = { font, stroke: token('--text-3'), ticks: { show: false } };
+  const grid = { stroke: token('--line'), width: 1 };
+  return [
+    {
+      ...shared,
+      grid: { show: false },
+      size: 24,
+      gap: 4,
+      values: (_plot, splits) => splits.map((at) => label(at, splits, zone)),
+    },
+    { ...shared, grid, size: 52, gap: 6, space: 36, values: (_plot, splits) => splits.map(format) },
+  ];
+}
+
+/** The day where the hour is none, else the time. */
+function label(at: number, splits: number[], zone: ZoneState): string {
+  const time = zone.clock(at * 1000);
+  const close = (splits[1] ?? 0) - (splits[0] ?? 0) < 60;
+  return time === '00:00:00' ? zone.shortDay(at * 1000) : close ? time : time.slice(0, 5);
+}
+
+function seriesOf({ label, tone, look = 'line', dashed = false }: ChartSeries): uPlot.Series {
+  const stroke = token(`--${tone}`);
+  const filled = look === 'area' && !dashed;
+  return {
+    label,
+    stroke,
+    width: dashed ? 1 : 1.5,
+    points: { show: false },
+    spanGaps: false,
+    ...(dashed ? { dash: [3, 3] } : {}),
+    ...(filled ? { fill: faint(stroke) } : {}),
+    ...(look === 'bars' ? { fill: stroke, width: 0, paths: bars } : {}),
+  };
+}
+
+/** Each bucket a bar from its start to the next. */
+const bars: uPlot.Series.PathBuilder = (plot, index, from, to) => {
+  const times = plot.data[0];
+  const values = plot.data[index] ?? [];
+  const fill = new Path2D();
+  const zero = plot.valToPos(0, 'y', true);
+  const [first = 0, second = first + 1] = times;
+  const step = plot.valToPos(second, 'x', true) - plot.valToPos(first, 'x', true);
+  for (let at = from; at <= to; at += 1) {
+    const value = values[at];
+    if (value === null || value === undefined || value === 0) continue;
+    const top = plot.valToPos(value, 'y', true);
+    fill.rect(plot.valToPos(times[at] ?? 0, 'x', true), top, Math.max(1, step - 1), zero - top);
+  }
+  return { stroke: null, fill };
+};
+
+const faint = (colour: string): string => `color-mix(in oklab, ${colour} 16%, transparent)`;
+
+/** A canvas knows no `light-dark()` and no variables: the browser computes the colour. */
+function token(name: string): string {
+  const probe = document.createElement('span');
+  probe.style.color = `var(${name})`;
+  probe.style.fontFamily = `var(${name})`;
+  document.body.append(probe);
+  const { color, fontFamily } = getComputedStyle(probe);
+  probe.remove();
+  return name === '--font' ? fontFamily : color;
+}

@@ -1,0 +1,109 @@
+/** Times as the reader wants them: in this machine's zone, UTC or another; remembered in the browser. */
+
+const KEY = 'taskscope.zone';
+export const LOCAL = 'local';
+
+interface Formats {
+  clock: Intl.DateTimeFormat;
+  day: Intl.DateTimeFormat;
+  short: Intl.DateTimeFormat;
+  zone: Intl.DateTimeFormat;
+}
+
+export class ZoneState {
+  /** `local`, `UTC`, or an IANA name. */
+  choice = $state(remembered());
+  readonly name: string = $derived.by(() => (this.choice === LOCAL ? localZone() : this.choice));
+  readonly #formats: Formats = $derived.by(() => formats(this.name));
+
+  choose(choice: string): void {
+    this.choice = choice === LOCAL || isZone(choice) ? choice : LOCAL;
+    try {
+      localStorage.setItem(KEY, this.choice);
+    } catch {
+      // Storage is forbidden: the choice lasts as long as the page.
+    }
+  }
+
+  /** 14:03:09. */
+  clock(at: number): string {
+    return this.#formats.clock.format(at);
+  }
+
+  /** 2026-03-09. */
+  day(at: number): string {
+    return this.#formats.day.format(at);
+  }
+
+  /** 9 Mar. */
+  shortDay(at: number): string {
+    return this.#formats.short.format(at);
+  }
+
+  /** 14:03:09, with the day before it when that is another than `now`'s. */
+  when(at: number, now: number): string {
+    return this.day(at) === this.day(now)
+      ? this.clock(at)
+      : `${this.shortDay(at)} ${this.clock(at).slice(0, 5)}`;
+  }
+
+  /** 2026-03-09 14:03:09.120 CET, for titles and details. */
+  moment(at: number): string {
+    const millis = String(Math.floor(at) % 1000).padStart(3, '0');
+    return `${this.day(at)} ${this.clock(at)}.${millis} ${this.offset(at)}`;
+  }
+
+  /** CET, UTC, GMT+5:30. */
+  offset(at: number): string {
+    const part = this.#formats.zone.formatToParts(at).find(({ type }) => type === 'timeZoneName');
+    return part?.value ?? this.name;
+  }
+
+  /** The first moment of the day that `at` is in, in this zone; epoch milliseconds. */
+  midnight(at: number): number {
+    const day = this.day(at);
+    // Days are 23 to 25 hours long: the first quarter of an hour that is of this day.
+    const [hours = 0, minutes = 0] = this.clock(at).split(':').map(Number);
+    let begin = Math.floor(at / 900_000) * 900_000 - (hours * 60 + Math.floor(minutes / 15) * 15) * 60_000;
+    while (this.day(begin) < day) begin += 900_000;
+    while (this.day(begin - 900_000) === day) begin -= 900_000;
+    return begin;
+  }
+}
+
+export function isZone(name: string): boolean {
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone !== '';
+  } catch {
+    return false;
+  }
+}
+
+export function localZone(): string {
+  return new Intl.DateTimeFormat().resolvedOptions().timeZone;
+}
+
+function formats(timeZone: string): Formats {
+  const two = '2-digit';
+  return {
+    clock: new Intl.DateTimeFormat('en-GB', {
+      timeZone,
+      hour: two,
+      minute: two,
+      second: two,
+      hourCycle: 'h23',
+    }),
+    day: new Intl.DateTimeFormat('sv-SE', { timeZone, year: 'numeric', month: two, day: two }),
+    short: new Intl.DateTimeFormat('en-GB', { timeZone, day: 'numeric', month: 'short' }),
+    zone: new Intl.DateTimeFormat('en-US', { timeZone, timeZoneName: 'short' }),
+  };
+}
+
+function remembered(): string {
+  try {
+    const value = localStorage.getItem(KEY);
+    return value !== null && isZone(value) ? value : LOCAL;
+  } catch {
+    return LOCAL;
+  }
+}

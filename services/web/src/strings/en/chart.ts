@@ -1,0 +1,3 @@
+export const chart = {
+  none: '–',
+} as const;

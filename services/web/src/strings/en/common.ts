@@ -1,0 +1,35 @@
+/** Words that every page uses. */
+export const common = {
+  tooLate: 'No answer came in time.',
+  unreachable: 'The api cannot be reached.',
+  loading: 'Loading',
+  retry: 'Try again',
+  tryNow: 'Try now',
+  close: 'Close',
+  dismiss: 'Dismiss',
+  copy: 'Copy',
+  copied: 'Copied',
+  all: 'All',
+  allSources: 'All sources',
+  unknown: (why: string) => `unknown: ${why}`,
+  notKnown: 'Not known (yet)',
+  broken: {
+    title: 'This could not be loaded',
+    again: 'It is asked for again by itself.',
+    older: (seen: string) => `What you see is as of ${seen}. The last try failed: `,
+    wrong: 'The address asks for something that the api does not take.',
+  },
+  forbidden: {
+    title: 'You may not see this',
+    text: 'Your account has no right to it. Who runs Taskscope can give you one, or you sign in as somebody else.',
+  },
+  gone: { title: 'There is nothing here', text: 'It is not known (any more), or you may not see it.' },
+  empty: { title: 'Nothing yet', text: 'It appears here by itself as soon as there is something.' },
+  sorted: { by: (label: string) => `Sort by ${label.toLowerCase()}` },
+  trend: {
+    same: 'as before',
+    more: (share: string) => `${share} more`,
+    less: (share: string) => `${share} less`,
+    title: (before: string) => `Before: ${before}`,
+  },
+} as const;
