@@ -1,6 +1,6 @@
 /** The REST calls of the page. */
 import { endpoint } from './base';
-import type { Problem, TaskDetail } from './protocol';
+import type { KindList, Problem, TaskDetail } from './protocol';
 import { newTrace } from './trace';
 
 /** An answer that is not 2xx, or none at all (`status` 0). */
@@ -39,7 +39,7 @@ async function problem(response: Response): Promise<string> {
 
 /** The configured kinds in order; `other` is not among them. */
 export async function fetchKinds(signal: AbortSignal): Promise<string[]> {
-  const body = (await get('api/kinds', signal)) as { items: { name: string }[] };
+  const body = (await get('api/kinds', signal)) as KindList;
   return body.items.map((item) => item.name).filter((name) => name !== 'other');
 }
 
