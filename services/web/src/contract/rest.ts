@@ -1662,8 +1662,11 @@ export interface components {
             end: string;
             /** @description Length of the window without gaps */
             seconds: number;
-            /** @description What is grouped by */
-            group_by: string;
+            /**
+             * @description What is grouped by
+             * @enum {string}
+             */
+            group_by: "name" | "kind" | "queue" | "worker" | "source";
             /** @description The sources that are summed up */
             sources: string[];
             /** @description Whether the figures may be behind */

@@ -70,6 +70,7 @@ export type AnalyticsGroup = Rest['GroupRow'];
 export type AnalyticsChange = Rest['Change'];
 export type AnalyticsExample = Rest['ExampleRow'];
 export type AnalyticsQuery = Query<'get_analytics'>;
+export type Grouping = Analytics['group_by'];
 export type Stretch = Rest['StretchRow'];
 export type Durations = Rest['DurationsRow'];
 /** Columns of a series: the number at an index belongs to the start at that index. */
