@@ -5,7 +5,7 @@ import ts from 'typescript-eslint';
 import svelteConfig from './svelte.config.js';
 
 export default ts.config(
-  { ignores: ['dist/', 'node_modules/', 'tests/output/'] },
+  { ignores: ['dist/', 'src/contract/', 'node_modules/', 'tests/output/'] },
   js.configs.recommended,
   {
     files: ['**/*.ts', '**/*.svelte'],

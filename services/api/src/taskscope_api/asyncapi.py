@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from taskscope_api.answer_schemas import answer_schemas
 from taskscope_api.blueprints.push import Connected, Greeting
 from taskscope_api.filters import MANY, Filter
 from taskscope_api.frames import DeltaData, Joined, ProblemData, Resync, SnapshotData
@@ -135,8 +136,10 @@ def document() -> Json:
 
 def _schemas() -> Json:
     """Name -> schema of everything that messages refer to."""
-    types = [kind for event in (*SERVER_EVENTS.values(), *CLIENT_EVENTS.values()) for kind in event.data]
-    schemas = msgspec.json.schema_components([*types, Greeting, Realtime, TaskRow, FilterQuery], ref_template=REFERENCE)[1]
+    said = [kind for event in SERVER_EVENTS.values() for kind in event.data]
+    taken = [kind for event in CLIENT_EVENTS.values() for kind in event.data]
+    schemas = answer_schemas([*said, Greeting, Realtime, TaskRow])
+    schemas |= msgspec.json.schema_components([*taken, FilterQuery], ref_template=REFERENCE)[1]
     for schema in schemas.values():
         if "enum" in schema:
             schema["type"] = "string"  # msgspec leaves it out

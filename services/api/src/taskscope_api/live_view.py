@@ -73,6 +73,14 @@ class GroupCounts(msgspec.Struct):
         self.success_rate = self.succeeded / judged if judged else None
 
 
+COUNTED = {"total": 7, "active": 2, "reserved": 0, "queued": 1, "finished": 4, "succeeded": 3, "failed": 1} | {
+    "rejected": 0,
+    "lost": 0,
+    "success_rate": 0.75,
+}
+"""An example of `GroupCounts`."""
+
+
 class Summary(GroupCounts, kw_only=True):
     """SUMMARY of docs/architecture.md. `broker_queued`: messages that the brokers count, None where none tells."""
 
@@ -81,7 +89,7 @@ class Summary(GroupCounts, kw_only=True):
     scheduled: Annotated[Count, says("For later")] = 0
     by_kind: Annotated[
         dict[str, GroupCounts],
-        says("Kind: its counts", {"vod": {"total": 7, "active": 2, "reserved": 0, "queued": 1, "finished": 4}}),
+        says("Kind: its counts", {"vod": COUNTED}),
     ] = {}
     broker_queued: Annotated[int | None, says("Messages that the brokers count; null where none tells", 120)] = None
 

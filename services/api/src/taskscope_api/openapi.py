@@ -12,6 +12,7 @@ from werkzeug.routing import BaseConverter, Rule
 
 from taskscope_api import problem_answers
 from taskscope_api.access.sessions import HOST_NAME, PLAIN_NAME
+from taskscope_api.answer_schemas import answer_schemas
 from taskscope_api.errors import MEDIA_TYPE, Problem
 from taskscope_api.principals import ROLE_ATTRIBUTE, OpenAccess, Role, View
 from taskscope_api.queries import PathParameters
@@ -119,7 +120,8 @@ class Provider(OpenAPIProvider):
         if issubclass(model, Text):
             content = {model.media: {"schema": {"type": "string"}, "example": model.example}}
             return {"description": f"{model.says}.", "headers": headers, "content": content}, {}
-        (schema,), components = msgspec.json.schema_components([model], ref_template=REFERENCE)
+        components = answer_schemas([model])
+        schema = {"$ref": REFERENCE.format(name=model.__name__)}
         media = MEDIA_TYPE if model is Problem else "application/json"
         described = {"schema": schema, "example": example_of(schema, components, model.__name__)}
         return {"description": _first_line(model), "headers": headers, "content": {media: described}}, components
@@ -255,7 +257,7 @@ def install(app: Quart) -> None:
 def document(app: Quart) -> Json:
     """The document of the app's routes. Raises `NoExampleError` for a field without one, `KeyError` for a path's parameter."""
     found: Json = app.extensions["QUART_SCHEMA"].openapi_provider.schema()
-    schemas = found["components"]["schemas"] | msgspec.json.schema_components([Problem], ref_template=REFERENCE)[1]
+    schemas = found["components"]["schemas"] | answer_schemas([Problem])
     for schema in schemas.values():
         if "enum" in schema:
             schema["type"] = "string"  # msgspec leaves it out

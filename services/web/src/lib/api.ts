@@ -2,7 +2,7 @@
 import { common } from '$strings/common';
 import { endpoint } from './base';
 import { splitKey, type Patch } from './location';
-import type { Problem, TaskDetail } from './protocol';
+import type { KindList, Problem, TaskDetail } from './protocol';
 import { newTrace } from './trace';
 
 /** An answer that is not 2xx, or none at all (`status` 0). */
@@ -71,7 +71,7 @@ async function refused(response: Response): Promise<ApiError> {
 
 /** The configured kinds in order; `other` is not among them. */
 export async function fetchKinds(signal: AbortSignal): Promise<string[]> {
-  const body = await get<{ items: { name: string }[] }>('api/kinds', {}, signal);
+  const body = await get<KindList>('api/kinds', {}, signal);
   return body.items.map((item) => item.name).filter((name) => name !== 'other');
 }
 

@@ -140,8 +140,7 @@ export class Live {
 
   #receive(message: ServerMessage): void {
     // What is wrong with a token is the server's affair: a snapshot follows.
-    if (message.event === 'error' && message.data.field !== 'since')
-      this.complaint = message.data.detail ?? message.data.title;
+    if (message.event === 'error' && message.data.field !== 'since') this.complaint = message.data.detail;
     if (message.event !== 'task_updates') return;
     const { data } = message;
     // A delta that was on its way when another question was asked belongs to the old answer.

@@ -1,239 +1,25 @@
-/** What the api speaks: docs/architecture.md, "Push protocol" and "REST". Times are RFC 3339 UTC, durations seconds. */
+/**
+ * What the api speaks, under the page's names: docs/architecture.md, "Push protocol" and "REST". The types are the api's own
+ * description (`make contract` writes `../contract/`): a page that does not fit what the api says is not built.
+ * Times are RFC 3339 UTC, durations seconds.
+ */
+import type { components as Pushed } from '../contract/push';
+import type { components as Answered, operations } from '../contract/rest';
+
+type Push = Pushed['schemas'];
+type Rest = Answered['schemas'];
 
 export const PROTOCOL = 1;
 
-export type Engine = 'celery' | 'rq';
-export type Group = 'queued' | 'reserved' | 'active' | 'finished';
-export type State =
-  | 'scheduled'
-  | 'deferred'
-  | 'queued'
-  | 'reserved'
-  | 'running'
-  | 'retrying'
-  | 'succeeded'
-  | 'failed'
-  | 'revoked'
-  | 'rejected'
-  | 'lost';
+export type Engine = Rest['Engine'];
+export type Group = Rest['Group'];
+export type State = Rest['State'];
+export type WorkerState = Rest['WorkerState'];
+export type SourceStatus = Rest['SourceStatus'];
 
-export interface Progress {
-  current: number | null;
-  total: number | null;
-  /** 0 to 100. */
-  percent: number | null;
-  message: string | null;
-  at: string | null;
-}
-
-export interface Attempt {
-  number: number;
-  state: State;
-  worker: string | null;
-  queued_at: string | null;
-  received_at: string | null;
-  started_at: string | null;
-  finished_at: string | null;
-  wait_seconds: number | null;
-  runtime_seconds: number | null;
-  exception_type: string | null;
-  exception: string | null;
-}
-
-/** A task as lists and push carry it. */
-export interface Task {
-  /** `source/id`. */
-  key: string;
-  id: string;
-  source: string;
-  engine: Engine;
-  state: State;
-  group: Group;
-  version: string;
-  name: string | null;
-  kind: string;
-  queue: string | null;
-  worker: string | null;
-  sent_at: string | null;
-  received_at: string | null;
-  started_at: string | null;
-  finished_at: string | null;
-  eta_at: string | null;
-  updated_at: string | null;
-  wait_seconds: number | null;
-  runtime_seconds: number | null;
-  retries: number;
-  attempts: number;
-  exception_type: string | null;
-  exception: string | null;
-  progress: Progress | null;
-  detail: string | null;
-  uncertain: string | null;
-  /** Why a field is null, for what cannot be known. */
-  unknown: Record<string, string>;
-}
-
-/** A task as `/api/tasks/{source}/{id}` answers it. */
-export interface TaskDetail extends Task {
-  expires_at: string | null;
-  args: string | null;
-  kwargs: string | null;
-  result: string | null;
-  traceback: string | null;
-  history: Attempt[];
-  children: string[];
-  root_id: string | null;
-  parent_id: string | null;
-  group_id: string | null;
-  priority: number | null;
-  cpu_seconds: number | null;
-  peak_rss_bytes: number | null;
-  trace_id: string | null;
-}
-
-export type WorkerState = 'online' | 'silent' | 'offline' | 'lost';
-
-export interface Worker {
-  key: string;
-  name: string;
-  source: string;
-  engine: Engine;
-  state: WorkerState;
-  hostname: string | null;
-  pid: number | null;
-  pool: string | null;
-  concurrency: number | null;
-  active: number | null;
-  reserved: number | null;
-  processed: number | null;
-  queues: string[] | null;
-  load: [number, number, number] | null;
-  heartbeat_at: string | null;
-  version: string | null;
-  events: boolean | null;
-  detail: string | null;
-}
-
-export interface Queue {
-  key: string;
-  name: string;
-  source: string;
-  engine: Engine;
-  depth: number | null;
-  unacked: number | null;
-  scheduled: number | null;
-  deferred: number | null;
-  running: number | null;
-  failed: number | null;
-  consumers: number | null;
-  oldest_at: string | null;
-  at: string | null;
-  detail: string | null;
-}
-
-export type SourceStatus = 'starting' | 'up' | 'degraded' | 'down';
-
-export interface Source {
-  key: string;
-  name: string;
-  engine: Engine;
-  status: SourceStatus;
-  reason: string | null;
-  notes: string[];
-  since: string | null;
-  transport: string | null;
-  dropped: number;
-  malformed: number;
-  events_per_second: number;
-  lag_seconds: number | null;
-  retained: number;
-  evicted: number;
-  uncounted_queued: number;
-  kinds: string[];
-  /** Why the api may be behind the collector; null: it is not. */
-  stale: string | null;
-}
-
-export interface KindCounts {
-  total: number;
-  active: number;
-  reserved: number;
-  queued: number;
-  finished: number;
-}
-
-export interface Summary extends KindCounts {
-  succeeded: number;
-  failed: number;
-  revoked: number;
-  rejected: number;
-  lost: number;
-  retrying: number;
-  scheduled: number;
-  by_kind: Record<string, KindCounts>;
-  /** Messages in the brokers' queues; null where a broker cannot say. */
-  broker_queued: number | null;
-}
-
-export interface Filter {
-  state?: string[];
-  kind?: string[];
-  queue?: string[];
-  worker?: string[];
-  source?: string[];
-}
-
-export interface Subscription {
-  filter: Filter;
-  sort: string;
-  /** At most 500. */
-  limit: number;
-  fields: readonly string[] | null;
-}
-
-interface Moment {
-  position: string;
-  at: string;
-  stale: boolean;
-  summary: Summary;
-  total: number;
-}
-
-export interface Snapshot extends Moment {
-  kind: 'snapshot';
-  tasks: Task[];
-  workers: Worker[];
-  queues: Queue[];
-  sources: Source[];
-}
-
-export interface Change<T> {
-  upsert: T[];
-  remove: string[];
-  /** All there are, in the answer to a resume token: whatever else is held has left. Null in every other delta. */
-  keys: string[] | null;
-}
-
-export interface Delta extends Moment, Change<Task> {
-  kind: 'delta';
-  workers: Change<Worker> | null;
-  queues: Change<Queue> | null;
-  sources: Source[] | null;
-}
-
-export interface Problem {
-  type: string;
-  title: string;
-  detail: string | null;
-  field?: string | null;
-}
-
-export type ServerMessage =
-  | { event: 'connected'; data: { status: string; timestamp: string; protocol: number } }
-  | { event: 'joined_room'; data: { room: string; status: string } }
-  | { event: 'task_updates'; data: Snapshot | Delta }
-  | { event: 'resync'; data: { reason: string } }
-  | { event: 'error'; data: Problem };
+/** All that lists have of a task; without `fields` they have it all. */
+export type TaskRow = Rest['TaskRow'];
+export type TaskField = keyof TaskRow;
 
 /** What a row of the table needs. */
 export const ROW_FIELDS = [
@@ -241,4 +27,94 @@ export const ROW_FIELDS = [
   ...['sent_at', 'received_at', 'started_at', 'finished_at', 'eta_at', 'updated_at', 'wait_seconds'],
   ...['runtime_seconds', 'retries', 'attempts', 'exception_type', 'exception', 'progress', 'detail'],
   ...['uncertain', 'unknown'],
-] as const;
+] as const satisfies readonly TaskField[];
+
+/** A task as the page asks to be told of it: the members of `ROW_FIELDS`. */
+export type Task = Pick<TaskRow, (typeof ROW_FIELDS)[number]>;
+/** A task as `/api/tasks/{source}/{id}` answers it. */
+export type TaskDetail = Rest['TaskDetail'];
+export type Progress = Rest['ProgressRow'];
+export type Attempt = Rest['AttemptRow'];
+export type Place = Rest['PlaceRow'];
+export type Relative = Rest['Relative'];
+export type Relatives = Rest['Relatives'];
+/** A page of tasks, asked for without `fields`. */
+export type TaskList = Rest['TaskList'];
+/** A page of tasks, asked for with these `fields`. */
+export type TaskListOf<Field extends TaskField> = Omit<TaskList, 'items'> & { items: Pick<TaskRow, Field>[] };
+export type TaskQuery = Query<'get_tasks'>;
+
+export type Worker = Rest['WorkerRow'];
+export type WorkerList = Rest['WorkerList'];
+/** A worker as `/api/workers/{source}/{name}` answers it. */
+export type WorkerDetail = Rest['WorkerDetail'];
+export type Queue = Rest['QueueRow'];
+export type QueueList = Rest['QueueList'];
+export type Source = Rest['SourceRow'];
+export type SourceList = Rest['SourceList'];
+export type Kind = Rest['KindRow'];
+export type KindList = Rest['KindList'];
+export type KindCounts = Rest['GroupCounts'];
+export type Summary = Rest['Summary'];
+
+export type Facets = Rest['Facets'];
+export type Facet = Rest['Facet'];
+export type FacetValue = Rest['FacetValue'];
+export type FacetField = keyof Facets['facets'];
+export type FacetsQuery = Query<'get_facets'>;
+
+/** The body of `/api/tasks/analytics`. */
+export type Analytics = Rest['Analytics'];
+export type AnalyticsTotals = Rest['Totals'];
+export type AnalyticsGroup = Rest['GroupRow'];
+export type AnalyticsChange = Rest['Change'];
+export type AnalyticsExample = Rest['ExampleRow'];
+export type AnalyticsQuery = Query<'get_analytics'>;
+export type Grouping = Analytics['group_by'];
+export type Stretch = Rest['StretchRow'];
+export type Durations = Rest['DurationsRow'];
+/** Columns of a series: the number at an index belongs to the start at that index. */
+export type Series = Rest['Columns'];
+export type GroupSeries = Rest['GroupSeries'];
+export type SeriesSet = Rest['SeriesRow'];
+export type KindShare = Rest['KindShare'];
+export type LastDay = Rest['LastDay'];
+export type Drain = Rest['DrainRow'];
+export type Gap = Rest['Gap'];
+
+/** The body of `/api/tasks/analytics/failures`. */
+export type Failures = Rest['Failures'];
+export type FailureGroup = Rest['FailureRow'];
+export type FailureExample = Rest['FailureExample'];
+export type FailuresQuery = Query<'get_failures'>;
+
+/** Who looks at the page: `/api/session`; `sources` null: all of them. */
+export type Who = Rest['WhoAmI'];
+export type Role = NonNullable<Who['role']>;
+export type Mode = Who['modes'][number];
+/** The body of `/api/health`. */
+export type Health = Rest['Health'];
+export type SourceHealth = Rest['SourceHealth'];
+export type Dependency = Rest['Dependency'];
+export type Problem = Rest['Problem'];
+
+/** The parameters of a route's query string. */
+type Query<Operation extends keyof operations> = NonNullable<
+  Extract<operations[Operation]['parameters'], { query?: unknown }>['query']
+>;
+
+export type Filter = Push['Filter'];
+/** What is said to join a window; the position is added to it. `limit`: at most 500. */
+export type Subscription = { [Member in 'filter' | 'sort' | 'limit']: NonNullable<Push['Join'][Member]> } & {
+  fields: readonly TaskField[] | null;
+};
+
+export type Snapshot = Omit<Push['SnapshotData'], 'tasks'> & { tasks: Task[] };
+/** `keys`: all there are, in the answer to a resume token; whatever else is held has left. Null in every other delta. */
+export type Change<Row> = Omit<Push['Changes_WorkerRow_'], 'upsert'> & { upsert: Row[] };
+export type Delta = Omit<Push['DeltaData'], 'upsert'> & Change<Task>;
+
+type Message<Event extends Push['ServerMessage']['event']> = Extract<Push['ServerMessage'], { event: Event }>;
+export type ServerMessage =
+  | Message<'connected' | 'joined_room' | 'resync' | 'error'>
+  | { event: Message<'task_updates'>['event']; data: Snapshot | Delta };

@@ -1,19 +1,7 @@
 /** Who looks at the page, and how one says so: `/api/session`. */
 import { endpoint } from './base';
-import type { Problem } from './protocol';
+import type { Problem, Who } from './protocol';
 import { newTrace } from './trace';
-
-export type Mode = 'none' | 'token' | 'proxy' | 'oidc' | 'service_account';
-
-/** The answer of `/api/session`; `sources` null: all of them. */
-export interface Who {
-  authenticated: boolean;
-  name: string | null;
-  role: 'viewer' | 'operator' | 'admin' | null;
-  sources: string[] | null;
-  expires_at: string | null;
-  modes: Mode[];
-}
 
 export class Session {
   who = $state.raw<Who | null>(null);

@@ -4,7 +4,7 @@ const NONE = { total: 0, active: 0, reserved: 0, queued: 0, finished: 0 };
 
 export const SUMMARY: Summary = {
   ...{ ...NONE, succeeded: 0, failed: 0, revoked: 0, rejected: 0, lost: 0, retrying: 0, scheduled: 0 },
-  ...{ by_kind: {}, broker_queued: null },
+  ...{ success_rate: null, by_kind: {}, broker_queued: null },
 };
 
 export function task(id: string, fields: Partial<Task> = {}): Task {

@@ -169,7 +169,7 @@ class Analytics(msgspec.Struct, kw_only=True):
     start: Annotated[Time, says("Start of the window, rounded down to a bucket")]
     end: Annotated[Time, says("End of the window")]
     seconds: Annotated[Seconds, says("Length of the window without gaps")]
-    group_by: Annotated[str, says("What is grouped by", "name")]
+    group_by: Annotated[str, says("What is grouped by", "name", enum=["name", "kind", "queue", "worker", "source"])]
     sources: Annotated[list[str], says("The sources that are summed up", ["archivist"])]
     stale: Annotated[Flag, says("Whether the figures may be behind")]
     stale_reasons: Annotated[list[str], says("Why", ["archivist: its collector is silent"])]
