@@ -66,7 +66,8 @@ export const realtime = {
     notBegun: 'Has not begun',
     again: (when: string) => `again ${when}`,
     retries: (count: number) => plural(count, 'retry', 'retries'),
-    left: (time: string) => `about ${time} left`,
+    left: (time: string) => `≈ ${time} left`,
+    estimated: 'Estimated from the pace of its own progress',
   },
   shown: {
     contain: (shown: string, all: string, search: string) => `${shown} of ${all} rows contain “${search}”`,
