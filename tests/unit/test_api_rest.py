@@ -84,7 +84,7 @@ async def test_an_offset_jumps_into_a_list_and_its_cursor_goes_on_from_there(cli
 
 async def test_chosen_tasks_are_exported(client: Requests) -> None:
     response = await client.get("/api/tasks?key=s/3,t/same,s/gone&format=csv&fields=key")
-    assert (await response.get_data()).decode().split() == ["key", "s/3", "t/same"]
+    assert str(await response.get_data(as_text=True)).split() == ["key", "s/3", "t/same"]
 
 
 @pytest.mark.parametrize(
