@@ -48,6 +48,7 @@ _KEY_PREFIX = re.compile(r"[A-Za-z0-9_.:{}-]+")
 _ADVERTISED = re.compile(r"http://[^/?#@\s]+/?")
 TRACE_ID = "{trace_id}"
 """In `api.trace_url`."""
+NO_HOST = "has no host, or one that cannot be read"
 _LINK = re.compile(r"[^\s\x00-\x1f\x7f\"<>\\^`]+")
 _BASE_PATH = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*")
 _OF_PROBES = ("/livez/", "/readyz/", "/healthz/")
@@ -251,9 +252,9 @@ def _wrong_host(url: str) -> str | None:
         parts = urlsplit(url)
         has_host = bool(parts.hostname) and parts.port != 0
     except ValueError:
-        has_host = False
+        return NO_HOST
     if not has_host:
-        return "has no host, or one that cannot be read"
+        return NO_HOST
     if "@" in parts.netloc:
         return "has a user or a password, which everybody would see"
     return f"has {TRACE_ID} in its host" if "{" in parts.netloc else None
