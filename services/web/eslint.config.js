@@ -28,5 +28,13 @@ export default ts.config(
     },
   },
   { files: ['tests/server/**', 'tests/page/**', '*.js'], languageOptions: { globals: globals.node } },
+  {
+    // A fixture of Playwright names what it depends on, and may have no use for it.
+    files: ['tests/e2e/**'],
+    rules: {
+      'no-empty-pattern': ['error', { allowObjectPatternsAsParameters: true }],
+      '@typescript-eslint/no-unused-vars': ['error', { varsIgnorePattern: '^_', argsIgnorePattern: '^_' }],
+    },
+  },
   { files: ['public/**'], languageOptions: { globals: globals.browser, sourceType: 'script' } },
 );
