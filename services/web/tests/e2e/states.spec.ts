@@ -9,7 +9,6 @@ test('without sources it tells how to add one', async ({ page, startWorld }) => 
 });
 
 test('a source listens, goes down, comes back, and is seen to be behind', async ({ page, startWorld }) => {
-  test.slow();
   const world = await startWorld();
   const live = new RealtimePage(page);
   await live.goto('', world.url);

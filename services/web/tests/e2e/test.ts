@@ -79,9 +79,10 @@ export const test = base.extend<Fixtures>({
     await use(relay);
     await relay.close();
   },
-  startWorld: async ({}, use) => {
+  startWorld: async ({}, use, info) => {
     const worlds: World[] = [];
     await use((...options) => {
+      info.slow(); // several servers start
       const world = new World(options);
       worlds.push(world);
       return world.start();
