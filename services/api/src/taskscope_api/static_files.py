@@ -55,6 +55,7 @@ class StaticFiles:
             response = await send_from_directory(folder, name, mimetype=media)
         if response.status_code in (HTTPStatus.OK, HTTPStatus.NOT_MODIFIED):
             response.headers["Cache-Control"] = cache_control
+            response.headers.pop("Expires", None)
         return response
 
     async def _hold(self, response: Response) -> None:
