@@ -40,7 +40,14 @@ def page_lighthouse() -> list[Row]:
 
 
 def _lighthouse(it: Rig, page: str) -> Row:
-    flags = " ".join(["--headless=new", "--disable-background-networking", *(["--no-sandbox"] if os.getuid() == 0 else [])])
+    flags = " ".join(
+        [
+            "--headless=new",
+            "--disable-background-networking",
+            "--disable-dev-shm-usage",
+            *(["--no-sandbox"] if os.getuid() == 0 else []),
+        ]
+    )
     options = [
         f"--only-categories={','.join(CATEGORIES)}",
         "--preset=desktop",
