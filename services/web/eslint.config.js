@@ -27,6 +27,6 @@ export default ts.config(
       'svelte/prefer-const': ['error', { destructuring: 'all' }],
     },
   },
-  { files: ['tests/server/**', 'tests/page/**', '*.js'], languageOptions: { globals: globals.node } },
+  { files: ['tests/server/**', 'tests/page/**', '*.js', '*.mjs'], languageOptions: { globals: globals.node } },
   { files: ['public/**'], languageOptions: { globals: globals.browser, sourceType: 'script' } },
 );

@@ -49,7 +49,7 @@ export class Missed {
     const query = {
       state: STATES,
       source: this.#place.source,
-      finished_from: new Date(this.#since).toISOString(),
+      finished_from: this.#since / 1000,
       limit: 1,
     };
     try {

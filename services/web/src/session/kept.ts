@@ -60,7 +60,8 @@ function fill(fields: Map<string, string>): void {
 function nameOf(field: Field): string | null {
   if (field.closest('[data-keep="no"]') !== null) return null;
   if (field instanceof HTMLInputElement && !['text', 'search'].includes(field.type)) return null;
-  return field.dataset.keep ?? (field.name || field.id || field.ariaLabel || field.placeholder || null);
+  const names = [field.dataset.keep, field.name, field.ariaLabel, field.placeholder];
+  return names.find((name) => name != null && name !== '') ?? null;
 }
 
 function write(kept: Kept): void {

@@ -41,9 +41,16 @@ export function find(items: readonly Item[], typed: string): FoundGroup[] {
   const found = items
     .map((item) => ({ item, match: fuzzy(typed, item.text) }))
     .filter((one): one is { item: Item; match: NonNullable<typeof one.match> } => one.match !== null)
-    .sort((a, b) => b.match.score - a.match.score)
+    .sort((a, b) => rank(b) - rank(a))
     .map(({ item, match }) => ({ item, at: match.at }));
   return grouped(found, MOST);
+}
+
+/** There are hundreds of time zones: other things come first. */
+const ZONES_LATER = 16;
+
+function rank({ item, match }: { item: Item; match: { score: number } }): number {
+  return match.score - (item.group === 'zone' ? ZONES_LATER : 0);
 }
 
 function plain(item: Item): Found {
@@ -51,7 +58,8 @@ function plain(item: Item): Found {
 }
 
 function grouped(found: readonly Found[], most: number): FoundGroup[] {
-  const groups = Map.groupBy(found, ({ item }) => item.group);
+  const groups = new Map<Group, Found[]>();
+  for (const one of found) groups.set(one.item.group, [...(groups.get(one.item.group) ?? []), one]);
   return [...groups].map(([group, items]) => ({ group, items: items.slice(0, most) }));
 }
 

@@ -11,9 +11,9 @@ export interface Match {
 }
 
 const IN_A_ROW = 8;
-const BEGINS_WORD = 6;
+const BEGINS_WORD = 4;
 const BEGINS_TEXT = 4;
-const SKIPPED = -0.15;
+const SKIPPED = -0.3;
 
 /** Null: it does not occur. An empty `typed` occurs everywhere. Words may stand in any order. */
 export function fuzzy(typed: string, text: string): Match | null {
@@ -67,7 +67,7 @@ function beginsWord(text: string, at: number): boolean {
 export function parts(text: string, at: readonly number[]): { text: string; meant: boolean }[] {
   const meant = new Set(at);
   const found: { text: string; meant: boolean }[] = [];
-  [...text].forEach((letter, index) => {
+  Array.from({ length: text.length }, (_, index) => text.charAt(index)).forEach((letter, index) => {
     const last = found.at(-1);
     if (last?.meant === meant.has(index)) last.text += letter;
     else found.push({ text: letter, meant: meant.has(index) });

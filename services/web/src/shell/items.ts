@@ -142,7 +142,8 @@ export function zoneItems({ zone }: Of, zones: readonly string[]): Item[] {
   return zones.map((name) => ({
     id: `zone ${name}`,
     group: 'zone',
-    text: words.zone(zoneName(name)),
+    text: zoneName(name),
+    hint: words.zoneHint,
     icon: 'globe',
     run: () => {
       zone.choose(name);

@@ -23,6 +23,7 @@ export const palette = {
   kind: (name: string) => `Tasks of kind ${name}`,
   search: (text: string) => `Search tasks for “${text}”`,
   theme: { light: 'Light theme', dark: 'Dark theme', system: 'Theme of the system' },
+  zoneHint: 'show times so',
   zone: (name: string) => `Times in ${name}`,
   local: (name: string) => `Times in this machine’s zone (${name})`,
   copy: 'Copy the link to this view',

@@ -56,7 +56,7 @@ export const shell = {
     retry: (seconds: number) => (seconds === 0 ? 'now' : `in ${seconds} s`),
     says: {
       connecting: 'The page asks the api for what there is.',
-      live: 'What you see is what is known, as soon as it is.',
+      live: 'What happens is shown as it happens.',
       stale: 'The api hears nothing new from the collector: these figures may be behind.',
       reconnecting: 'The connection to the api broke. The page joins again by itself, and catches up.',
       unreachable: 'The api does not answer. The page tries again by itself.',
