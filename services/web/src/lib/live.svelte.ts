@@ -24,6 +24,8 @@ export const LIMITS = [100, 200, 500] as const;
 const SHARE = 12;
 /** but what is shown is never older than this. */
 const LONGEST_MS = 1_000;
+/** A page that nobody sees gets no frames: its title is kept by publishing so often. */
+const HIDDEN_MS = 1_000;
 
 export type Health = 'connecting' | 'live' | 'stale' | 'reconnecting' | 'unreachable';
 
@@ -36,6 +38,7 @@ export class Live {
   #asked: string | null = null;
   #scheduled = false;
   #notBefore = 0;
+  #hiddenUntil = 0;
 
   tasks = $state.raw<Task[]>([]);
   workers = $state.raw<Worker[]>([]);
@@ -83,7 +86,9 @@ export class Live {
 
   start(): () => void {
     const awake = (): void => {
-      if (document.visibilityState === 'visible') this.#connection.retryNow();
+      if (document.visibilityState !== 'visible') return;
+      this.#connection.retryNow();
+      this.#schedule(); // what came since the last publishing
     };
     this.#connection.start();
     addEventListener('online', awake);
@@ -154,6 +159,11 @@ export class Live {
   }
 
   #schedule(): void {
+    if (document.visibilityState === 'hidden') {
+      const now = performance.now();
+      if (now > this.#hiddenUntil) this.#publish(now);
+      return;
+    }
     if (this.#scheduled) return;
     this.#scheduled = true;
     requestAnimationFrame((time) => {
@@ -175,6 +185,7 @@ export class Live {
     this.at = epoch(replica.at);
     this.settled = replica.position !== null;
     this.#record(Date.now());
+    this.#hiddenUntil = performance.now() + HIDDEN_MS;
     const begun = performance.now();
     // Timers come after the frame was laid out and painted.
     setTimeout(() => {
