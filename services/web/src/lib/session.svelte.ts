@@ -1,5 +1,5 @@
 /** Who looks at the page, and how one says so: `/api/session`. */
-import { AWAY, STRANGE, refusalOf, type Refusal, type Told } from '../session/refusals';
+import { AWAY, STRANGE, refusalOf, type Asked, type Refusal, type Told } from '../session/refusals';
 import { endpoint } from './base';
 import type { Mode, Who } from './protocol';
 import { ADMITTED, on, REFUSED } from './session-events';
@@ -103,18 +103,18 @@ async function send(method: string, body: string | null = null): Promise<Answer>
   } catch {
     return { status: 0, refusal: AWAY, modes: [] };
   }
-  return read(response);
+  return read(response, method === 'POST' ? 'token' : 'who');
 }
 
-async function read(response: Response): Promise<Answer> {
-  const { status, ok, headers } = response;
+async function read(response: Response, asked: Asked): Promise<Answer> {
+  const { status, ok } = response;
   try {
     const told = (await response.json()) as unknown;
     if (ok) return { who: told as Who };
     const { modes } = told as { modes?: Mode[] | null };
     return {
       status,
-      refusal: refusalOf(status, told as Told, headers.get('retry-after')),
+      refusal: refusalOf(response, told as Told, asked),
       modes: modes ?? [],
     };
   } catch {

@@ -12,15 +12,19 @@ export interface Refusal {
   wait: number | null;
 }
 
+/** What was to be known: whether a token is good, or who this is. */
+export type Asked = 'token' | 'who';
+
 export type Told = Partial<Problem>;
 
 export const AWAY: Refusal = { ...words.refusals.away, detail: null, wait: null };
 /** An answer that is not the api's: a proxy's own page of signing in, as a rule. */
 export const STRANGE: Refusal = { ...words.refusals.strange, detail: null, wait: null };
 
-export function refusalOf(status: number, told: Told, retryAfter: string | null): Refusal {
+export function refusalOf({ status, headers }: Response, told: Told, asked: Asked): Refusal {
+  const retryAfter = headers.get('retry-after');
   const wait = retryAfter !== null && /^\d+$/.test(retryAfter) ? Number(retryAfter) : null;
-  const { title, text } = words.refusals[nameOf(status, kindOf(told))];
+  const { title, text } = words.refusals[nameOf(status, kindOf(told), asked)];
   return { title, text, detail: told.detail ?? told.title ?? null, wait };
 }
 
@@ -39,9 +43,10 @@ const BY_KIND: Readonly<Partial<Record<string, Name>>> = {
   'provider-unavailable': 'provider',
 };
 
-function nameOf(status: number, kind: string): Name {
+function nameOf(status: number, kind: string, asked: Asked): Name {
   const known = BY_KIND[kind];
   if (known !== undefined) return known;
+  if (status === 401 && asked === 'token') return 'wrong';
   if (status === 429) return 'throttled';
   if (status >= 500) return 'away';
   return status === 403 ? 'forbidden' : 'unknown';

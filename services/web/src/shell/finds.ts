@@ -40,10 +40,16 @@ export function find(items: readonly Item[], typed: string): FoundGroup[] {
     return grouped(items.filter((item) => AT_FIRST.includes(item.group)).map(plain), AT_FIRST_MOST);
   const found = items
     .map((item) => ({ item, match: fuzzy(typed, item.text) }))
+    .filter(({ item }) => item.group !== 'zone' || includes(item.text, typed))
     .filter((one): one is { item: Item; match: NonNullable<typeof one.match> } => one.match !== null)
     .sort((a, b) => rank(b) - rank(a))
     .map(({ item, match }) => ({ item, at: match.at }));
   return grouped(found, MOST);
+}
+
+/** Some letters in a row: among hundreds of time zones any few letters occur somewhere. */
+function includes(text: string, typed: string): boolean {
+  return text.toLowerCase().includes(typed.trim().toLowerCase());
 }
 
 /** There are hundreds of time zones: other things come first. */
