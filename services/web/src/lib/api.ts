@@ -10,11 +10,19 @@ export class ApiError extends Error {
   readonly status: number;
   /** The parameter that is wrong, if the api says so. */
   readonly field: string | null;
+  /** When to ask again, if the api says so. */
+  readonly retrySeconds: number | null;
 
-  constructor(status: number, message: string, field: string | null = null) {
+  constructor(
+    status: number,
+    message: string,
+    field: string | null = null,
+    retrySeconds: number | null = null,
+  ) {
     super(message);
     this.status = status;
     this.field = field;
+    this.retrySeconds = retrySeconds;
   }
 
   /** Whatever was thrown; null: no answer came in time. */
@@ -57,12 +65,14 @@ export function withQuery(path: string, query: Query): string {
 }
 
 async function refused(response: Response): Promise<ApiError> {
+  const retry = Number(response.headers.get('retry-after') ?? '');
   try {
     const body = (await response.json()) as Partial<Problem>;
     return new ApiError(
       response.status,
       body.detail ?? body.title ?? response.statusText,
       body.field ?? null,
+      retry > 0 ? retry : null,
     );
   } catch {
     return new ApiError(response.status, response.statusText || common.unreachable);

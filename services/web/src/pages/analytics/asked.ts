@@ -52,12 +52,12 @@ export function askedOf(query: Readonly<Record<string, string>>): Asked {
   const filters = Object.fromEntries(values.filter(([, each]) => each.length > 0)) as Asked['filters'];
   const first = FIELDS.find((field) => filters[field] !== undefined);
   return {
-    window: query['window'] ?? DEFAULT_WINDOW,
-    until: query['until'] ?? null,
-    by: one(GROUPINGS, query['by']) ?? (first === 'kind' ? 'name' : first) ?? 'name',
+    window: query.window ?? DEFAULT_WINDOW,
+    until: query.until ?? null,
+    by: one(GROUPINGS, query.by) ?? (first === 'kind' ? 'name' : first) ?? 'name',
     filters,
-    sources: list(query['source']),
-    compare: query['compare'] !== 'off',
+    sources: list(query.source),
+    compare: query.compare !== 'off',
   };
 }
 

@@ -19,6 +19,8 @@ export function timesOf(set: SeriesSet): number[] {
 export const finished: Column = (series) =>
   sums(series, ['succeeded', 'failed', 'revoked', 'rejected', 'lost']);
 
+export const attempts: Column = (series) => sums(series, OUTCOMES);
+
 export const failed: Column = (series) => series.failed;
 
 /** As `success_rate` of the totals: revoked and retried attempts are left out. */
