@@ -1,6 +1,6 @@
 /** The columns of an answer as series of a chart. Times are epoch seconds. */
 import type { ChartSeries } from '../../components/chart';
-import type { Analytics, Series, SeriesSet } from '../../lib/protocol';
+import type { Analytics, AnalyticsTotals, Series, SeriesSet } from '../../lib/protocol';
 import { seconds, type Measure } from './asked';
 
 export const OUTCOMES = ['succeeded', 'failed', 'retried', 'revoked', 'rejected', 'lost'] as const;
@@ -42,6 +42,12 @@ export const COLUMNS: Readonly<Record<Measure, Column>> = {
   runtime: quantile('runtime', 'p95'),
 };
 
+/** The same of the whole window. */
+export function totalOf(totals: AnalyticsTotals, measure: Measure): number | null {
+  const { finished, failed, success_rate, wait, runtime } = totals;
+  return { finished, failed, success: success_rate, wait: wait?.p95, runtime: runtime?.p95 }[measure] ?? null;
+}
+
 /** The outcomes that there were; success and failure in any case. */
 export function outcomes(series: Series): Outcome[] {
   return OUTCOMES.filter(
@@ -72,12 +78,14 @@ export function laidOver(
 export function groupLines(
   set: SeriesSet,
   measure: Measure,
-  name: (group: string | null) => string,
+  label: (group: string | null) => string,
+  summary: (group: string | null) => string | undefined,
 ): ChartSeries[] {
   return set.groups.map((group, at) => ({
-    label: name(group.group),
+    label: label(group.group),
     tone: `series-${(at % 8) + 1}`,
     values: COLUMNS[measure](group),
+    summary: summary(group.group),
   }));
 }
 

@@ -33,6 +33,9 @@ export const DEFAULT_SORT = '-finished';
 /** Durations are not kept for workers. */
 const DURATIONS: readonly ColumnId[] = COLUMN_IDS.filter((id) => /^(wait|runtime)_/.test(id));
 
+/** What narrow pages leave out: it is in the export, and where the page is wider. */
+const WIDE: readonly ColumnId[] = ['wait_p50', 'runtime_mean', 'runtime_p50', 'runtime_p99', 'share'];
+
 /** `-finished` → by finished, the largest first. What is no column sorts as the default does. */
 export function sortOf(text: string | null): { by: ColumnId; down: boolean } {
   const wanted = text ?? DEFAULT_SORT;
@@ -62,6 +65,7 @@ export function columnsOf(
     id,
     ...words(id),
     end: id !== 'group',
+    wide: WIDE.includes(id),
     sort: {
       href: href(nextSort(id, sort)),
       now: id !== sort.by ? 'none' : sort.down ? 'descending' : 'ascending',

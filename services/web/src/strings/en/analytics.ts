@@ -77,7 +77,7 @@ export const analytics = {
     points: (value: string) => `${value} points`,
     none: 'Nothing ended that would tell',
     noDurations: 'For workers counts alone are kept',
-    retried: (value: number) => plural(value, 'attempt retried', 'attempts retried'),
+    retried: (value: number) => `${NUMBER.format(value)} retried`,
     mean: (value: string) => `mean ${value}`,
     median: (value: string) => `median ${value}`,
   },
