@@ -37,7 +37,7 @@ export function optionsOf(wanted: Wanted): uPlot.Options {
   return {
     width,
     height,
-    padding: [6, 8, 0, 0],
+    padding: [6, 20, 0, 0],
     legend: { show: false },
     cursor: {
       y: false,
@@ -136,11 +136,14 @@ const bars: uPlot.Series.PathBuilder = (plot, index, from, to) => {
   const zero = plot.valToPos(0, 'y', true);
   const [first = 0, second = first + 1] = times;
   const step = plot.valToPos(second, 'x', true) - plot.valToPos(first, 'x', true);
+  const gap = step >= 4 ? 1 : 0;
   for (let at = from; at <= to; at += 1) {
     const value = values[at];
     if (value === null || value === undefined || value === 0) continue;
     const top = plot.valToPos(value, 'y', true);
-    fill.rect(plot.valToPos(times[at] ?? 0, 'x', true), top, Math.max(1, step - 1), zero - top);
+    const left = plot.valToPos(times[at] ?? 0, 'x', true);
+    const [begin, end] = [Math.round(left), Math.round(left + step)]; // whole pixels: no seams, no false colours
+    fill.rect(begin, top, Math.max(1, end - begin - gap), zero - top);
   }
   return { stroke: null, fill };
 };

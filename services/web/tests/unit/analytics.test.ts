@@ -27,6 +27,7 @@ import { momentOf, wallText } from '../../src/pages/analytics/wall';
 import { ZoneState } from '../../src/lib/zone.svelte';
 
 const NOW = Date.parse('2026-03-10T12:00:00Z');
+const answer = (over: object): Analytics => over as unknown as Analytics;
 const utcMidnight = (at: number): number => Math.floor(at / 86_400_000) * 86_400_000;
 
 describe('the stretch of time', () => {
@@ -80,10 +81,11 @@ describe('the stretch of time', () => {
   it('asks for the window before in the same buckets where they are kept, a little shorter if need be', () => {
     const now = NOW / 1000;
     expect(stretchBefore(now - 86_400, 86_400, 300, now)).toEqual({
-      window: '86400s',
+      window: '86100s',
       until: '2026-03-09T12:00:00Z',
       bucket: '5m',
     });
+    expect(stretchBefore(now - 21_600, 21_600, 300, now).window).toBe('21600s');
     expect(stretchBefore(now - 86_520, 86_400, 300, now).window).toBe('86100s');
     expect(stretchBefore(now - 2 * 86_400, 86_400, 300, now).bucket).toBe('auto');
     expect(stretchBefore(now - 30 * 86_400, 30 * 86_400, 10_800, now).bucket).toBe('180m');
@@ -116,6 +118,20 @@ describe('what the address asks', () => {
     expect(isLive(askedOf({ until: '2026-03-10T00:00:00Z' }))).toBe(false);
   });
 
+  it('asks for the window before up to where this one begins, and not at all when it was not compared', () => {
+    const asked = askedOf({ name: 'a*', source: 's,t' });
+    const data = answer({
+      at: '2026-03-10T12:00:00Z',
+      before: { start: '2026-03-10T04:00:00Z', end: '2026-03-10T08:00:00Z' },
+      series: { bucket_seconds: 60 },
+    });
+    expect(beforeQuery(asked, data)).toEqual({
+      ...{ window: '14400s', until: '2026-03-10T08:00:00Z', bucket: 'auto', series: 1, groups: 500 },
+      ...{ group_by: 'name', name: ['a*'], source: ['s', 't'] },
+    });
+    expect(beforeQuery(asked, answer({ ...data, before: null }))).toBeNull();
+  });
+
   it('does not compare with what is not kept', () => {
     expect(analyticsQuery(askedOf({ window: '90d' }), NOW, utcMidnight).compare).toBeNull();
     expect(analyticsQuery(askedOf({ compare: 'off' }), NOW, utcMidnight).compare).toBeNull();
@@ -137,7 +153,6 @@ const columns = (over: Partial<Series>): Series => {
   return { ...counts, ...times, ...rest, ...over };
 };
 const starts = ['2026-03-10T10:00:00Z', '2026-03-10T11:00:00Z', '2026-03-10T12:00:00Z'];
-const answer = (over: Record<string, unknown>): Analytics => over as unknown as Analytics;
 
 describe('series', () => {
   const total = columns({ succeeded: [8, null, 3], failed: [2, null, 0], retried: [1, null, 0] });

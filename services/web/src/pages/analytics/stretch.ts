@@ -14,6 +14,8 @@ const FINE: readonly (readonly [step: number, back: number])[] = [
 ];
 /** Today is asked for a moment shorter than it is, so that it does not begin yesterday on a clock that is behind. */
 const SLACK_SECONDS = 5;
+/** Time goes on until the window before is asked for. */
+const AHEAD_SECONDS = 60;
 
 /** As the api takes it; `until` null: it ends now. */
 export interface Stretch {
@@ -71,7 +73,7 @@ export function stretchBefore(
   now: number,
 ): Stretch & { bucket: string } {
   const kept = bucket % HOUR === 0 ? KEPT_SECONDS : bucketSpan(bucket);
-  const room = Math.floor((kept - (now - begin)) / bucket) * bucket;
+  const room = Math.floor((kept - (now - begin) - AHEAD_SECONDS) / bucket) * bucket;
   const fits = room >= length * 0.9;
   return {
     window: `${fits ? Math.min(room, length) : length}s`,

@@ -33,6 +33,7 @@ export const analytics = {
     unordered: 'The end must be later than the start.',
     stretch: (start: string, end: string) => `${start} – ${end}`,
     now: 'now',
+    reading: 'Reading …',
     live: 'Read anew every 10 s',
     fixed: 'This window is over: it changes by corrections alone',
   },
@@ -99,7 +100,7 @@ export const analytics = {
       lost: 'Lost',
     },
     rate: 'Success',
-    before: 'before',
+    before: 'Before',
     beforeOf: (label: string) => `${label} before`,
     choose: 'Drag to look at a stretch alone',
     noDurations: 'Durations are summed up by name, queue and source; for workers counts alone are kept.',
@@ -210,19 +211,11 @@ export const analytics = {
     wait: 'Wait',
     label: (by: Group, timed: string) => `${timed} by ${by}: median, 95 % and 99 %`,
     legend:
-      'From the median to what 95 % (thick) and 99 % (thin) did not exceed; the ring is the mean. Both axes grow tenfold.',
+      'From the median to what 95 % (thick) and 99 % (thin) did not exceed; the ring is the mean. From line to line it is ten times as long.',
     row: (p50: string, p95: string, p99: string, mean: string) =>
       `median ${p50}, 95 % ${p95}, 99 % ${p99}, mean ${mean}`,
     more: (value: number) => `${plural(value, 'more group', 'more groups')} in the table`,
     none: 'No durations are known of this window.',
-  },
-  histogram: {
-    label: (timed: string) => `${timed} of all that ended`,
-    tasks: 'attempts',
-    bar: (from: string, to: string, count: number, share: string) =>
-      `${from} to ${to}: ${plural(count, 'attempt', 'attempts')}, ${share}`,
-    upTo: (to: string, count: number, share: string) =>
-      `up to ${to}: ${plural(count, 'attempt', 'attempts')}, ${share}`,
   },
   export: {
     label: 'Export',
@@ -240,7 +233,7 @@ export const analytics = {
     gapMore: (value: number) => `and ${plural(value, 'more stretch', 'more stretches')}`,
     stale: 'These figures may be behind.',
     unreadable: 'Something could not be read.',
-    beforeFailed: 'The window before could not be read',
+    beforeFailed: 'The window before could not be laid over this one.',
   },
   reading: {
     title: 'This window is still being read',
