@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Relatives, TaskDetail } from '../../src/lib/protocol';
 import { graphOf, layoutOf, NODE_HEIGHT, type Graph } from '../../src/task/graph';
-import { pace } from '../../src/task/pace';
+import { pace } from '../../src/lib/pace';
 import { at, BEGIN, detail, relative } from './detail';
 
 function around(relatives: Partial<Relatives>, fields: Partial<TaskDetail> = {}): Graph | null {

@@ -1,7 +1,7 @@
 /** How often an open task is asked for anew. */
-import { epoch } from '../lib/format';
-import type { Relative, TaskDetail } from '../lib/protocol';
-import { STATES } from '../lib/states';
+import { epoch } from './format';
+import type { Relative, TaskDetail } from './protocol';
+import { STATES } from './states';
 
 const LIVE_SECONDS = 2;
 const RELATIVES_SECONDS = 5;
