@@ -189,6 +189,16 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         with_source(api={"trustedProxies": ["10.42.0.0/33"]}),
         "api.trustedProxies: 10.42.0.0/33 has a prefix of more than 32 bits",
     ),
+    (
+        "a place for traces that names none",
+        with_source(api={"traceUrl": "https://jaeger.example.org/trace/"}),
+        "/api/traceUrl",
+    ),
+    (
+        "a place for traces that is no page",
+        with_source(api={"traceUrl": "javascript:alert('{trace_id}')"}),
+        "/api/traceUrl",
+    ),
     ("no gateway", with_source(httpRoute={"enabled": True}), "httpRoute.parentRefs: is empty"),
     (
         "TLS for another host",
