@@ -791,6 +791,10 @@ export interface components {
             at: string | null;
             /** @description Why a count is null */
             detail: string | null;
+            /** @description `depth` as first counted in each of the last minutes, at most 60, oldest first; null: nobody counted */
+            depths: (number | null)[];
+            /** @description When the last minute of `depths` began; each other one began 60 s before the next */
+            depths_at: string | null;
             /** @description Field: why it is null */
             unknown: {
                 [key: string]: string;
@@ -1119,6 +1123,8 @@ export interface components {
             place: components["schemas"]["PlaceRow"] | null;
             /** @description Who sent it, whom it sent, and its group, as far as they are known */
             relatives: components["schemas"]["Relatives"];
+            /** @description Where its trace is shown, as `api.trace_url` says; null without that or without `trace_id` */
+            trace_url: string | null;
         };
         /**
          * AttemptRow
@@ -1999,7 +2005,7 @@ export interface components {
         };
         /**
          * DrainRow
-         * @description How long a queue takes to drain if nothing more arrives and what ends goes on to end at the same rate.
+         * @description How a queue drains: what leaves it, what comes (derived, see docs/analytics.md), and how long it takes at these rates.
          */
         DrainRow: {
             /** @description The queue's source */
@@ -2010,10 +2016,20 @@ export interface components {
             depth: number | null;
             /** @description Tasks of the queue that ended, a second, in the last minutes */
             finished_per_second: number | null;
-            /** @description depth / finished_per_second; 0 for an empty queue */
+            /** @description depth / finished_per_second, as if nothing more came; 0 for an empty queue */
             seconds_to_drain: number | null;
             /** @description Why `seconds_to_drain` is null */
             reason: string | null;
+            /** @description What came, a second: derived as what ended plus the change of depth over the same minutes */
+            in_per_second: number | null;
+            /** @description depth / (what leaves - what comes), if both go on; null where it grows; 0 for an empty queue */
+            net_drain_seconds: number | null;
+            /** @description Whether more comes than leaves; null where that is not known */
+            grows: boolean | null;
+            /** @description Field: why it is null */
+            unknown: {
+                [key: string]: string;
+            };
         };
         /**
          * Failures
@@ -2288,6 +2304,8 @@ export interface operations {
                 parent?: string[];
                 /** @description Ids of the Celery groups they are in, any of which. For example `group_id=b77d90`. */
                 group_id?: string[];
+                /** @description Tasks by their keys, `source/id`, any of which. For example `key=archivist/6f1d2c`. */
+                key?: string[];
                 /** @description At most 8 words that all occur, whatever the case, in id, name, args, exception or worker. For example `q=film.mp4`. */
                 q?: string;
                 /** @description Sent at this time or later. For example `sent_from=2026-03-01T09:00:00Z`. */
@@ -2328,6 +2346,8 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before, with the same parameters. For example `cursor=lQGrLXVwZGF0ZWRfYXQ`. */
                 cursor?: string;
+                /** @description How many to leave out at the beginning; not together with `cursor`. For example `offset=50000`. */
+                offset?: number;
                 /** @description Members of the items; without it all. For example `fields=id,state`. */
                 fields?: ("key" | "id" | "source" | "engine" | "state" | "group" | "version" | "name" | "kind" | "queue" | "worker" | "sent_at" | "received_at" | "started_at" | "finished_at" | "eta_at" | "expires_at" | "updated_at" | "wait_seconds" | "runtime_seconds" | "retries" | "attempts" | "args" | "kwargs" | "result" | "exception_type" | "exception" | "progress" | "root_id" | "parent_id" | "group_id" | "detail" | "uncertain" | "children" | "priority" | "cpu_seconds" | "peak_rss_bytes" | "trace_id" | "unknown")[];
                 /** @description How the answer is written; without it as the Accept header says. For example `format=csv`. */
@@ -2623,6 +2643,8 @@ export interface operations {
                 parent?: string[];
                 /** @description Ids of the Celery groups they are in, any of which. For example `group_id=b77d90`. */
                 group_id?: string[];
+                /** @description Tasks by their keys, `source/id`, any of which. For example `key=archivist/6f1d2c`. */
+                key?: string[];
                 /** @description At most 8 words that all occur, whatever the case, in id, name, args, exception or worker. For example `q=film.mp4`. */
                 q?: string;
                 /** @description Sent at this time or later. For example `sent_from=2026-03-01T09:00:00Z`. */
@@ -2663,6 +2685,8 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before, with the same parameters. For example `cursor=lQGrLXVwZGF0ZWRfYXQ`. */
                 cursor?: string;
+                /** @description How many to leave out at the beginning; not together with `cursor`. For example `offset=50000`. */
+                offset?: number;
                 /** @description Members of the items; without it all. For example `fields=id,state`. */
                 fields?: ("key" | "id" | "source" | "engine" | "state" | "group" | "version" | "name" | "kind" | "queue" | "worker" | "sent_at" | "received_at" | "started_at" | "finished_at" | "eta_at" | "expires_at" | "updated_at" | "wait_seconds" | "runtime_seconds" | "retries" | "attempts" | "args" | "kwargs" | "result" | "exception_type" | "exception" | "progress" | "root_id" | "parent_id" | "group_id" | "detail" | "uncertain" | "children" | "priority" | "cpu_seconds" | "peak_rss_bytes" | "trace_id" | "unknown")[];
                 /** @description How the answer is written; without it as the Accept header says. For example `format=csv`. */
@@ -2961,6 +2985,8 @@ export interface operations {
                 parent?: string[];
                 /** @description Ids of the Celery groups they are in, any of which. For example `group_id=b77d90`. */
                 group_id?: string[];
+                /** @description Tasks by their keys, `source/id`, any of which. For example `key=archivist/6f1d2c`. */
+                key?: string[];
                 /** @description At most 8 words that all occur, whatever the case, in id, name, args, exception or worker. For example `q=film.mp4`. */
                 q?: string;
                 /** @description Sent at this time or later. For example `sent_from=2026-03-01T09:00:00Z`. */
@@ -3063,6 +3089,8 @@ export interface operations {
                 parent?: string[];
                 /** @description Ids of the Celery groups they are in, any of which. For example `group_id=b77d90`. */
                 group_id?: string[];
+                /** @description Tasks by their keys, `source/id`, any of which. For example `key=archivist/6f1d2c`. */
+                key?: string[];
                 /** @description At most 8 words that all occur, whatever the case, in id, name, args, exception or worker. For example `q=film.mp4`. */
                 q?: string;
                 /** @description Sent at this time or later. For example `sent_from=2026-03-01T09:00:00Z`. */
@@ -3103,6 +3131,8 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before, with the same parameters. For example `cursor=lQGrLXVwZGF0ZWRfYXQ`. */
                 cursor?: string;
+                /** @description How many to leave out at the beginning; not together with `cursor`. For example `offset=50000`. */
+                offset?: number;
                 /** @description Members of the items; without it all. For example `fields=id,state`. */
                 fields?: ("key" | "id" | "source" | "engine" | "state" | "group" | "version" | "name" | "kind" | "queue" | "worker" | "sent_at" | "received_at" | "started_at" | "finished_at" | "eta_at" | "expires_at" | "updated_at" | "wait_seconds" | "runtime_seconds" | "retries" | "attempts" | "args" | "kwargs" | "result" | "exception_type" | "exception" | "progress" | "root_id" | "parent_id" | "group_id" | "detail" | "uncertain" | "children" | "priority" | "cpu_seconds" | "peak_rss_bytes" | "trace_id" | "unknown")[];
                 /** @description How the answer is written; without it as the Accept header says. For example `format=csv`. */
@@ -3328,6 +3358,8 @@ export interface operations {
                 parent?: string[];
                 /** @description Ids of the Celery groups they are in, any of which. For example `group_id=b77d90`. */
                 group_id?: string[];
+                /** @description Tasks by their keys, `source/id`, any of which. For example `key=archivist/6f1d2c`. */
+                key?: string[];
                 /** @description At most 8 words that all occur, whatever the case, in id, name, args, exception or worker. For example `q=film.mp4`. */
                 q?: string;
                 /** @description Sent at this time or later. For example `sent_from=2026-03-01T09:00:00Z`. */
