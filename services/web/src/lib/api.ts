@@ -10,11 +10,14 @@ export class ApiError extends Error {
   readonly status: number;
   /** The parameter that is wrong, if the api says so. */
   readonly field: string | null;
+  /** Those that have what was asked for, where several do (409). */
+  readonly sources: readonly string[];
 
-  constructor(status: number, message: string, field: string | null = null) {
+  constructor(status: number, message: string, field: string | null = null, sources: readonly string[] = []) {
     super(message);
     this.status = status;
     this.field = field;
+    this.sources = sources;
   }
 
   /** Whatever was thrown; null: no answer came in time. */
@@ -63,6 +66,7 @@ async function refused(response: Response): Promise<ApiError> {
       response.status,
       body.detail ?? body.title ?? response.statusText,
       body.field ?? null,
+      body.sources ?? [],
     );
   } catch {
     return new ApiError(response.status, response.statusText || common.unreachable);
@@ -75,8 +79,9 @@ export async function fetchKinds(signal: AbortSignal): Promise<string[]> {
   return body.items.map((item) => item.name).filter((name) => name !== 'other');
 }
 
-/** The address of one task: `key` is `source/id`, and an id may hold any character. */
+/** The address of one task: `key` is `source/id`, and an id may hold any character; an id alone may be ambiguous. */
 export function taskPath(key: string): string {
+  if (!key.includes('/')) return `api/tasks/${encodeURIComponent(key)}`;
   return `api/tasks/${splitKey(key).map(encodeURIComponent).join('/')}`;
 }
 

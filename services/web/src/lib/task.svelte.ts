@@ -33,7 +33,10 @@ export class TaskView {
   });
   /** The live table knows of an end that the details do not have. */
   readonly ended: boolean = $derived.by(
-    () => this.#row?.group === 'finished' && this.resource.data !== null && this.resource.data.group !== 'finished',
+    () =>
+      this.#row?.group === 'finished' &&
+      this.resource.data !== null &&
+      this.resource.data.group !== 'finished',
   );
 
   constructor(key: string, live: Live, clock: Clock) {

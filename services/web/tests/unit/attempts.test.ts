@@ -92,7 +92,7 @@ describe('a task that waits', () => {
 test('between attempts is a pause, unless the next was put into its queue before', () => {
   const first = attempt(1, { state: 'retrying', started_at: at(1), finished_at: at(2) });
   const second = attempt(2, { state: 'succeeded', queued_at: at(5), started_at: at(6), finished_at: at(7) });
-  const fields = { state: 'succeeded', group: 'finished', history: [first] } as const;
+  const fields: Partial<TaskDetail> = { state: 'succeeded', group: 'finished', history: [first] };
   expect(drawn({ ...fields, attempt: second }, 9)[1]).toEqual(['pause 2–5', 'queued 5–6', 'running 6–7']);
   const early = { ...second, queued_at: at(1.9) };
   expect(drawn({ ...fields, attempt: early }, 9)[1]).toEqual(['queued 2–6', 'running 6–7']);

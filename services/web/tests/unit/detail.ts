@@ -23,7 +23,7 @@ export function detail(fields: Partial<TaskDetail> = {}): TaskDetail {
     },
     ...{ priority: null, cpu_seconds: null, peak_rss_bytes: null, trace_id: null, expires_at: null },
     ...{ stale: false, traceback: null, history: [], history_left_out: 0, attempt: null, place: null },
-    ...{ relatives: none, ...fields },
+    ...{ relatives: none, trace_url: null, ...fields },
   };
 }
 

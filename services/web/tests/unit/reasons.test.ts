@@ -14,7 +14,10 @@ describe('what is unknown', () => {
 
   // As services/shared/src/taskscope_shared/reasons.py says them.
   test.each([
-    ['Celery tells when a task was sent only with task_send_sent_event on in the producers', 'task_send_sent_event'],
+    [
+      'Celery tells when a task was sent only with task_send_sent_event on in the producers',
+      'task_send_sent_event',
+    ],
     ['no event or inspect reply told when it started', '-E'],
     ['no event, message or result with its arguments was seen', 'result_extended'],
     ['no event, message or result that names its root and parent was seen', '-E'],
