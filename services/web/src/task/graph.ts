@@ -37,24 +37,30 @@ export function graphOf(task: TaskDetail, most: number): Graph | null {
   const { relatives } = task;
   const line = ancestry(task);
   const own: GraphNode = { id: task.id, role: 'self', name: task.name, state: task.state, retained: true };
-  const group = groupOf(task, own, most);
-  // Celery names a task that is retried as its own child.
-  const others = relatives.children.filter(({ id }) => id !== task.id);
-  const children = others.slice(0, most).map((each) => node(each, 'child'));
-  if (line.shown.length === 0 && group.length === 1 && others.length === 0) return null;
-  const before = line.shown.map((each) => [each]);
-  const itself = relatives.children.length - others.length;
+  // Celery names a retried task as its own child, and the body of a chord as a member of its group.
+  const before = new Set([task.id, ...relatives.ancestors.map(({ id }) => id)]);
+  const children = relatives.children.filter(({ id }) => !before.has(id));
+  const elsewhere = new Set([...before, ...children.map(({ id }) => id)]);
+  const others = relatives.group.filter(({ id }) => !elsewhere.has(id));
+  if (line.shown.length === 0 && others.length === 0 && children.length === 0) return null;
+  const group = groupOf(task, own, others.slice(0, most - 1));
+  const shown = children.slice(0, most).map((each) => node(each, 'child'));
   return {
-    layers: [...before, group, ...(children.length > 0 ? [children] : [])],
-    edges: [...chain(task, [...line.shown, own], line.left), ...children.map(({ id }) => edge(task.id, id))],
-    self: before.length,
-    group: relatives.group_total > 1,
+    layers: [...line.shown.map((each) => [each]), group, ...(shown.length > 0 ? [shown] : [])],
+    edges: [...chain(task, [...line.shown, own], line.left), ...shown.map(({ id }) => edge(task.id, id))],
+    self: line.shown.length,
+    group: others.length > 0,
     more: {
       ancestors: line.left,
-      group: Math.max(0, relatives.group_total - group.length),
-      children: Math.max(0, relatives.children_total - itself - children.length),
+      group: left(relatives.group_total, relatives.group.length, others.length + 1 - group.length),
+      children: left(relatives.children_total, relatives.children.length, children.length - shown.length),
     },
   };
+}
+
+/** What the api did not name, and what is named and not drawn. */
+function left(total: number, named: number, hidden: number): number {
+  return Math.max(0, total - named) + Math.max(0, hidden);
 }
 
 /** The root first. Where there are many, those between the root and the nearest are left out. */
@@ -73,10 +79,10 @@ function roleOf(task: TaskDetail, { id }: Relative, index: number): Role {
   return id === task.root_id ? 'root' : index === 0 ? 'parent' : 'ancestor';
 }
 
-function groupOf(task: TaskDetail, own: GraphNode, most: number): GraphNode[] {
-  const others = task.relatives.group.filter(({ id }) => id !== task.id).map((each) => node(each, 'sibling'));
+/** The task in its place among those of its group that are shown. */
+function groupOf(task: TaskDetail, own: GraphNode, others: readonly Relative[]): GraphNode[] {
   const place = task.relatives.group.findIndex(({ id }) => id === task.id);
-  const shown = others.slice(0, most - 1);
+  const shown = others.map((each) => node(each, 'sibling'));
   return shown.toSpliced(place < 0 ? 0 : Math.min(place, shown.length), 0, own);
 }
 
@@ -124,8 +130,24 @@ const WIDEST = 250;
 /** Beside each other where `available` allows it, else below each other. */
 export function layoutOf(graph: Graph, available: number): Layout {
   const count = graph.layers.length;
+  if (count === 1) return beside(graph, available);
   const width = Math.floor(Math.min(WIDEST, (available - 2 * PAD - (count - 1) * LAYER_GAP) / count));
   return width >= NARROWEST ? across(graph, width) : down(graph, Math.max(available, NARROWEST));
+}
+
+/** A group that stands alone fills the width. */
+function beside(graph: Graph, available: number): Layout {
+  const [layer = []] = graph.layers;
+  const columns = Math.max(1, Math.floor((available - 2 * PAD + ROW_GAP) / (190 + ROW_GAP)));
+  const width = Math.min(WIDEST, (available - 2 * PAD + ROW_GAP) / columns - ROW_GAP);
+  const boxes = new Map(
+    layer.map(({ id }, index) => {
+      const [column, row] = [index % columns, Math.floor(index / columns)];
+      return [id, { x: PAD + column * (width + ROW_GAP), y: PAD + row * (NODE_HEIGHT + ROW_GAP), width }];
+    }),
+  );
+  const height = Math.ceil(layer.length / columns) * (NODE_HEIGHT + ROW_GAP) - ROW_GAP + 2 * PAD;
+  return { boxes, path: () => '', frame: frameOf(graph, boxes), width: available, height };
 }
 
 function across(graph: Graph, width: number): Layout {
@@ -169,7 +191,9 @@ function frameOf(graph: Graph, boxes: ReadonlyMap<string, Box>): Layout['frame']
   if (!graph.group || first === undefined) return null;
   const top = Math.min(...own.map(({ y }) => y)) - PAD + 1;
   const bottom = Math.max(...own.map(({ y }) => y)) + NODE_HEIGHT + PAD - 1;
-  return { x: first.x - PAD + 1, y: top, width: first.width + 2 * PAD - 2, height: bottom - top };
+  const right = Math.max(...own.map(({ x, width }) => x + width)) + PAD - 1;
+  const left = first.x - PAD + 1;
+  return { x: left, y: top, width: right - left, height: bottom - top };
 }
 
 function curve(boxes: ReadonlyMap<string, Box>, { from, to }: GraphEdge): string {

@@ -62,6 +62,24 @@ describe('the graph', () => {
   });
 });
 
+describe('a chord', () => {
+  const group = [relative('a'), relative('self'), relative('body')];
+
+  test('has its body behind the task that sent it', () => {
+    const graph = around({ group, group_total: 3, children: [relative('body')], children_total: 1 });
+    expect(ids(graph)).toEqual([['a', 'self'], ['body']]);
+    expect([graph?.group, graph?.more.group, graph?.more.children]).toEqual([true, 0, 0]);
+  });
+
+  test('of which one looks at the body has the task that sent it before it', () => {
+    const graph = around(
+      { group, group_total: 3, ancestors: [relative('body')] },
+      { parent_id: 'body', root_id: 'body' },
+    );
+    expect(ids(graph)).toEqual([['body'], ['a', 'self']]);
+  });
+});
+
 describe('its layout', () => {
   const graph = around(
     { ancestors: [relative('parent')], children: [relative('a'), relative('b')], children_total: 2 },
@@ -81,6 +99,14 @@ describe('its layout', () => {
     expect(tops.every((top, index) => index === 0 || top >= (tops[index - 1] ?? 0) + NODE_HEIGHT)).toBe(true);
     expect([width, height > Math.max(...tops) + NODE_HEIGHT]).toEqual([340, true]);
   });
+});
+
+test('a group that stands alone fills the width', () => {
+  const group = Array.from({ length: 6 }, (_, index) => relative(index === 3 ? 'self' : `${index}`));
+  const alone = around({ group, group_total: 6 });
+  const layout = alone === null ? null : layoutOf(alone, 640);
+  expect(new Set([...(layout?.boxes.values() ?? [])].map(({ y }) => y)).size).toBe(2);
+  expect(layout?.frame?.width).toBeLessThanOrEqual(640);
 });
 
 describe('an open task is asked for', () => {
