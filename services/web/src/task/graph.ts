@@ -124,7 +124,7 @@ const ROW_GAP = 8;
 const LAYER_GAP = 36;
 const INDENT = 22;
 const PAD = 7;
-const NARROWEST = 128;
+const NARROWEST = 150;
 const WIDEST = 250;
 
 /** Beside each other where `available` allows it, else below each other. */

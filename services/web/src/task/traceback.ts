@@ -83,7 +83,7 @@ function readLine(lines: readonly string[], at: number, frames: Frame[]): number
   if (match !== null) frames.push(frame(match));
   else if (last !== undefined && NOTE.test(line)) last.note = line.trim();
   else if (last !== undefined && line.trim() !== '' && line !== '…' && !HEAD.test(line) && !MARKS.test(line))
-    last.code.push(line.trim());
+    last.code.push(line.replace(/^ {1,4}/, '').trimEnd());
   return at + 1;
 }
 

@@ -108,7 +108,7 @@ test('a row opens its details, Escape closes them', async () => {
   await open({ hash: '?state=failed' });
   await rows().first().click();
   const details = page.getByRole('dialog');
-  await details.getByText('Traceback (most recent call last)').waitFor();
+  await details.getByText('raised here').first().waitFor();
   expect(hash()).toContain('task=');
   await page.keyboard.press('Escape');
   await details.waitFor({ state: 'detached' });
