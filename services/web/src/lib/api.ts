@@ -93,8 +93,9 @@ export async function fetchKinds(signal: AbortSignal): Promise<string[]> {
   return body.items.map((item) => item.name).filter((name) => name !== 'other');
 }
 
-/** The address of one task: `key` is `source/id`, and an id may hold any character. */
+/** The address of one task: `key` is `source/id`, and an id may hold any character; an id alone may be ambiguous. */
 export function taskPath(key: string): string {
+  if (!key.includes('/')) return `api/tasks/${encodeURIComponent(key)}`;
   return `api/tasks/${splitKey(key).map(encodeURIComponent).join('/')}`;
 }
 

@@ -66,7 +66,7 @@ test('a row opens its details, Escape closes them', async ({ page }) => {
   const live = new RealtimePage(page);
   await live.open('?state=failed');
   await live.rows.first().click();
-  await live.details.getByText('Traceback (most recent call last)').waitFor();
+  await live.details.getByText('raised here').first().waitFor();
   await expect(page).toHaveURL(/[?&]task=/);
   await page.keyboard.press('Escape');
   await live.details.waitFor({ state: 'detached' });
