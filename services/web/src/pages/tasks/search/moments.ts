@@ -54,7 +54,7 @@ function wallOf(at: number, zone: Walls): number {
 function dated(text: string): number | null {
   const found = DATE.exec(text);
   if (found === null) return null;
-  const [year, month, day, hour, minute, second] = found.slice(1, 7).map((part) => Number(part ?? '0'));
+  const [year, month, day, hour, minute, second] = found.slice(1, 7).map((part) => Number(part || '0'));
   const at = Date.UTC(year ?? 0, (month ?? 1) - 1, day, hour, minute, second);
   const back = new Date(at);
   return back.getUTCMonth() + 1 === month &&
