@@ -30,24 +30,24 @@ const column = (
 });
 
 export const COLUMNS: readonly TaskColumn[] = [
-  column('state', 'state', 7.25, 0),
-  column('task', 'name', 14, 4),
-  column('id', null, 6, 0),
+  column('state', 'state', 7.875, 0),
+  column('task', 'name', 11.5, 4),
+  column('id', null, 5.75, 0),
   column('kind', 'kind', 6.5, 0.5),
-  column('queue', 'queue', 6.5, 1),
-  column('worker', 'worker', 8, 1.6),
+  column('queue', 'queue', 5.5, 1),
+  column('worker', 'worker', 6.75, 1.6),
   column('source', null, 6, 0.5),
-  column('activity', null, 9, 2.5),
+  column('activity', null, 6, 2.5),
   column('progress', null, 8, 1.5),
   column('exception', 'exception_type', 9, 2.5),
-  column('wait', 'wait_seconds', 5, 0, true),
-  column('runtime', 'runtime_seconds', 5.5, 0, true),
-  column('retries', 'retries', 5, 0, true),
+  column('wait', 'wait_seconds', 4.5, 0, true),
+  column('runtime', 'runtime_seconds', 5, 0, true),
+  column('retries', 'retries', 4.5, 0, true),
   column('sent', 'sent_at', 7, 0, true),
   column('started', 'started_at', 7, 0, true),
   column('finished', 'finished_at', 7, 0, true),
   column('planned', 'eta_at', 7, 0, true),
-  column('updated', 'updated_at', 7.5, 0, true),
+  column('updated', 'updated_at', 7, 0, true),
 ];
 
 export const DEFAULT: readonly ColumnId[] = [

@@ -15,7 +15,6 @@ type Answer = TaskListOf<(typeof ROW_FIELDS)[number]>;
 export class TaskPages {
   /** Null: no answer yet. */
   total = $state<number | null>(null);
-  stale = $state(false);
   problem = $state.raw<ApiError | null>(null);
   /** The rows shown are of another question than the present one. */
   asking = $state(false);
@@ -94,7 +93,6 @@ export class TaskPages {
   #take(page: number, answer: Answer, anew: boolean): void {
     this.#pages.put(page, answer.items, anew);
     this.total = answer.total;
-    this.stale = answer.stale;
     this.problem = null;
     if (anew) this.asking = this.changed = false;
     if (anew) this.fresh = 0;

@@ -153,7 +153,6 @@ export const tasks = {
     none: '0 tasks',
     cut: (rows: string) => `The first ${rows} can be scrolled to. Narrow the search, or export them all.`,
     sort: (column: string) => `Sort by ${column.toLowerCase()}`,
-    behind: 'May be behind: not everything can be reached',
   },
   keys: {
     next: 'next task',
@@ -181,7 +180,9 @@ export const tasks = {
     text: 'The first task that one of the brokers hands to a worker appears here by itself.',
     none: 'No task matches',
     suggest: 'Without one of its parts there would be more:',
-    without: (part: string) => `without ${part}`,
+    without: 'without ',
+    alone: 'Some of its parts match nothing by themselves:',
+    nothing: 'no task has it',
     clear: 'Clear all',
   },
 } as const;

@@ -21,7 +21,20 @@ export interface Suggestions {
   items: Suggestion[];
 }
 
-const MOST = 12;
+const MOST = 20;
+/** Those that are used most come first. */
+const ORDER: readonly Field[] = [
+  'state',
+  'name',
+  'queue',
+  'worker',
+  'runtime',
+  'wait',
+  'exception',
+  'kind',
+  'after',
+  'before',
+];
 const FEW = 4;
 const SPANS = ['>1s', '>10s', '>1m', '>10m', '<1s', '10s..1m'];
 const MOMENTS = ['15m', '1h', '24h', '7d', 'today', 'yesterday'];
@@ -46,13 +59,16 @@ export function at(text: string, caret: number): Token | null {
 
 function named(typed: string): Suggestion[] {
   const plain = typed.toLowerCase();
-  return FIELDS.filter((field) => field.startsWith(plain)).map((field) => ({
-    text: `${field}:`,
-    match: plain === '' ? null : [0, plain.length],
-    says: `${words.fields[field].says} · ${words.fields[field].example}`,
-    count: null,
-    insert: `${field}:`,
-  }));
+  const ordered = [...new Set([...ORDER, ...FIELDS])];
+  return ordered
+    .filter((field) => field.startsWith(plain))
+    .map((field) => ({
+      text: `${field}:`,
+      match: plain === '' ? null : [0, plain.length],
+      says: `${words.fields[field].says} · ${words.fields[field].example}`,
+      count: null,
+      insert: `${field}:`,
+    }));
 }
 
 function meant(typed: string, facets: Facets['facets'] | null): Suggestion[] {
@@ -75,7 +91,7 @@ const shifted = (match: Suggestion['match'], by: number): Suggestion['match'] =>
 function values(token: Token, field: Field, typed: string, facets: Facets['facets'] | null): Suggestions {
   const begun = typed.slice(typed.indexOf(':') + 1).replaceAll('"', '');
   const comma = begun.lastIndexOf(',') + 1;
-  const [before, last] = [begun.slice(0, comma), begun.slice(comma).trimStart().toLowerCase()];
+  const [before, last] = [begun.slice(0, comma), begun.slice(comma).trimStart()];
   const items = candidates(field, last, facets).map((item) => ({
     ...item,
     insert: `${field}:${quoted(before + item.text)} `,
@@ -102,25 +118,18 @@ function chosen(choices: readonly string[], counted: readonly FacetValue[]): Fac
 
 const plain = (texts: readonly string[]): FacetValue[] => texts.map((value) => ({ value, count: -1 }));
 
-/** One for all that begin so. */
+/** One for all that begin so, or have it somewhere. */
 function wild(field: Field, last: string, found: readonly Suggestion[]): Suggestion[] {
-  const begin = found.filter(({ match }) => match?.[0] === 0);
-  if (last === '' || last.includes('*') || begin.length < 2) return [];
-  const text = `${(begin[0]?.text ?? last).slice(0, last.length)}*`;
-  const count = begin.reduce((sum, one) => sum + (one.count ?? 0), 0);
-  return [
-    {
-      text,
-      match: [0, last.length],
-      says: `${field} · ${words.search.several(begin.length)}`,
-      count,
-      insert: '',
-    },
-  ];
+  if (last === '' || last.includes('*') || found.length < 2) return [];
+  const begin = found.every(({ match }) => match?.[0] === 0);
+  const text = begin ? `${last}*` : `*${last}*`;
+  const count = found.reduce((sum, one) => sum + (one.count ?? 0), 0);
+  const match = begin ? ([0, last.length] as const) : ([1, last.length + 1] as const);
+  return [{ text, match, says: `${field} · ${words.search.several(found.length)}`, count, insert: '' }];
 }
 
 function matching(values: readonly FacetValue[], last: string): Suggestion[] {
-  const sought = last.replaceAll('*', '');
+  const sought = last.replaceAll('*', '').toLowerCase();
   const found = values.flatMap(({ value, count }): Suggestion[] => {
     const index = value?.toLowerCase().indexOf(sought) ?? -1;
     if (value === null || index < 0) return [];
