@@ -70,6 +70,8 @@ BASE = st.builds(
     q=st.sampled_from([None, None, "film", "FILM-ä", "one", "w1", "error such", "shared-id", "a", "nowhere"]),
     runtime_min=BOUND,
     runtime_max=BOUND,
+    wait_min=BOUND,
+    wait_max=BOUND,
 )
 RANGES = st.dictionaries(st.sampled_from(BOUNDS), st.integers(0, 6).map(float), max_size=3)
 FILTERS = st.builds(lambda wanted, ranges: replace(wanted, **ranges).checked(), BASE, RANGES)
@@ -97,8 +99,13 @@ def in_ranges(one: Task, wanted: Filter) -> bool:
         value, low, high = getattr(one, f"{name}_at"), getattr(wanted, f"{name}_from"), getattr(wanted, f"{name}_to")
         if (low is not None and (value is None or value < low)) or (high is not None and (value is None or value >= high)):
             return False
-    value, bounds = one.runtime_seconds, [wanted.runtime_min, wanted.runtime_max]
-    low, high = (None if bound is None else float(bound) for bound in bounds)
+    return within(one.runtime_seconds, wanted.runtime_min, wanted.runtime_max) and within(
+        one.wait_seconds, wanted.wait_min, wanted.wait_max
+    )
+
+
+def within(value: float | None, least: float | str | None, most: float | str | None) -> bool:
+    low, high = (None if bound is None else float(bound) for bound in (least, most))
     return (low is None or (value is not None and value >= low)) and (high is None or (value is not None and value <= high))
 
 

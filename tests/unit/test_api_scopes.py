@@ -59,6 +59,8 @@ QUERIES: dict[str, list[str]] = {
     "format": ["csv", "ndjson"],
     "runtime_min": ["0"],
     "runtime_max": ["1000"],
+    "wait_min": ["0"],
+    "wait_max": ["1000"],
     "window": ["1h", "24h"],
     "bucket": ["5m"],
     "group_by": ["name", "kind", "queue", "worker", "source"],

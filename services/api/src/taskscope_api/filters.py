@@ -46,7 +46,7 @@ class Filter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     What is in `WILD` may hold `*`, which stands for any text; `key` names tasks as `source/id`. `q` holds words that must all
     occur, whatever the case, in id, name, args, exception or worker. A time lies at or after `.._from` and before `.._to`; a
-    runtime (seconds) between `runtime_min` and `runtime_max`, each included.
+    runtime (seconds) between `runtime_min` and `runtime_max`, each included, and the wait of one that began likewise.
     """
 
     state: tuple[str, ...] = ()
@@ -79,17 +79,20 @@ class Filter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     updated_to: Time = None
     runtime_min: float | str | None = None
     runtime_max: float | str | None = None
+    wait_min: float | str | None = None
+    wait_max: float | str | None = None
 
     def checked(self) -> "Filter":
         """The same filter in one canonical form. Raises `ApiError` that names the field and what it may hold."""
         many: dict[str, Any] = {field: _checked(field, getattr(self, field)) for field in MANY}
         times: dict[str, Any] = {field: _time(field, getattr(self, field)) for field in BOUNDS}
-        seconds: dict[str, Any] = {field: _seconds(field, getattr(self, field)) for field in ("runtime_min", "runtime_max")}
+        seconds: dict[str, Any] = {field: _seconds(field, getattr(self, field)) for field in DURATIONS}
         return Filter(**many, **times, **seconds, q=_text(self.q))
 
 
 BOUNDS = tuple(f"{time}_{end}" for time in TIMES for end in ("from", "to"))
-SINGLE = ("q", *BOUNDS, "runtime_min", "runtime_max")
+DURATIONS = ("runtime_min", "runtime_max", "wait_min", "wait_max")
+SINGLE = ("q", *BOUNDS, *DURATIONS)
 MANY = tuple(field for field in Filter.__struct_fields__ if field not in SINGLE)
 
 
@@ -155,7 +158,7 @@ def _seconds(field: str, value: float | str | None) -> float | None:
     except ValueError as error:
         raise ApiError.of_field(field, f"{str(value)[:40]!r} is no number of seconds; one is 2.5") from error
     if found is not None and found < 0:
-        raise ApiError.of_field(field, f"{found:g} is below zero; a runtime is 0 or more seconds")
+        raise ApiError.of_field(field, f"{found:g} is below zero; a duration is 0 or more seconds")
     return found
 
 
@@ -175,7 +178,7 @@ class Matcher:
         self._scope = scope
         asked = {field: getattr(wanted, field) for field in WILD}
         self._wild = {field: Wildcards(values) for field, values in asked.items() if any("*" in value for value in values)}
-        bounds = ((field, getattr(wanted, field)) for field in (*BOUNDS, "runtime_min", "runtime_max"))
+        bounds = ((field, getattr(wanted, field)) for field in (*BOUNDS, *DURATIONS))
         self._bounds = [(field, _column(field), float(bound)) for field, bound in bounds if bound is not None]
         self._groups = [state for state, group in GROUP_OF.items() if group in wanted.group]
 
@@ -228,9 +231,9 @@ class Matcher:
     def _ranges(self, columns: Columns) -> Iterator[tuple[str, Mask]]:
         for field, column, bound in self._bounds:
             numbers = columns.numbers[column][: columns.size]
-            if field == "runtime_max":
+            if field.endswith("_max"):
                 yield field, numbers <= bound
-            elif field == "runtime_min":
+            elif field.endswith("_min"):
                 yield field, numbers >= bound
             elif field.endswith("_to"):
                 yield field, numbers < bound - SHOWN_SECONDS / 2
@@ -264,7 +267,7 @@ class Matcher:
 
 def _column(bound: str) -> str:
     name = bound.rpartition("_")[0]
-    return "runtime_seconds" if name == "runtime" else f"{name}_at"
+    return f"{name}_seconds" if bound in DURATIONS else f"{name}_at"
 
 
 def _holding(codes: Codes, word: str, size: int) -> Mask:

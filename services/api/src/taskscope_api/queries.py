@@ -23,7 +23,7 @@ Keys = Annotated[list[Annotated[str, msgspec.Meta(pattern=r"^([^/,\s][^/,]*/[^,]
 """As `Values`."""
 Fields = list[Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(TaskRow.__struct_fields__)})]]
 Moment = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})] | float
-Runtime = Annotated[float, msgspec.Meta(ge=0)]
+Duration = Annotated[float, msgspec.Meta(ge=0)]
 PageSize = Annotated[int, msgspec.Meta(ge=1, le=MAX_LIMIT, examples=[DEFAULT_PAGE])]
 Offset = Annotated[int, msgspec.Meta(ge=0, le=MAX_OFFSET)]
 Cursor = Annotated[str, msgspec.Meta(examples=["lQGrLXVwZGF0ZWRfYXQ"], extra_json_schema={"format": "cursor"})]
@@ -73,8 +73,10 @@ class FilterQuery(msgspec.Struct):
     expires_to: Annotated[Moment | None, says("Not run any more from a time before this one", "2026-03-02T09:00:00Z")] = None
     updated_from: Annotated[Moment | None, says("Changed last at this time or later", "2026-03-01T09:00:00Z")] = None
     updated_to: Annotated[Moment | None, says("Changed last before this time", "2026-03-02T09:00:00Z")] = None
-    runtime_min: Annotated[Runtime | None, says("Seconds that it ran at least", 2.5)] = None
-    runtime_max: Annotated[Runtime | None, says("Seconds that it ran at most", 60)] = None
+    runtime_min: Annotated[Duration | None, says("Seconds that it ran at least", 2.5)] = None
+    runtime_max: Annotated[Duration | None, says("Seconds that it ran at most", 60)] = None
+    wait_min: Annotated[Duration | None, says("Seconds that it waited at least until it began", 10)] = None
+    wait_max: Annotated[Duration | None, says("Seconds that it waited at most until it began", 300)] = None
 
 
 class FacetsQuery(FilterQuery):

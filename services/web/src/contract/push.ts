@@ -719,6 +719,16 @@ export interface components {
              * @default null
              */
             runtime_max?: number | null;
+            /**
+             * @description Seconds that it waited at least until it began
+             * @default null
+             */
+            wait_min?: number | null;
+            /**
+             * @description Seconds that it waited at most until it began
+             * @default null
+             */
+            wait_max?: number | null;
         };
         /**
          * TaskRowPart

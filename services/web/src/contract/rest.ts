@@ -2340,6 +2340,10 @@ export interface operations {
                 runtime_min?: number;
                 /** @description Seconds that it ran at most. For example `runtime_max=60`. */
                 runtime_max?: number;
+                /** @description Seconds that it waited at least until it began. For example `wait_min=10`. */
+                wait_min?: number;
+                /** @description Seconds that it waited at most until it began. For example `wait_max=300`. */
+                wait_max?: number;
                 /** @description What to order by, descending with `-`; `live`: running tasks first. For example `sort=-runtime_seconds`. */
                 sort?: "live" | "updated_at" | "-updated_at" | "sent_at" | "-sent_at" | "received_at" | "-received_at" | "started_at" | "-started_at" | "finished_at" | "-finished_at" | "eta_at" | "-eta_at" | "expires_at" | "-expires_at" | "wait_seconds" | "-wait_seconds" | "runtime_seconds" | "-runtime_seconds" | "retries" | "-retries" | "attempts" | "-attempts" | "name" | "-name" | "kind" | "-kind" | "queue" | "-queue" | "worker" | "-worker" | "state" | "-state" | "group" | "-group" | "engine" | "-engine" | "exception_type" | "-exception_type" | "updated" | "-updated" | "sent" | "-sent" | "received" | "-received" | "started" | "-started" | "finished" | "-finished" | "eta" | "-eta" | "expires" | "-expires" | "wait" | "-wait" | "runtime" | "-runtime";
                 /** @description Items of a page; of an export rows, as many as there may be. For example `limit=50`. */
@@ -2679,6 +2683,10 @@ export interface operations {
                 runtime_min?: number;
                 /** @description Seconds that it ran at most. For example `runtime_max=60`. */
                 runtime_max?: number;
+                /** @description Seconds that it waited at least until it began. For example `wait_min=10`. */
+                wait_min?: number;
+                /** @description Seconds that it waited at most until it began. For example `wait_max=300`. */
+                wait_max?: number;
                 /** @description What to order by, descending with `-`; `live`: running tasks first. For example `sort=-runtime_seconds`. */
                 sort?: "live" | "updated_at" | "-updated_at" | "sent_at" | "-sent_at" | "received_at" | "-received_at" | "started_at" | "-started_at" | "finished_at" | "-finished_at" | "eta_at" | "-eta_at" | "expires_at" | "-expires_at" | "wait_seconds" | "-wait_seconds" | "runtime_seconds" | "-runtime_seconds" | "retries" | "-retries" | "attempts" | "-attempts" | "name" | "-name" | "kind" | "-kind" | "queue" | "-queue" | "worker" | "-worker" | "state" | "-state" | "group" | "-group" | "engine" | "-engine" | "exception_type" | "-exception_type" | "updated" | "-updated" | "sent" | "-sent" | "received" | "-received" | "started" | "-started" | "finished" | "-finished" | "eta" | "-eta" | "expires" | "-expires" | "wait" | "-wait" | "runtime" | "-runtime";
                 /** @description Items of a page; of an export rows, as many as there may be. For example `limit=50`. */
@@ -3021,6 +3029,10 @@ export interface operations {
                 runtime_min?: number;
                 /** @description Seconds that it ran at most. For example `runtime_max=60`. */
                 runtime_max?: number;
+                /** @description Seconds that it waited at least until it began. For example `wait_min=10`. */
+                wait_min?: number;
+                /** @description Seconds that it waited at most until it began. For example `wait_max=300`. */
+                wait_max?: number;
                 /** @description What to order by, descending with `-`; `live`: running tasks first. For example `sort=-updated_at`. */
                 sort?: "live" | "updated_at" | "-updated_at" | "sent_at" | "-sent_at" | "received_at" | "-received_at" | "started_at" | "-started_at" | "finished_at" | "-finished_at" | "eta_at" | "-eta_at" | "expires_at" | "-expires_at" | "wait_seconds" | "-wait_seconds" | "runtime_seconds" | "-runtime_seconds" | "retries" | "-retries" | "attempts" | "-attempts" | "name" | "-name" | "kind" | "-kind" | "queue" | "-queue" | "worker" | "-worker" | "state" | "-state" | "group" | "-group" | "engine" | "-engine" | "exception_type" | "-exception_type" | "updated" | "-updated" | "sent" | "-sent" | "received" | "-received" | "started" | "-started" | "finished" | "-finished" | "eta" | "-eta" | "expires" | "-expires" | "wait" | "-wait" | "runtime" | "-runtime";
                 /** @description Tasks that the window shows at most. For example `limit=100`. */
@@ -3125,6 +3137,10 @@ export interface operations {
                 runtime_min?: number;
                 /** @description Seconds that it ran at most. For example `runtime_max=60`. */
                 runtime_max?: number;
+                /** @description Seconds that it waited at least until it began. For example `wait_min=10`. */
+                wait_min?: number;
+                /** @description Seconds that it waited at most until it began. For example `wait_max=300`. */
+                wait_max?: number;
                 /** @description What to order by, descending with `-`; `live`: running tasks first. For example `sort=-runtime_seconds`. */
                 sort?: "live" | "updated_at" | "-updated_at" | "sent_at" | "-sent_at" | "received_at" | "-received_at" | "started_at" | "-started_at" | "finished_at" | "-finished_at" | "eta_at" | "-eta_at" | "expires_at" | "-expires_at" | "wait_seconds" | "-wait_seconds" | "runtime_seconds" | "-runtime_seconds" | "retries" | "-retries" | "attempts" | "-attempts" | "name" | "-name" | "kind" | "-kind" | "queue" | "-queue" | "worker" | "-worker" | "state" | "-state" | "group" | "-group" | "engine" | "-engine" | "exception_type" | "-exception_type" | "updated" | "-updated" | "sent" | "-sent" | "received" | "-received" | "started" | "-started" | "finished" | "-finished" | "eta" | "-eta" | "expires" | "-expires" | "wait" | "-wait" | "runtime" | "-runtime";
                 /** @description Items of a page; of an export rows, as many as there may be. For example `limit=50`. */
@@ -3394,6 +3410,10 @@ export interface operations {
                 runtime_min?: number;
                 /** @description Seconds that it ran at most. For example `runtime_max=60`. */
                 runtime_max?: number;
+                /** @description Seconds that it waited at least until it began. For example `wait_min=10`. */
+                wait_min?: number;
+                /** @description Seconds that it waited at most until it began. For example `wait_max=300`. */
+                wait_max?: number;
                 /** @description Values of a field. For example `limit=50`. */
                 limit?: number;
             };
