@@ -59,6 +59,22 @@ export function concernsOf(seen: Seen): Concern[] {
   return found.filter((one) => one !== null).sort((a, b) => rank[a.severity] - rank[b.severity]);
 }
 
+export type Verdict = 'urgent' | 'ill' | 'stale' | 'partly' | 'reading' | 'well';
+
+/** All is well only when everything was looked at, and what was seen is current. */
+export function verdictOf(known: {
+  concerns: readonly Concern[];
+  current: boolean;
+  read: boolean;
+  problem: boolean;
+}): Verdict {
+  const [first] = known.concerns;
+  if (first !== undefined) return first.severity === 'bad' ? 'urgent' : 'ill';
+  if (!known.current) return 'stale';
+  if (known.read) return 'well';
+  return known.problem ? 'partly' : 'reading';
+}
+
 function ofSource(source: Source, now: number): Concern | null {
   const { name, status, reason, stale } = source;
   const since = epoch(source.since);
