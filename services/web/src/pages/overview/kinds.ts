@@ -6,12 +6,14 @@ export interface KindRow {
   /** null: names that were not kept apart, whose kind is not known. */
   kind: string | null;
   /** What goes on now; null where that is not counted. */
-  live: KindCounts | null;
+  live: Pick<KindCounts, 'active' | 'queued'> | null;
   ended: AnalyticsGroup | null;
   /** Ended a second, now / yesterday. */
   trend: number | null;
   before: AnalyticsGroup | null;
 }
+
+const NOTHING = { active: 0, queued: 0 } as const;
 
 export function kindRows(
   kinds: readonly string[],
@@ -36,6 +38,7 @@ function rowOf(
   const of = (answer: Analytics | null): AnalyticsGroup | null =>
     answer?.groups.find(({ group }) => group === kind) ?? null;
   const [ended, then] = [of(now), of(before)];
-  const live = kind === null ? null : (summary?.by_kind[kind] ?? null);
+  // Kinds that no task is of (any more) are not counted.
+  const live = kind === null || summary === null ? null : (summary.by_kind[kind] ?? NOTHING);
   return { kind, live, ended, before: then, trend: ratio(ended?.per_second, then?.per_second) };
 }

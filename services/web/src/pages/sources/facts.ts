@@ -20,7 +20,11 @@ const { facts: f, api } = words;
 export function mainFacts(source: Source): Fact[] {
   const { events_per_second: rate, lag_seconds: lag } = source;
   return [
-    { label: f.rate, value: f.perSecond(rate.toFixed(rate < 10 ? 1 : 0)), title: f.titles.rate },
+    {
+      label: f.rate,
+      value: f.perSecond(rate === 0 ? '0' : rate.toFixed(rate < 10 ? 1 : 0)),
+      title: f.titles.rate,
+    },
     { label: f.lag, value: lag === null ? null : duration(lag), why: f.noLag, title: f.titles.lag },
     plain('received', source.received),
     fault('dropped', source.dropped),
