@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Source } from '../../src/lib/protocol';
+import type { Source, SourceHealth } from '../../src/lib/protocol';
 import { adviceKey, notesOf, problemsOf, signsOf } from '../../src/pages/sources/advice';
 import { allFacts, apiFacts } from '../../src/pages/sources/facts';
 import { rankedSources } from '../../src/pages/sources/ranked';
@@ -121,10 +121,10 @@ describe('sources', () => {
   });
 
   test('tell what the api knows of them', () => {
-    const health = {
-      ...{ name: 'a', status: 'degraded', reason: null, stale: 'silent', tasks: 3, position: null },
+    const health: SourceHealth = {
+      ...{ name: 'a', status: 'degraded' as const, reason: null, stale: 'silent', tasks: 3, position: null },
       ...{ snapshots: 1, gaps: 0, undecodable: 1 },
-    } as const;
+    };
     const bad = apiFacts(health).filter((fact) => fact.bad);
     expect(bad.map(({ value }) => value)).toEqual(['silent', '1']);
   });
