@@ -18,3 +18,8 @@ export function share(value: number | null): string {
   if (percent > 99.9) return '> 99.9 %';
   return percent < 10 || percent > 90 ? `${percent.toFixed(1)} %` : `${Math.round(percent)} %`;
 }
+
+/** A rate on an axis, whose steps may be parts of 1. */
+export function tick(value: number): string {
+  return value < 10 ? String(Number(value.toFixed(2))) : compact(Math.round(value));
+}
