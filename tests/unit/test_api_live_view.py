@@ -66,6 +66,7 @@ BASE = st.builds(
     root=some(["r1", "r2", "r3"]),
     parent=some(["r1", "r9"]),
     group_id=some(["g1", "g9"]),
+    key=some(["s/a", "s-t/a", "s/shared-idb", "z/shared-id9", "s/a/b"], 3),
     q=st.sampled_from([None, None, "film", "FILM-ä", "one", "w1", "error such", "shared-id", "a", "nowhere"]),
     runtime_min=BOUND,
     runtime_max=BOUND,
@@ -81,6 +82,7 @@ def matches(one: Task, wanted: Filter, without: str = "") -> bool:
         "state": one.state, "group": GROUP_OF[one.state], "kind": one.kind, "name": one.name, "queue": one.queue,
         "worker": one.worker, "source": one.source, "engine": one.engine, "exception_type": one.exception_type,
         "root": one.root_id, "parent": one.parent_id, "group_id": one.group_id,
+        "key": f"{one.source}/{one.id}",
     }  # fmt: skip
     listed = all(field == without or is_among(value, getattr(wanted, field)) for field, value in fields.items())
     return listed and in_ranges(one, wanted) and has_words(one, wanted.q or "")
@@ -177,6 +179,21 @@ async def test_pages_by_cursor_give_every_match_once_in_order_with_the_right_tot
     assert totals == {len(expected)}
     together = [held for step in world.live.each(matcher, sort_named(name), limit) for held in step]
     assert versions(together) == versions(expected)
+
+
+@given(STEPS, FILTERS, SORTS, st.integers(1, 7), st.integers(0, 60))
+@settings(max_examples=200, deadline=None)
+async def test_a_page_at_an_offset_is_that_part_of_the_whole_list(
+    steps: list[Any], wanted: Filter, name: str, limit: int, offset: int
+) -> None:
+    world, matcher = World(), Matcher(wanted, None)
+    world.change(steps)
+    await world.live.prepare(matcher)
+    expected = world.expected(wanted, name)
+    page = world.live.page(matcher, sort_named(name), limit, offset=offset)
+    assert (versions(page.tasks), page.total) == (versions(expected[offset : offset + limit]), len(expected))
+    behind = [] if page.next is None else world.live.page(matcher, sort_named(name), limit, page.next).tasks
+    assert versions(behind) == versions(expected[offset + limit : offset + 2 * limit])
 
 
 @given(STEPS, STEPS, FILTERS, SORTS, st.integers(1, 4))

@@ -71,6 +71,22 @@ async def test_a_list_is_newest_first_with_its_total_and_pages_by_cursor(client:
     assert ([one["id"] for one in second["items"]], second["total"], second["next_cursor"]) == (["1", "0"], 5, None)
 
 
+@pytest.mark.parametrize("path", ["/api/tasks", "/api/celery/tasks"])
+async def test_an_offset_jumps_into_a_list_and_its_cursor_goes_on_from_there(client: Requests, path: str) -> None:
+    page = await get(client, f"{path}?kind=vod&limit=2&offset=2")
+    assert ([one["id"] for one in page["items"]], page["total"]) == (["2", "1"], 5)
+    behind = await get(client, f"{path}?kind=vod&limit=2&cursor={page['next_cursor']}")
+    assert ([one["id"] for one in behind["items"]], behind["next_cursor"]) == (["0"], None)
+    beyond = await get(client, f"{path}?kind=vod&offset=5")
+    assert (beyond["items"], beyond["total"], beyond["next_cursor"]) == ([], 5, None)
+    assert (await get(client, f"{path}?kind=vod&offset=0"))["items"] == (await get(client, f"{path}?kind=vod"))["items"]
+
+
+async def test_chosen_tasks_are_exported(client: Requests) -> None:
+    response = await client.get("/api/tasks?key=s/3,t/same,s/gone&format=csv&fields=key")
+    assert str(await response.get_data(as_text=True)).split() == ["key", "s/3", "t/same"]
+
+
 @pytest.mark.parametrize(
     ("query", "ids"),
     [
@@ -88,6 +104,9 @@ async def test_a_list_is_newest_first_with_its_total_and_pages_by_cursor(client:
         ("updated_from=2023-11-14T22:13:24Z&updated_to=1700000009", ["4"]),
         ("runtime_min=0", []),
         ("root=r1&parent=r2&exception_type=KeyError", []),
+        ("key=s/same,s/with/slash&key=t/1&sort=name", ["same", "with/slash"]),
+        ("key=s/same,t/same,s/1&kind=other", ["same", "same"]),
+        ("key=s/nothing", []),
     ],
 )
 async def test_filters_and_sorts(client: Requests, query: str, ids: list[str]) -> None:
@@ -104,6 +123,13 @@ async def test_filters_and_sorts(client: Requests, query: str, ids: list[str]) -
         ("/api/tasks?limit=501", "limit", "500"),
         ("/api/tasks?limit=%C2%B2", "limit", "500"),
         ("/api/tasks?limit=" + "9" * 5000, "limit", "500"),
+        ("/api/tasks?offset=-1", "offset", "1000000"),
+        ("/api/tasks?offset=1000001", "offset", "1000000"),
+        ("/api/celery/tasks?offset=x", "offset", "1000000"),
+        ("/api/rq/jobs?offset=1&cursor=abc", "offset", "cursor"),
+        ("/api/tasks?format=csv&offset=0", "offset", "export"),
+        ("/api/tasks?key=same", "key", "source/id"),
+        ("/api/tasks?key=" + ",".join(f"s/{n}" for n in range(101)), "key", "100"),
         ("/api/tasks?sort=-nothing", "sort", "updated_at"),
         ("/api/tasks?sort=name&sort=queue", "sort", "once"),
         ("/api/tasks?cursor=abc", "cursor", "next_cursor"),

@@ -53,6 +53,8 @@ QUERIES: dict[str, list[str]] = {
     "status": ["up"],
     "sort": ["-updated_at", "name", "key", "configured"],
     "limit": ["1", "3"],
+    "offset": ["0", "1", "9", "1000"],
+    "key": ["s/mine", "t/theirs", "t/theirs,s/mine", "nowhere/mine"],
     "fields": ["id,source,state"],
     "format": ["csv", "ndjson"],
     "runtime_min": ["0"],

@@ -29,6 +29,7 @@ class TaskFilters(TypedDict, total=False):
     root: Many
     parent: Many
     group_id: Many
+    key: Many
     q: str
     sent_from: When
     sent_to: When

@@ -184,6 +184,8 @@ class Queue(Row, frozen=True, kw_only=True):
     oldest_at: Moment | None = None
     at: Moment | None = None
     detail: str | None = None
+    depths: tuple[int | None, ...] = ()
+    depths_at: Moment | None = None
     unknown: dict[str, str] = {}
 
 
