@@ -791,6 +791,10 @@ export interface components {
             at: string | null;
             /** @description Why a count is null */
             detail: string | null;
+            /** @description `depth` as first counted in each of the last minutes, at most 60, oldest first; null: nobody counted */
+            depths: (number | null)[];
+            /** @description When the last minute of `depths` began; each other one began 60 s before the next */
+            depths_at: string | null;
             /** @description Field: why it is null */
             unknown: {
                 [key: string]: string;
@@ -2288,6 +2292,8 @@ export interface operations {
                 parent?: string[];
                 /** @description Ids of the Celery groups they are in, any of which. For example `group_id=b77d90`. */
                 group_id?: string[];
+                /** @description Tasks by their keys, `source/id`, any of which. For example `key=archivist/6f1d2c`. */
+                key?: string[];
                 /** @description At most 8 words that all occur, whatever the case, in id, name, args, exception or worker. For example `q=film.mp4`. */
                 q?: string;
                 /** @description Sent at this time or later. For example `sent_from=2026-03-01T09:00:00Z`. */
@@ -2328,6 +2334,8 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before, with the same parameters. For example `cursor=lQGrLXVwZGF0ZWRfYXQ`. */
                 cursor?: string;
+                /** @description How many to leave out at the beginning; not together with `cursor`. For example `offset=50000`. */
+                offset?: number;
                 /** @description Members of the items; without it all. For example `fields=id,state`. */
                 fields?: ("key" | "id" | "source" | "engine" | "state" | "group" | "version" | "name" | "kind" | "queue" | "worker" | "sent_at" | "received_at" | "started_at" | "finished_at" | "eta_at" | "expires_at" | "updated_at" | "wait_seconds" | "runtime_seconds" | "retries" | "attempts" | "args" | "kwargs" | "result" | "exception_type" | "exception" | "progress" | "root_id" | "parent_id" | "group_id" | "detail" | "uncertain" | "children" | "priority" | "cpu_seconds" | "peak_rss_bytes" | "trace_id" | "unknown")[];
                 /** @description How the answer is written; without it as the Accept header says. For example `format=csv`. */
@@ -2623,6 +2631,8 @@ export interface operations {
                 parent?: string[];
                 /** @description Ids of the Celery groups they are in, any of which. For example `group_id=b77d90`. */
                 group_id?: string[];
+                /** @description Tasks by their keys, `source/id`, any of which. For example `key=archivist/6f1d2c`. */
+                key?: string[];
                 /** @description At most 8 words that all occur, whatever the case, in id, name, args, exception or worker. For example `q=film.mp4`. */
                 q?: string;
                 /** @description Sent at this time or later. For example `sent_from=2026-03-01T09:00:00Z`. */
@@ -2663,6 +2673,8 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before, with the same parameters. For example `cursor=lQGrLXVwZGF0ZWRfYXQ`. */
                 cursor?: string;
+                /** @description How many to leave out at the beginning; not together with `cursor`. For example `offset=50000`. */
+                offset?: number;
                 /** @description Members of the items; without it all. For example `fields=id,state`. */
                 fields?: ("key" | "id" | "source" | "engine" | "state" | "group" | "version" | "name" | "kind" | "queue" | "worker" | "sent_at" | "received_at" | "started_at" | "finished_at" | "eta_at" | "expires_at" | "updated_at" | "wait_seconds" | "runtime_seconds" | "retries" | "attempts" | "args" | "kwargs" | "result" | "exception_type" | "exception" | "progress" | "root_id" | "parent_id" | "group_id" | "detail" | "uncertain" | "children" | "priority" | "cpu_seconds" | "peak_rss_bytes" | "trace_id" | "unknown")[];
                 /** @description How the answer is written; without it as the Accept header says. For example `format=csv`. */
@@ -2961,6 +2973,8 @@ export interface operations {
                 parent?: string[];
                 /** @description Ids of the Celery groups they are in, any of which. For example `group_id=b77d90`. */
                 group_id?: string[];
+                /** @description Tasks by their keys, `source/id`, any of which. For example `key=archivist/6f1d2c`. */
+                key?: string[];
                 /** @description At most 8 words that all occur, whatever the case, in id, name, args, exception or worker. For example `q=film.mp4`. */
                 q?: string;
                 /** @description Sent at this time or later. For example `sent_from=2026-03-01T09:00:00Z`. */
@@ -3063,6 +3077,8 @@ export interface operations {
                 parent?: string[];
                 /** @description Ids of the Celery groups they are in, any of which. For example `group_id=b77d90`. */
                 group_id?: string[];
+                /** @description Tasks by their keys, `source/id`, any of which. For example `key=archivist/6f1d2c`. */
+                key?: string[];
                 /** @description At most 8 words that all occur, whatever the case, in id, name, args, exception or worker. For example `q=film.mp4`. */
                 q?: string;
                 /** @description Sent at this time or later. For example `sent_from=2026-03-01T09:00:00Z`. */
@@ -3103,6 +3119,8 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before, with the same parameters. For example `cursor=lQGrLXVwZGF0ZWRfYXQ`. */
                 cursor?: string;
+                /** @description How many to leave out at the beginning; not together with `cursor`. For example `offset=50000`. */
+                offset?: number;
                 /** @description Members of the items; without it all. For example `fields=id,state`. */
                 fields?: ("key" | "id" | "source" | "engine" | "state" | "group" | "version" | "name" | "kind" | "queue" | "worker" | "sent_at" | "received_at" | "started_at" | "finished_at" | "eta_at" | "expires_at" | "updated_at" | "wait_seconds" | "runtime_seconds" | "retries" | "attempts" | "args" | "kwargs" | "result" | "exception_type" | "exception" | "progress" | "root_id" | "parent_id" | "group_id" | "detail" | "uncertain" | "children" | "priority" | "cpu_seconds" | "peak_rss_bytes" | "trace_id" | "unknown")[];
                 /** @description How the answer is written; without it as the Accept header says. For example `format=csv`. */
@@ -3328,6 +3346,8 @@ export interface operations {
                 parent?: string[];
                 /** @description Ids of the Celery groups they are in, any of which. For example `group_id=b77d90`. */
                 group_id?: string[];
+                /** @description Tasks by their keys, `source/id`, any of which. For example `key=archivist/6f1d2c`. */
+                key?: string[];
                 /** @description At most 8 words that all occur, whatever the case, in id, name, args, exception or worker. For example `q=film.mp4`. */
                 q?: string;
                 /** @description Sent at this time or later. For example `sent_from=2026-03-01T09:00:00Z`. */
