@@ -63,7 +63,7 @@ QUERIES: dict[str, list[str]] = {
     "bucket": ["5m"],
     "group_by": ["name", "kind", "queue", "worker", "source"],
     "series": ["3"],
-    "groups": ["1", "50"],
+    "groups": ["0", "1", "50"],
     "compare": ["true", "previous"],
     "table": ["groups", "series"],
     "until": ["2023-11-14T22:28:20Z"],
@@ -135,7 +135,8 @@ def _workers(source: str, *names: str) -> list[Worker]:
 
 
 def _queues(source: str, *names: str) -> list[Queue]:
-    return [Queue(name, source, Engine.CELERY, depth=7) for name in names]
+    depths = tuple(range(15)) if source == "s" else (900, 7)
+    return [Queue(name, source, Engine.CELERY, depth=7, depths=depths, depths_at=NOW // 60 * 60) for name in names]
 
 
 class Site:

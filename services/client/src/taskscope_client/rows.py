@@ -127,6 +127,7 @@ class TaskDetail(Task, frozen=True, kw_only=True):
     place: Place | None = None
     relatives: Relatives
     stale: bool = False
+    trace_url: str | None = None
 
 
 class Worker(Row, frozen=True, kw_only=True):
