@@ -1123,6 +1123,8 @@ export interface components {
             place: components["schemas"]["PlaceRow"] | null;
             /** @description Who sent it, whom it sent, and its group, as far as they are known */
             relatives: components["schemas"]["Relatives"];
+            /** @description Where its trace is shown, as `api.trace_url` says; null without that or without `trace_id` */
+            trace_url: string | null;
         };
         /**
          * AttemptRow
@@ -2003,7 +2005,7 @@ export interface components {
         };
         /**
          * DrainRow
-         * @description How long a queue takes to drain if nothing more arrives and what ends goes on to end at the same rate.
+         * @description How a queue drains: what leaves it, what comes (derived, see docs/analytics.md), and how long it takes at these rates.
          */
         DrainRow: {
             /** @description The queue's source */
@@ -2014,10 +2016,20 @@ export interface components {
             depth: number | null;
             /** @description Tasks of the queue that ended, a second, in the last minutes */
             finished_per_second: number | null;
-            /** @description depth / finished_per_second; 0 for an empty queue */
+            /** @description depth / finished_per_second, as if nothing more came; 0 for an empty queue */
             seconds_to_drain: number | null;
             /** @description Why `seconds_to_drain` is null */
             reason: string | null;
+            /** @description What came, a second: derived as what ended plus the change of depth over the same minutes */
+            in_per_second: number | null;
+            /** @description depth / (what leaves - what comes), if both go on; null where it grows; 0 for an empty queue */
+            net_drain_seconds: number | null;
+            /** @description Whether more comes than leaves; null where that is not known */
+            grows: boolean | null;
+            /** @description Field: why it is null */
+            unknown: {
+                [key: string]: string;
+            };
         };
         /**
          * Failures
