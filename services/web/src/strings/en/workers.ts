@@ -83,7 +83,6 @@ export const workers = {
       `${plural(all, 'worker is', 'workers are')} not shown because of the filters.`,
     clear: 'Show all workers',
   },
-  waiting: 'Waiting for the first figures',
   one: {
     gone: 'This worker is not known',
     goneText:
@@ -91,7 +90,7 @@ export const workers = {
     all: 'All workers',
     tasks: 'Its tasks',
     facts: 'Facts',
-    now: 'Runs now',
+    now: 'Running and reserved',
     nowEmpty: 'Nothing runs on it, and it holds nothing.',
     nowEmptyGone: 'It is not there: nothing runs on it.',
     nowMore: (count: number) => `${plural(count, 'more task', 'more tasks')} that it holds`,
@@ -155,5 +154,4 @@ export const workers = {
     rq: 'Start it anew. A job that it ran may go on for a while without it; what does not end is moved to the failed ones by the next worker that cleans up, and can be requeued from there.',
     offline: 'Offline: it said that it stops. Nothing is wrong with that if somebody stopped it.',
   },
-  keys: { search: 'search workers' },
 } as const;
