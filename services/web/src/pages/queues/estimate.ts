@@ -3,7 +3,7 @@ import { queues } from '$strings/queues';
 import { rate } from '../../fleet/counts';
 import { count, duration } from '../../lib/format';
 import type { ZoneState } from '../../lib/zone.svelte';
-import { recent, type Outlook } from './outlook';
+import { aloneSeconds, recent, type Outlook } from './outlook';
 import type { QueueView } from './shown';
 import { clockOf } from './words';
 
@@ -43,12 +43,12 @@ function net(outlook: Outlook, depth: number | null, { now, zone, read }: Moment
   return words.net(count(depth), rate(outlook.perMinute), duration(seconds), clockOf(outlook.at, now, zone));
 }
 
-function alone({ drain }: QueueView, { now, zone, read }: Moment): string | null {
-  if (drain?.depth == null) return null;
-  const { seconds_to_drain: seconds, finished_per_second: out } = drain;
+function alone({ drain, queue }: QueueView, { now, zone, read }: Moment): string | null {
+  if (drain === undefined || queue.depth === null) return null;
+  const [seconds, out] = [aloneSeconds(queue, drain), drain.finished_per_second];
   if (seconds === null || out === null) return words.noRate(drain.reason ?? queues.outlook.unknown);
   const at = clockOf(read + seconds * 1000, now, zone);
-  return words.alone(count(drain.depth), rate(out * 60), duration(seconds), at);
+  return words.alone(count(queue.depth), rate(out * 60), duration(seconds), at);
 }
 
 function came({ drain }: QueueView): string | null {

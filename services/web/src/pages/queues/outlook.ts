@@ -30,7 +30,8 @@ export function outlookOf(queue: Queue, drain: Drain | undefined, read: number):
 }
 
 function rated(queue: Queue, drain: Drain, read: number): Outlook {
-  const { seconds_to_drain: alone, net_drain_seconds: net, grows } = drain;
+  const { net_drain_seconds: net, grows } = drain;
+  const alone = aloneSeconds(queue, drain);
   const at = alone === null ? null : read + alone * 1000;
   if (net !== null && drain.depth !== null && net > 0)
     return { is: 'drains', at: read + net * 1000, perMinute: (drain.depth * 60) / net };
@@ -51,6 +52,11 @@ export function history(queue: Queue): { times: number[]; depths: (number | null
 
 const RECENT_SECONDS = 900;
 const LEAST_SECONDS = 180;
+
+/** How long it takes if nothing more comes: what waits now, which may be more than when the rate was told. */
+export function aloneSeconds(queue: Queue, { finished_per_second: out }: Drain): number | null {
+  return queue.depth === null || out === null || out === 0 ? null : queue.depth / out;
+}
 
 export interface Span {
   from: number;

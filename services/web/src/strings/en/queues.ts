@@ -56,8 +56,8 @@ export const queues = {
     steady: 'as much comes as leaves',
     keepsUp: 'keeps up',
     keepsUpNote: (time: string) => `${time} of work wait`,
-    unserved: 'never: nobody takes from it',
-    unservedNote: 'start a worker that does',
+    unserved: 'never',
+    unservedNote: 'nobody takes from it',
     reading: 'being reckoned',
     unknown: 'not known',
     title: {
