@@ -16,9 +16,14 @@ export interface NameRow {
 
 /** Most frequent first. */
 export function byName(tasks: Sample['items']): NameRow[] {
-  const groups = Map.groupBy(tasks, (task) => task.name);
-  return [...groups]
-    .map(([name, some]) => rowOf(name, some))
+  const names = [...new Set(tasks.map((task) => task.name))];
+  return names
+    .map((name) =>
+      rowOf(
+        name,
+        tasks.filter((task) => task.name === name),
+      ),
+    )
     .sort((a, b) => b.ended - a.ended || a.key.localeCompare(b.key));
 }
 
