@@ -28,7 +28,7 @@ export default ts.config(
     },
   },
   {
-    files: ['tests/server/**', 'tests/page/**', 'tests/*.mjs', '*.js'],
+    files: ['tests/*.mjs', '*.mjs', '*.js'],
     languageOptions: { globals: globals.node },
   },
   {

@@ -20,7 +20,7 @@ PLAYWRIGHT = WEB / "node_modules" / ".bin" / "playwright"
 STATES = ("running", "succeeded", "failed", "retrying", "scheduled")
 """What the pages have to show. All of them are there at some moment of the demo's first minute."""
 STATES_SECONDS = 90.0
-RUN_SECONDS = 300.0
+RUN_SECONDS = 600.0
 
 
 @pytest.fixture

@@ -324,6 +324,13 @@ async def test_what_came_is_what_ended_and_the_change_of_depth_over_the_same_min
     assert "as much" in found["same"]["unknown"]["net_drain_seconds"]
     assert "removed" in found["down"]["unknown"]["in_per_second"]
     assert found["up"]["seconds_to_drain"] == pytest.approx(70 / (30 / 900), rel=1e-3), "as if nothing came"
+    assert [row["out_per_second"] for row in found.values()] == pytest.approx([30 / 900] * 4, abs=1e-6)
+
+
+async def test_a_queue_that_was_deeper_and_is_not_any_more_does_not_grow(site: Site) -> None:
+    found = await drains(site, deep("back", 10, UP), deep("gone", 0, UP))
+    assert [(row["grows"], row["net_drain_seconds"]) for row in (found["back"], found["gone"])] == [(False, None), (False, 0.0)]
+    assert "as much" in found["back"]["unknown"]["net_drain_seconds"]
 
 
 async def test_what_ended_outside_of_the_minutes_with_known_depths_is_left_out_of_what_came(site: Site) -> None:
@@ -350,7 +357,8 @@ async def test_what_ended_outside_of_the_minutes_with_known_depths_is_left_out_o
 )
 async def test_where_too_little_is_known_of_the_depth_nothing_is_derived(site: Site, queue: Queue, says: str) -> None:
     row = (await drains(site, queue))["q"]
-    assert (row["in_per_second"], row["net_drain_seconds"], row["grows"]) == (None, None, None)
+    assert (row["in_per_second"], row["out_per_second"], row["net_drain_seconds"], row["grows"]) == (None, None, None, None)
+    assert says in row["unknown"]["out_per_second"]
     assert says in row["unknown"]["in_per_second"]
     assert says in row["unknown"]["net_drain_seconds"]
 

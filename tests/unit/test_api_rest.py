@@ -1,5 +1,6 @@
 """REST over the in-memory store."""
 
+import gzip
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -293,6 +294,26 @@ async def test_the_openapi_document_describes_every_route_and_lacks_no_component
     assert names == set(TasksQuery.__struct_fields__)
 
 
+async def test_scripts_come_compressed_and_a_script_that_was_built_anew_comes_anew(store: MemoryStore, tmp_path: Path) -> None:
+    (tmp_path / "assets").mkdir()
+    script, text = tmp_path / "assets" / "app.js", "let a = 1;\n" * 500
+    script.write_text(text)
+    taking = {"Accept-Encoding": "gzip, br"}
+    async for client in serving(create_app(Settings(), store, CLOCK, web_root=tmp_path)):
+        packed = await client.get("/assets/app.js", headers=taking)
+        assert (packed.headers["Content-Encoding"], packed.headers["Vary"]) == ("gzip", "Accept-Encoding")
+        assert gzip.decompress(await packed.get_data(as_text=False)).decode() == text
+        assert int(packed.headers["Content-Length"]) < len(text) / 10
+        plain = await client.get("/assets/app.js")
+        assert ("Content-Encoding" in plain.headers, await plain.get_data(as_text=True)) == (False, text)
+        assert (await client.head("/assets/app.js", headers=taking)).headers["Content-Encoding"] == "gzip"
+        script.write_text(text + "let b;")
+        anew = await client.get("/assets/app.js", headers={**taking, "If-None-Match": packed.headers["ETag"]})
+        assert gzip.decompress(await anew.get_data(as_text=False)).decode() == text + "let b;"
+        ranged = await client.get("/assets/app.js", headers={"Range": "bytes=0-3"})
+        assert (ranged.status_code, len(await ranged.get_data())) == (200, len(text) + 6)
+
+
 async def test_a_principal_sees_the_sources_of_its_scope_alone(store: MemoryStore) -> None:
     app = create_app(Settings(), store, CLOCK, access=Seeing("t", named=True))
     async for client in serving(app):
@@ -314,7 +335,10 @@ async def test_the_page_is_served_with_a_policy_and_its_assets_for_ever(store: M
     (tmp_path / "assets").mkdir()
     (tmp_path / "index.html").write_text("<!doctype html>")
     (tmp_path / "favicon.svg").write_text("<svg/>")
-    (tmp_path / "assets" / "app-1a2b.js").write_text("1")
+    (tmp_path / "assets" / "app-1a2b.js").write_text("let a = 1;\n" * 500)
+    (tmp_path / "manifest.webmanifest").write_text("{}")
+    (tmp_path / "icon-192.png").write_bytes(b"\x89PNG")
+    (tmp_path / "theme.js").write_text("1")
     (tmp_path.parent / "secret").write_text("secret")
     async for client in serving(create_app(Settings(), store, CLOCK, web_root=tmp_path)):
         page = await client.get("/")
@@ -323,7 +347,22 @@ async def test_the_page_is_served_with_a_policy_and_its_assets_for_ever(store: M
         assert page.headers["X-Content-Type-Options"] == "nosniff"
         asset = await client.get("/assets/app-1a2b.js")
         assert asset.headers["Cache-Control"] == "public, max-age=31536000, immutable"
-        assert (await client.get("/favicon.svg")).status_code == 200
+        assert {"frame-ancestors 'none'", "base-uri 'none'", "object-src 'none'"} <= set(
+            page.headers["Content-Security-Policy"].split("; ")
+        )
+        assert (page.headers["Referrer-Policy"], "unsafe" in page.headers["Content-Security-Policy"]) == ("no-referrer", False)
+        for name, media, cache in (
+            ("/", "text/html; charset=utf-8", "no-cache"),
+            ("/theme.js", "text/javascript; charset=utf-8", "no-cache"),
+            ("/assets/app-1a2b.js", "text/javascript; charset=utf-8", "public, max-age=31536000, immutable"),
+            ("/manifest.webmanifest", "application/manifest+json", "no-cache"),
+            ("/favicon.svg", "image/svg+xml; charset=utf-8", "public, max-age=86400"),
+            ("/icon-192.png", "image/png", "public, max-age=86400"),
+        ):
+            sent = await client.get(name)
+            assert (sent.status_code, sent.headers["Content-Type"], sent.headers["Cache-Control"]) == (200, media, cache), name
+            again = await client.get(name, headers={"If-None-Match": sent.headers["ETag"]})
+            assert (again.status_code, await again.get_data()) == (304, b""), name
         for path in ("/assets/../../secret", "/assets/%2e%2e/%2e%2e/secret", "/..%2fsecret", "/missing.txt"):
             assert (await client.get(path)).status_code == 404
         await get(client, "/api/tasks")

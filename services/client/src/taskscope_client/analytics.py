@@ -142,6 +142,7 @@ class Drain(Row, frozen=True, kw_only=True):
     seconds_to_drain: float | None = None
     reason: str | None = None
     in_per_second: float | None = None
+    out_per_second: float | None = None
     net_drain_seconds: float | None = None
     grows: bool | None = None
     unknown: dict[str, str] = msgspec.field(default_factory=dict)

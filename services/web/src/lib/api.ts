@@ -3,6 +3,7 @@ import { common } from '$strings/common';
 import { endpoint } from './base';
 import { splitKey, type Patch } from './location';
 import type { KindList, Problem, TaskDetail } from './protocol';
+import { REFUSED } from './session-events';
 import { newTrace } from './trace';
 
 /** An answer that is not 2xx, or none at all (`status` 0). */
@@ -11,10 +12,14 @@ export class ApiError extends Error {
   /** The parameter that is wrong, if the api says so. */
   readonly field: string | null;
 
-  constructor(status: number, message: string, field: string | null = null) {
+  /** Those that have the id, where several do (409). */
+  readonly sources: readonly string[];
+
+  constructor(status: number, message: string, field: string | null = null, sources: readonly string[] = []) {
     super(message);
     this.status = status;
     this.field = field;
+    this.sources = sources;
   }
 
   /** Whatever was thrown; null: no answer came in time. */
@@ -57,12 +62,14 @@ export function withQuery(path: string, query: Query): string {
 }
 
 async function refused(response: Response): Promise<ApiError> {
+  if (response.status === 401) dispatchEvent(new Event(REFUSED));
   try {
     const body = (await response.json()) as Partial<Problem>;
     return new ApiError(
       response.status,
       body.detail ?? body.title ?? response.statusText,
       body.field ?? null,
+      body.sources ?? [],
     );
   } catch {
     return new ApiError(response.status, response.statusText || common.unreachable);

@@ -1,5 +1,6 @@
 /** An answer of the api that is asked for again and again while somebody looks. */
 import { ApiError } from './api';
+import { ADMITTED, on } from './session-events';
 
 export interface Options {
   /** Seconds until it is asked for again; null: only when the question changes. */
@@ -36,7 +37,9 @@ export class Resource<T> {
     };
     const timer = every === null ? null : setInterval(due, every * 1000);
     document.addEventListener('visibilitychange', due);
+    const deaf = on(ADMITTED, due);
     return () => {
+      deaf();
       if (timer !== null) clearInterval(timer);
       document.removeEventListener('visibilitychange', due);
       this.#abort?.abort();

@@ -1,29 +1,44 @@
 /** Who looks at the page, and how one says so: `/api/session`. */
+import { AWAY, STRANGE, refusalOf, type Refusal, type Told } from '../session/refusals';
 import { endpoint } from './base';
-import type { Problem, Who } from './protocol';
+import type { Mode, Who } from './protocol';
+import { ADMITTED, on, REFUSED } from './session-events';
 import { newTrace } from './trace';
 
 export class Session {
   who = $state.raw<Who | null>(null);
-  /** Why nobody is known who may see this, as the api says it. */
-  refusal = $state<string | null>(null);
+  /** Who was known last on this page, until they leave it. */
+  person = $state.raw<Who | null>(null);
+  /** Why nobody is known who may see this. */
+  refusal = $state.raw<Refusal | null>(null);
   /** The first question was answered, or could not be. */
   asked = $state(false);
+  #modes = $state.raw<readonly Mode[]>([]);
   #asking: Promise<void> | null = null;
 
+  readonly modes: readonly Mode[] = $derived.by(() => this.who?.modes ?? this.#modes);
   readonly open: boolean = $derived.by(() => this.who?.authenticated === true);
-  /** Somebody has to sign in, or to be let in. */
-  readonly shut: boolean = $derived.by(
+  readonly #closed: boolean = $derived.by(
     () => this.refusal !== null || (this.who !== null && !this.who.authenticated),
   );
+  /** Somebody has to sign in, or to be let in, before there is a page. */
+  readonly shut: boolean = $derived.by(() => this.#closed && this.person === null);
+  /** Who was in is not any more: their page stays until they or others sign in. */
+  readonly ended: boolean = $derived.by(() => this.#closed && this.person !== null);
+  /** Whose eyes the page is for: another value may see something else. */
+  readonly seer: string = $derived.by(() => JSON.stringify([this.person?.name, this.person?.sources]));
   /** There is a session of ours to end: a proxy's and nobody's are not. */
   readonly canLeave: boolean = $derived.by(
-    () => this.open && (this.who?.modes ?? []).some((mode) => mode === 'token' || mode === 'oidc'),
+    () => this.open && this.modes.some((mode) => mode === 'token' || mode === 'oidc'),
   );
+
+  start(): () => void {
+    return on(REFUSED, () => void this.refresh());
+  }
 
   /** Ask again; questions at the same time are one. An api that does not answer changes nothing. */
   refresh(): Promise<void> {
-    this.#asking ??= this.#ask('GET').finally(() => {
+    this.#asking ??= this.#ask().finally(() => {
       this.asked = true;
       this.#asking = null;
     });
@@ -31,28 +46,43 @@ export class Session {
   }
 
   /** @returns what is wrong with the token, or null. */
-  async signIn(token: string): Promise<string | null> {
-    const response = await send('POST', JSON.stringify({ token }));
-    if (response === null) return 'The api does not answer. Try again in a moment.';
-    if (!response.ok) return problem(response);
-    this.#take((await response.json()) as Who);
+  async signIn(token: string): Promise<Refusal | null> {
+    const answer = await send('POST', JSON.stringify({ token }));
+    if ('refusal' in answer) return answer.refusal;
+    this.#take(answer.who);
     return null;
   }
 
-  async signOut(): Promise<void> {
-    await this.#ask('DELETE');
+  /** @returns why it did not work, or null. */
+  async signOut(): Promise<Refusal | null> {
+    const answer = await send('DELETE');
+    if ('refusal' in answer) return answer.refusal;
+    this.leave();
+    this.#take(answer.who);
+    return null;
   }
 
-  async #ask(method: 'GET' | 'DELETE'): Promise<void> {
-    const response = await send(method);
-    if (response === null || response.status >= 500) return;
-    if (response.ok) this.#take((await response.json()) as Who);
-    else this.refusal = await problem(response);
+  /** Forget who was here. */
+  leave(): void {
+    this.person = null;
+  }
+
+  async #ask(): Promise<void> {
+    const answer = await send('GET');
+    if ('who' in answer) this.#take(answer.who);
+    else if (answer.status > 0 && answer.status < 500) {
+      this.#modes = answer.modes;
+      this.who = null;
+      this.refusal = answer.refusal;
+    }
   }
 
   #take(who: Who): void {
+    const news = who.authenticated && !this.open;
     this.who = who;
     this.refusal = null;
+    if (who.authenticated) this.person = who;
+    if (news) dispatchEvent(new Event(ADMITTED));
   }
 }
 
@@ -62,21 +92,33 @@ export function providerUrl(here: Location = location): string {
   return endpoint(`api/session/login?next=${encodeURIComponent(next)}`);
 }
 
-async function send(method: string, body: string | null = null): Promise<Response | null> {
+type Answer = { who: Who } | { status: number; refusal: Refusal; modes: Mode[] };
+
+async function send(method: string, body: string | null = null): Promise<Answer> {
   const headers: Record<string, string> = { accept: 'application/json', ...newTrace() };
   if (body !== null) headers['content-type'] = 'application/json';
+  let response: Response;
   try {
-    return await fetch(endpoint('api/session'), { method, headers, body, credentials: 'same-origin' });
+    response = await fetch(endpoint('api/session'), { method, headers, body, credentials: 'same-origin' });
   } catch {
-    return null;
+    return { status: 0, refusal: AWAY, modes: [] };
   }
+  return read(response);
 }
 
-async function problem(response: Response): Promise<string> {
+async function read(response: Response): Promise<Answer> {
+  const { status, ok, headers } = response;
   try {
-    const body = (await response.json()) as Partial<Problem>;
-    return body.detail ?? body.title ?? response.statusText;
+    const told = (await response.json()) as unknown;
+    if (ok) return { who: told as Who };
+    const { modes } = told as { modes?: Mode[] | null };
+    return {
+      status,
+      refusal: refusalOf(status, told as Told, headers.get('retry-after')),
+      modes: modes ?? [],
+    };
   } catch {
-    return response.statusText;
+    // Not the api's: a gateway without an api behind it, or a proxy that wants to know who this is.
+    return { status, refusal: status >= 500 ? AWAY : STRANGE, modes: [] };
   }
 }

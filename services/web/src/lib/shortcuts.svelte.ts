@@ -6,6 +6,8 @@ export interface Shortcut {
   /** What it does, for the sheet. */
   words: string;
   run: () => void;
+  /** It is the shell's, not the page's that is open. */
+  everywhere?: boolean;
 }
 
 export class Shortcuts {

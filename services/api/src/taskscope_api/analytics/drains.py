@@ -40,9 +40,10 @@ class Span(msgspec.Struct, frozen=True):
 
 
 class Course(msgspec.Struct, frozen=True):
-    """By how much a queue became deeper in a span."""
+    """By how much a queue became deeper in a span, at whose beginning it was `before` deep."""
 
     span: Span
+    before: int
     change: int
 
     @property
@@ -60,7 +61,7 @@ def course_of(queue: Queue, now: float) -> Course | None:
     (first, before), (last, after) = known[0], known[-1]
     if minute - last > FRESH_SECONDS or last - first < LEAST_SECONDS:
         return None
-    return Course(Span(first, last), after - before)
+    return Course(Span(first, last), before, after - before)
 
 
 def _by_minute(queue: Queue) -> list[tuple[int, int]]:
@@ -92,9 +93,11 @@ async def drain_rows(
 def _row(queue: Queue, recent: Stretch, course: Course | None, over: Stretch | None) -> DrainRow:
     out = _ended_per_second(queue, recent)
     seconds, reason = _drain(queue.depth, out)
-    came, no_rate = _came(queue, course, over)
+    left = None if over is None else _ended_per_second(queue, over)
+    came, no_rate = _came(queue, course, over, left)
     net, no_net = _net(queue.depth, course)
-    unknown = {"in_per_second": no_rate, "net_drain_seconds": no_net}
+    no_left = None if left is not None else NO_DEPTH if queue.depth is None else TOO_LITTLE
+    unknown = {"in_per_second": no_rate, "out_per_second": no_left, "net_drain_seconds": no_net}
     return DrainRow(
         source=queue.source,
         queue=queue.name,
@@ -103,8 +106,9 @@ def _row(queue: Queue, recent: Stretch, course: Course | None, over: Stretch | N
         seconds_to_drain=seconds,
         reason=reason,
         in_per_second=came,
+        out_per_second=left,
         net_drain_seconds=net,
-        grows=None if course is None else course.change > 0,
+        grows=None if course is None or queue.depth is None else _grows(queue.depth, course),
         unknown={name: why for name, why in unknown.items() if why is not None},
     )
 
@@ -125,9 +129,9 @@ def _drain(depth: int | None, rate: float | None) -> tuple[float | None, str | N
     return round(depth / rate, 3), None
 
 
-def _came(queue: Queue, course: Course | None, over: Stretch | None) -> tuple[float | None, str | None]:
-    """Messages a second, or why they are not known."""
-    if course is None or over is None or (left := _ended_per_second(queue, over)) is None:
+def _came(queue: Queue, course: Course | None, over: Stretch | None, left: float | None) -> tuple[float | None, str | None]:
+    """Messages a second where `left` went, or why they are not known."""
+    if course is None or over is None or left is None:
         return None, NO_DEPTH if queue.depth is None else TOO_LITTLE
     if not left and _hidden(queue, over):
         return None, NO_QUEUE
@@ -154,5 +158,10 @@ def _net(depth: int | None, course: Course | None) -> tuple[float | None, str | 
     if depth == 0:
         return 0.0, None
     if course.change >= 0:
-        return None, GROWS if course.change else STEADY
+        return None, GROWS if _grows(depth, course) else STEADY
     return round(depth / -course.per_second, 3), None
+
+
+def _grows(depth: int, course: Course) -> bool:
+    """Whether it became deeper, and still is."""
+    return course.change > 0 and depth > course.before

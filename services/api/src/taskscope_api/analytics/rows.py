@@ -157,8 +157,12 @@ class DrainRow(msgspec.Struct):
     in_per_second: Annotated[
         float | None, says("What came, a second: derived as what ended plus the change of depth over the same minutes", 3.9)
     ]
+    out_per_second: Annotated[
+        float | None, says("Tasks of the queue that ended, a second, over the same minutes as `in_per_second`", 4.1)
+    ]
     net_drain_seconds: Annotated[
-        Seconds | None, says("depth / (what leaves - what comes), if both go on; null where it grows; 0 for an empty queue")
+        Seconds | None,
+        says("depth / (out_per_second - in_per_second), if both go on; null where it grows; 0 for an empty queue"),
     ]
     grows: Annotated[Flag | None, says("Whether more comes than leaves; null where that is not known")]
     unknown: Annotated[dict[str, str], says("Field: why it is null", {"net_drain_seconds": "as much comes as leaves"})]

@@ -12,6 +12,12 @@ export const common = {
   all: 'All',
   allSources: 'All sources',
   unknown: (why: string) => `unknown: ${why}`,
+  uncertain: (why: string) => `Not certain any more: ${why}`,
+  uncertainMark: ', not certain',
+  progress: 'Progress',
+  noProgress: 'The task has not reported any progress',
+  forbidsCopying: 'The browser forbids copying',
+  copyOf: (what: string) => `Copy ${what}`,
   notKnown: 'Not known (yet)',
   broken: {
     title: 'This could not be loaded',
