@@ -95,7 +95,11 @@ describe('a traceback', () => {
   });
 
   test('keeps code over several lines', () => {
-    expect(parseTraceback(CHAIN)[2]?.frames[0]?.code).toEqual(['raise RuntimeError(', '    "two lines"', ')']);
+    expect(parseTraceback(CHAIN)[2]?.frames[0]?.code).toEqual([
+      'raise RuntimeError(',
+      '    "two lines"',
+      ')',
+    ]);
   });
 
   test('of billiard is read out of its quotes', () => {
