@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import type { Drain, Queue } from '../../src/lib/protocol';
+import type { Drain, Queue, Source, Worker } from '../../src/lib/protocol';
+import { withConsumers } from '../../src/pages/queues/consumers';
 import { noteOn } from '../../src/pages/queues/order';
 import { history, lastHour, outlookOf, recent, roughly } from '../../src/pages/queues/outlook';
 import { partsOf } from '../../src/pages/queues/parts';
 import { byName } from '../../src/pages/queues/runtimes';
 import { matching, ordered, totalsOf, views, type QueueView } from '../../src/pages/queues/shown';
-import { counted, drain, NOW, queue } from './fleet-samples';
+import { counted, drain, NOW, queue, worker } from './fleet-samples';
 import { task } from './samples';
 
 const outlook = (fields: Partial<Queue>, told?: Partial<Drain>): ReturnType<typeof outlookOf> =>
@@ -22,7 +23,14 @@ describe('what becomes of a queue', () => {
 
   it('is empty when its fall comes to its end', () => {
     expect(outlook({ depth: 60 }, { depth: 60, net_drain_seconds: 600, grows: false })).toEqual({
-      ...{ is: 'drains', at: NOW + 600_000, perMinute: 6 },
+      ...{ is: 'drains', at: NOW + 600_000, perMinute: 6, minutes: 15 },
+    });
+  });
+
+  it('falls since a burst, though it is deeper than a quarter of an hour ago', () => {
+    const burst = counted(0, 0, 0, 0, 100, 98, 96, 94, 92, 90);
+    expect(outlook(burst, { depth: 90, grows: true, finished_per_second: 0.1 })).toEqual({
+      ...{ is: 'drains', at: NOW + 45 * 60_000, perMinute: 2, minutes: 5 },
     });
   });
 
@@ -141,12 +149,30 @@ describe('the list of queues', () => {
   });
 });
 
+describe('who takes from a queue', () => {
+  const lost = worker('a', { state: 'lost', queues: ['q'] });
+  const there = worker('b', { queues: ['q'] });
+  const consumers = (count: number, workers: Worker[], transport = 'redis'): number | null => {
+    const source = { name: 's', transport } as Source;
+    return withConsumers(queue('q', { consumers: count }), workers, [source]).consumers;
+  };
+
+  it('are no lost workers', () => {
+    expect(consumers(2, [lost, there])).toBe(1);
+    expect(consumers(1, [lost, there])).toBe(1);
+    expect(consumers(1, [lost])).toBe(0);
+  });
+
+  it('are counted by AMQP itself', () => {
+    expect(consumers(2, [lost, there], 'amqp')).toBe(2);
+  });
+});
+
 describe('where the tasks of a queue are', () => {
   it('leaves out what is unknown or none, and keeps failed ones apart', () => {
-    const [view] = views([queue('b', { depth: 2, failed: 7, scheduled: 0 })], told);
-    const { ahead, failed } = partsOf(view as QueueView);
-    expect(ahead.map((part) => part.words)).toEqual(['2 waiting', '3 running']);
-    expect(failed.map((part) => part.words)).toEqual(['7 failed']);
+    const [parts] = views([queue('b', { depth: 2, failed: 7, scheduled: 0 })], told).map(partsOf);
+    expect(parts?.ahead.map((part) => part.words)).toEqual(['2 waiting', '3 running']);
+    expect(parts?.failed.map((part) => part.words)).toEqual(['7 failed']);
   });
 });
 

@@ -22,6 +22,7 @@ export function reasoning(view: QueueView, moment: Moment): string[] {
   if (drain === undefined) return [];
   return [
     course(view, moment),
+    lately(view, moment),
     net(view.outlook, drain.depth, moment),
     alone(view, moment),
     came(view),
@@ -35,6 +36,15 @@ function course({ queue }: QueueView, { read }: Moment): string {
   if (change === 0) return words.same(span.minutes);
   const each = rate(Math.abs(change) / span.minutes);
   return words[change < 0 ? 'fell' : 'rose'](count(span.from), count(span.to), span.minutes, each);
+}
+
+/** What the estimate is made of, where that is not the whole quarter of an hour. */
+function lately({ queue, outlook }: QueueView, { read }: Moment): string | null {
+  const [whole, span] = [recent(queue, read), outlook.is === 'drains' ? outlook.minutes : null];
+  const part = span === null ? null : recent(queue, read, span * 60);
+  if (span === null || part === null || whole === null || span >= whole.minutes) return null;
+  const each = rate((part.from - part.to) / part.minutes);
+  return words.lately(count(part.from), count(part.to), part.minutes, each);
 }
 
 function net(outlook: Outlook, depth: number | null, { now, zone, read }: Moment): string | null {

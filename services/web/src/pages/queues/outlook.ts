@@ -14,8 +14,8 @@ export type Outlook =
   /** More comes than leaves: `perMinute` more (null: not known); `alone` is when it were empty if nothing more came. */
   | { is: 'grows'; perMinute: number | null; alone: number | null }
   | { is: 'steady'; alone: number | null }
-  /** Empty at `at` if it goes on to fall like that. */
-  | { is: 'drains'; at: number; perMinute: number }
+  /** Empty at `at` if it goes on to fall as in the last `minutes`. */
+  | { is: 'drains'; at: number; perMinute: number; minutes: number }
   /** What comes is not known: empty at `at` if nothing more comes. */
   | { is: 'drainsAlone'; at: number }
   | { is: 'unknown'; why: string };
@@ -34,8 +34,10 @@ function rated(queue: Queue, drain: Drain, read: number): Outlook {
   const alone = aloneSeconds(queue, drain);
   const at = alone === null ? null : read + alone * 1000;
   if (net !== null && drain.depth !== null && net > 0)
-    return { is: 'drains', at: read + net * 1000, perMinute: (drain.depth * 60) / net };
+    return drains(read + net * 1000, (drain.depth * 60) / net, recent(queue, read));
   if (grows !== null && alone !== null && alone < SOON_SECONDS) return { is: 'keepsUp', seconds: alone };
+  const falls = grows === true ? since(queue, read) : null;
+  if (falls !== null) return falls;
   if (grows === true) return { is: 'grows', perMinute: changePerMinute(queue, read), alone: at };
   if (grows === false && net === null) return { is: 'steady', alone: at };
   if (at !== null) return { is: 'drainsAlone', at };
@@ -52,6 +54,19 @@ export function history(queue: Queue): { times: number[]; depths: (number | null
 
 const RECENT_SECONDS = 900;
 const LEAST_SECONDS = 180;
+const BURST_SECONDS = 300;
+
+function drains(at: number, perMinute: number, span: Span | null): Outlook {
+  return { is: 'drains', at, perMinute, minutes: span?.minutes ?? RECENT_SECONDS / 60 };
+}
+
+/** A burst makes a queue deeper than a quarter of an hour ago, though it falls since: then the last minutes say more. */
+function since(queue: Queue, read: number): Outlook | null {
+  const span = recent(queue, read, BURST_SECONDS);
+  if (span === null || span.to >= span.from || queue.depth === null) return null;
+  const perMinute = (span.from - span.to) / span.minutes;
+  return drains(read + (queue.depth / perMinute) * 60_000, perMinute, span);
+}
 
 /** How long it takes if nothing more comes: what waits now, which may be more than when the rate was told. */
 export function aloneSeconds(queue: Queue, { finished_per_second: out }: Drain): number | null {
@@ -64,13 +79,13 @@ export interface Span {
   minutes: number;
 }
 
-/** The depth at both ends of the longest span of the last quarter of an hour, as the api takes it; null: too little is known. */
-export function recent(queue: Queue, now: number): Span | null {
+/** The depth at both ends of the longest span of the last minutes, as the api takes it; null: too little is known. */
+export function recent(queue: Queue, now: number, seconds = RECENT_SECONDS): Span | null {
   const { times, depths } = history(queue);
   const minute = Math.floor(now / 60_000) * 60;
   const known = times.flatMap((at, index) => {
     const depth = depths[index] ?? null;
-    return depth === null || at < minute - RECENT_SECONDS || at > minute ? [] : [{ at, depth }];
+    return depth === null || at < minute - seconds || at > minute ? [] : [{ at, depth }];
   });
   const [first, last] = [known.at(0), known.at(-1)];
   if (first === undefined || last === undefined || last.at - first.at < LEAST_SECONDS) return null;

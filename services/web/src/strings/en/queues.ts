@@ -143,6 +143,8 @@ export const queues = {
       `In the last ${minutes} minutes it fell from ${from} to ${to}: by ${rate} a minute, what comes and what leaves taken together.`,
     rose: (from: string, to: string, minutes: number, rate: string) =>
       `In the last ${minutes} minutes it grew from ${from} to ${to}: by ${rate} a minute, what comes and what leaves taken together.`,
+    lately: (from: string, to: string, minutes: number, rate: string) =>
+      `But in the last ${minutes} minutes it fell from ${from} to ${to}: by ${rate} a minute. That is what the estimate goes by.`,
     same: (minutes: number) => `In the last ${minutes} minutes its depth did not change.`,
     tooLittle:
       'Its depth is not known for long enough yet to say whether it falls: that takes three minutes.',

@@ -136,7 +136,7 @@ export const workers = {
     noSuchFact: 'not known (yet)',
   },
   trouble: {
-    lost: (ago: string) => `Lost: no sign of life since ${ago}.`,
+    lost: (time: string) => `Lost: no sign of life for ${time}.`,
     lostNever: 'Lost: no sign of life.',
     lostText:
       'It ended without saying so (killed, out of memory, its machine is away), or it cannot reach its broker.',
@@ -144,6 +144,7 @@ export const workers = {
     silentText:
       'A solo worker cannot answer while it runs a task, so it may be fine. If it stays silent for longer than its tasks take, see it as lost.',
     todo: 'What to do',
+    command: 'command',
     process: (pid: string, host: string) =>
       `See whether process ${pid} on ${host} is there, and what its log says last.`,
     processUnknown: 'See whether its process is there, and what its log says last.',
