@@ -180,12 +180,14 @@ test('with sources but no task it listens', async () => {
 
 test('a source that is down is named with its reason', async () => {
   await open({ mode: 'degraded' });
+  await page.getByText('2 notices').click();
   await page.getByText('media is down.').waitFor();
   await page.getByText('Connection refused by redis://rq.internal:6379').first().waitFor();
 });
 
 test('a theme that was chosen is remembered', async () => {
   await open({ mode: 'quiet' });
+  await page.getByRole('button', { name: 'View' }).click();
   await page.getByRole('button', { name: 'Dark' }).click();
   await page.reload();
   await soon(() => page.evaluate('document.documentElement.dataset.theme')).toBe('dark');
@@ -203,6 +205,7 @@ test.each([320, 390])('who is signed in finds the way out at %d pixels', async (
   await page.reload();
   await soon(() => rows().count()).toBeGreaterThan(50);
   expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0);
+  await page.getByRole('button', { name: 'Signed in as ada' }).click();
   const out = await page.getByRole('button', { name: 'Sign out' }).boundingBox();
   expect(out.x + out.width).toBeLessThanOrEqual(width);
 });
@@ -218,19 +221,41 @@ test('who is not known signs in with a token, sees the page, and sees nothing af
   await page.getByRole('button', { name: 'Sign in' }).click();
   await soon(() => rows().count()).toBeGreaterThan(0);
   expect(page.url()).not.toContain('ts_');
+  await page.getByRole('button', { name: 'Signed in as ada' }).click();
   await page.getByRole('button', { name: 'Sign out' }).click();
   await page.getByRole('heading', { name: 'Sign in to Taskscope' }).waitFor();
   expect(await rows().count()).toBe(0);
 });
 
-test('a session that ends while the page is open leads back to signing in', async () => {
+test('a session that ends while the page is open loses nothing that was typed', async () => {
   await open({ modes: ['token'] });
   server.world.signedIn = true;
   await page.reload();
   await soon(() => rows().count()).toBeGreaterThan(0);
+  const search = page.locator('[data-key="/"]');
+  await search.fill('vid');
   server.world.signedIn = false;
   server.cut();
-  await page.getByRole('heading', { name: 'Sign in to Taskscope' }).waitFor();
+  const asked = page.getByRole('dialog', { name: 'Your session has ended' });
+  await asked.waitFor();
+  expect(await rows().count()).toBeGreaterThan(0);
+  await page.getByLabel('Token').fill('ts_right');
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await asked.waitFor({ state: 'detached' });
+  await soon(status).toBe('Live');
+  expect(await search.inputValue()).toBe('vid');
+});
+
+test('the palette finds a page by a few letters, and opens it', async () => {
+  await open();
+  await soon(status).toBe('Live');
+  await page.keyboard.press('Control+k');
+  await page.getByRole('combobox').fill('wrk');
+  await page.getByRole('option', { name: 'Workers', selected: true }).waitFor();
+  await page.keyboard.press('Enter');
+  await soon(hash).toBe('#workers');
+  await page.goBack();
+  await soon(hash).toBe('#realtime');
 });
 
 test('with a provider one is sent there, and comes back to the same view', async () => {
