@@ -52,7 +52,7 @@ describe('the palette', () => {
   const items = [
     item('page', 'Queues'),
     item('queue', 'transcription'),
-    item('zone', 'Tarawa, Pacific'),
+    item('zone', 'Tralee, Europe'),
     item('name', 'archive.transcribe'),
     item('command', 'Dark theme'),
   ];

@@ -13,7 +13,7 @@ export const session = {
   token: {
     label: 'Token',
     placeholder: 'ts_…',
-    show: 'Show the token',
+    show: 'Show what was pasted',
     note: 'Who runs Taskscope makes one with',
     command: 'taskscope token create',
     kubernetes: '; in Kubernetes',
@@ -42,8 +42,8 @@ export const session = {
     proxy: 'Who you are is said by the proxy in front of Taskscope: sign out there.',
     roles: {
       viewer: 'look, and export',
-      operator: 'look, export, and act on tasks and queues',
-      admin: 'do everything',
+      operator: 'look, and export: nothing here changes tasks yet',
+      admin: 'look, and export: nothing here changes tasks yet',
     },
     roleNames: { viewer: 'viewer', operator: 'operator', admin: 'admin' },
     failed: 'Signing out did not work',

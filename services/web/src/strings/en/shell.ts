@@ -110,7 +110,6 @@ export const shell = {
       `The api has no fresh news from the collector${sources}. Tasks go on meanwhile; the page catches up by itself.`,
     staleSources: (names: string, why: string) => ` for ${names}: ${why}`,
     complaint: 'The api did not accept what this page asked for.',
-    seen: (time: string, ago: string) => `${time} (${ago})`,
   },
   unreachable: {
     title: 'The api does not answer',
