@@ -51,18 +51,7 @@ export const COLUMNS: readonly TaskColumn[] = [
 ];
 
 export const DEFAULT: readonly ColumnId[] = [
-  ...([
-    'state',
-    'task',
-    'id',
-    'queue',
-    'worker',
-    'activity',
-    'wait',
-    'runtime',
-    'retries',
-    'updated',
-  ] as const),
+  ...(['state', 'task', 'queue', 'worker', 'activity', 'wait', 'runtime', 'updated'] as const),
 ];
 
 /** The column without which a row says nothing. */
