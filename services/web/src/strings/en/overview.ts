@@ -26,7 +26,7 @@ export const overview = {
     },
     sources: (up: number) => plural(up, 'source is up', 'sources are up'),
     workers: (online: number) => plural(online, 'worker is online', 'workers are online'),
-    queues: (count: number) => `${plural(count, 'queue', 'queues')}, none grows without end`,
+    queues: (count: number) => `${plural(count, 'queue', 'queues')}, none grows`,
     finished: (count: number, window: Window) =>
       `${plural(count, 'task', 'tasks')} ended in the ${WINDOWS[window]}`,
     since: (moment: string, ago: string) => `since ${moment} (${ago})`,
