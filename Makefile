@@ -40,20 +40,24 @@ viewer: $(STAMPS)/viewer ## Put the viewer of the api's description where the ap
 demo: $(STAMPS)/python $(STAMPS)/web $(STAMPS)/viewer ## Start a video archive with real Celery and RQ workers, and Taskscope watching it
 	@exec .venv/bin/python -m archive.demo
 
-test: lint types web-check web-page test-python ## Check everything: style, types, the page and all tests
+test: lint types web-check test-python ## Check everything: style, types, the page and all tests
 
 lint: $(STAMPS)/python ## Check style and common mistakes (ruff)
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 
 types: $(STAMPS)/python ## Check types (mypy, strict)
-	.venv/bin/mypy $(addsuffix /src,$(MEMBERS) examples/archive) deploy/helm/readme.py deploy/helm/taskscope/files/check.py services/web/contract.py tests
+	.venv/bin/mypy $(addsuffix /src,$(MEMBERS) examples/archive) deploy/helm/readme.py deploy/helm/taskscope/files/check.py services/web/contract.py services/web/screenshots.py tests
 
 web-check: $(STAMPS)/npm ## Check the page: types, style and its unit tests
 	cd $(WEB) && npm run --silent check && npm run --silent test
 
-web-page: $(STAMPS)/npm chromium ## Check the built page in Chromium
-	cd $(WEB) && npm run --silent --if-present test:page
+web-page: $(STAMPS)/python $(STAMPS)/npm $(STAMPS)/web $(STAMPS)/viewer chromium ## Check every page in Chromium, against the demo's real workers (test does it, too)
+	.venv/bin/python -m pytest -q -s tests/e2e/test_pages.py
+
+.PHONY: screenshots
+screenshots: $(STAMPS)/python $(STAMPS)/web $(STAMPS)/viewer chromium ## Take the pictures of README and docs anew, of the running demo (8 minutes)
+	.venv/bin/python services/web/screenshots.py
 
 .PHONY: contract
 contract: $(STAMPS)/python $(STAMPS)/npm ## Write the page's types from what the api says of itself

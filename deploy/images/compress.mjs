@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 
-const TEXT = /\.(css|html|js|json|svg|txt)$/;
+const TEXT = /\.(css|html|js|json|svg|txt|webmanifest)$/;
 const WORTH = 512; // bytes: less is one packet either way
 
 const folder = process.argv[2];

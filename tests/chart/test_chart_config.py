@@ -63,6 +63,11 @@ def test_what_is_said_arrives(tmp_path: Path) -> None:
     assert configured.redaction.keys == ("*password*", "*ssn*")
 
 
+def test_where_traces_are_shown_arrives(tmp_path: Path) -> None:
+    url = "https://jaeger.example.org/trace/{trace_id}?x=1"
+    assert loaded(render(with_source(api={"traceUrl": url})), tmp_path).api.trace_url == url
+
+
 def test_a_provider_arrives(tmp_path: Path) -> None:
     way = next(way for way in WAYS if way.stem == "oidc-values")
     access = loaded(rendered(way), tmp_path).access

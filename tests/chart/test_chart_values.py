@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,7 @@ import yaml
 from pydantic import BaseModel
 from support.helm import CHART, ROOT, VERSION, WAYS, RefusedError, render, run_helm, with_source
 from taskscope_shared import settings, settings_access
+from taskscope_shared.settings_problems import check_raw
 
 SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text("utf-8"))
 VALUES: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text("utf-8"))
@@ -132,12 +134,30 @@ def test_the_chart_has_the_version_of_the_services() -> None:
 
 
 @pytest.mark.parametrize(
+    "url",
+    [
+        "https://jaeger.example.org/trace/{trace_id}",
+        "http://127.0.0.1:16686?q={trace_id}",
+        "https://jaeger.example.org/trace/",
+        "https://{trace_id}.example.org/",
+        "https://me:hidden@jaeger.example.org/{trace_id}",
+        "javascript:{trace_id}",
+    ],
+)
+def test_the_chart_takes_the_places_for_traces_that_the_api_takes(url: str) -> None:
+    pattern = SCHEMA["properties"]["api"]["properties"]["traceUrl"]["pattern"]
+    assert (re.search(pattern, url) is not None) == (not check_raw({"api": {"trace_url": url}}))
+
+
+@pytest.mark.parametrize(
     ("values", "named"),
     [
         ({"sourcs": []}, "sourcs"),
         ({"api": {"replicas": 2}}, "replicas"),
         ({"api": {"replicaCount": "two"}}, "/api/replicaCount"),
         ({"api": {"replicaCount": 0}}, "/api/replicaCount"),
+        ({"api": {"traceUrl": "https://jaeger.example.org/trace/"}}, "/api/traceUrl"),
+        ({"api": {"traceUrl": "javascript:alert('{trace_id}')"}}, "/api/traceUrl"),
         ({"sources": [{"name": "a b", "engine": "rq"}]}, "/sources/0/name"),
         ({"sources": [{"name": "a", "engine": "dramatiq"}]}, "/sources/0/engine"),
         ({"sources": [{"name": "a", "engine": "celery", "brokerUrl": "sqs://"}]}, "/sources/0/brokerUrl"),

@@ -98,6 +98,14 @@ class TestFlush:
         await store.flush(lease, Flush(2, NOW, removed_workers=["w2"]), TTL)
         assert await store.load_workers("s") == workers[:1]
 
+    async def test_loaded_queues_are_those_that_were_written_last(self, store: Store) -> None:
+        lease = await held(store)
+        assert await store.load_queues("s") == []
+        queues = [Queue(name, "s", Engine.RQ, depth=2, depths=(1, None, 2), depths_at=60.0) for name in ("q1", "q2")]
+        await store.flush(lease, Flush(1, NOW, queues=queues), TTL)
+        await store.flush(lease, Flush(2, NOW, removed_queues=["q2"]), TTL)
+        assert await store.load_queues("s") == queues[:1]
+
     async def test_cells_are_written_loaded_and_deleted(self, store: Store) -> None:
         lease = await held(store)
         cells: dict[tuple[int, int], dict[str, bytes | None]] = {

@@ -115,6 +115,9 @@ class TinyState:
     def inherit_workers(self, workers: Iterable[Worker]) -> None:
         pass
 
+    def inherit_queues(self, queues: Iterable[Queue]) -> None:
+        pass
+
     def inherit(self, record: Record, task: Task) -> bool:  # noqa: ARG002 - the protocol's
         return False
 

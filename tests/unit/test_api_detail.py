@@ -12,7 +12,7 @@ from support.waiting import eventually
 from taskscope_api.app import create_app
 from taskscope_shared.clock import ManualClock
 from taskscope_shared.model import Attempt, State
-from taskscope_shared.settings import Settings
+from taskscope_shared.settings import Api, Settings
 from taskscope_shared.testing import MemoryStore
 
 CLOCK = ManualClock()
@@ -54,6 +54,28 @@ async def serving(app: Quart) -> AsyncIterator[Requests]:
 async def client(store: MemoryStore) -> AsyncIterator[Requests]:
     async for client in serving(create_app(Settings(), store, CLOCK)):
         yield client
+
+
+@pytest.mark.parametrize(
+    ("template", "trace_id", "link", "why"),
+    [
+        ("https://t.example/trace/{trace_id}?x={trace_id}", "0af7", "https://t.example/trace/0af7?x=0af7", None),
+        ("https://t.example/?q={trace_id}", "a/b&c", "https://t.example/?q=a%2Fb%26c", None),
+        ("https://t.example/{trace_id}", None, None, "which trace"),
+        (None, "0af7", None, "api.trace_url"),
+    ],
+)
+async def test_a_task_with_a_trace_has_a_link_to_it(
+    template: str | None, trace_id: str | None, link: str | None, why: str | None
+) -> None:
+    store = MemoryStore(CLOCK)
+    await (await Writing(store, CLOCK).begin()).write(task("traced", trace_id=trace_id))
+    await (await Writing(store, CLOCK, "t").begin()).write()
+    async for client in serving(create_app(Settings(api=Api(trace_url=template)), store, CLOCK)):
+        found = await get(client, "/api/tasks/s/traced")
+        assert found["trace_url"] == link
+        assert (why or "") in found["unknown"].get("trace_url", "")
+        assert ("trace_url" in found["unknown"]) is (link is None)
 
 
 async def get(client: Requests, path: str, status: int = 200) -> Any:

@@ -86,6 +86,8 @@ def test_a_time_is_rfc_3339_or_epoch_seconds(text: str) -> None:
         ("runtime_min", "long"),
         ("runtime_max", "nan"),
         ("runtime_max", "-1"),
+        ("wait_min", "-1"),
+        ("wait_max", "soon"),
         ("expires_to", "later"),
         ("q", "x" * 201),
     ],

@@ -66,9 +66,12 @@ BASE = st.builds(
     root=some(["r1", "r2", "r3"]),
     parent=some(["r1", "r9"]),
     group_id=some(["g1", "g9"]),
+    key=some(["s/a", "s-t/a", "s/shared-idb", "z/shared-id9", "s/a/b"], 3),
     q=st.sampled_from([None, None, "film", "FILM-ä", "one", "w1", "error such", "shared-id", "a", "nowhere"]),
     runtime_min=BOUND,
     runtime_max=BOUND,
+    wait_min=BOUND,
+    wait_max=BOUND,
 )
 RANGES = st.dictionaries(st.sampled_from(BOUNDS), st.integers(0, 6).map(float), max_size=3)
 FILTERS = st.builds(lambda wanted, ranges: replace(wanted, **ranges).checked(), BASE, RANGES)
@@ -81,6 +84,7 @@ def matches(one: Task, wanted: Filter, without: str = "") -> bool:
         "state": one.state, "group": GROUP_OF[one.state], "kind": one.kind, "name": one.name, "queue": one.queue,
         "worker": one.worker, "source": one.source, "engine": one.engine, "exception_type": one.exception_type,
         "root": one.root_id, "parent": one.parent_id, "group_id": one.group_id,
+        "key": f"{one.source}/{one.id}",
     }  # fmt: skip
     listed = all(field == without or is_among(value, getattr(wanted, field)) for field, value in fields.items())
     return listed and in_ranges(one, wanted) and has_words(one, wanted.q or "")
@@ -95,8 +99,13 @@ def in_ranges(one: Task, wanted: Filter) -> bool:
         value, low, high = getattr(one, f"{name}_at"), getattr(wanted, f"{name}_from"), getattr(wanted, f"{name}_to")
         if (low is not None and (value is None or value < low)) or (high is not None and (value is None or value >= high)):
             return False
-    value, bounds = one.runtime_seconds, [wanted.runtime_min, wanted.runtime_max]
-    low, high = (None if bound is None else float(bound) for bound in bounds)
+    return within(one.runtime_seconds, wanted.runtime_min, wanted.runtime_max) and within(
+        one.wait_seconds, wanted.wait_min, wanted.wait_max
+    )
+
+
+def within(value: float | None, least: float | str | None, most: float | str | None) -> bool:
+    low, high = (None if bound is None else float(bound) for bound in (least, most))
     return (low is None or (value is not None and value >= low)) and (high is None or (value is not None and value <= high))
 
 
@@ -177,6 +186,21 @@ async def test_pages_by_cursor_give_every_match_once_in_order_with_the_right_tot
     assert totals == {len(expected)}
     together = [held for step in world.live.each(matcher, sort_named(name), limit) for held in step]
     assert versions(together) == versions(expected)
+
+
+@given(STEPS, FILTERS, SORTS, st.integers(1, 7), st.integers(0, 60))
+@settings(max_examples=200, deadline=None)
+async def test_a_page_at_an_offset_is_that_part_of_the_whole_list(
+    steps: list[Any], wanted: Filter, name: str, limit: int, offset: int
+) -> None:
+    world, matcher = World(), Matcher(wanted, None)
+    world.change(steps)
+    await world.live.prepare(matcher)
+    expected = world.expected(wanted, name)
+    page = world.live.page(matcher, sort_named(name), limit, offset=offset)
+    assert (versions(page.tasks), page.total) == (versions(expected[offset : offset + limit]), len(expected))
+    behind = [] if page.next is None else world.live.page(matcher, sort_named(name), limit, page.next).tasks
+    assert versions(behind) == versions(expected[offset + limit : offset + 2 * limit])
 
 
 @given(STEPS, STEPS, FILTERS, SORTS, st.integers(1, 4))

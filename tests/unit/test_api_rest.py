@@ -1,5 +1,6 @@
 """REST over the in-memory store."""
 
+import gzip
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -71,6 +72,22 @@ async def test_a_list_is_newest_first_with_its_total_and_pages_by_cursor(client:
     assert ([one["id"] for one in second["items"]], second["total"], second["next_cursor"]) == (["1", "0"], 5, None)
 
 
+@pytest.mark.parametrize("path", ["/api/tasks", "/api/celery/tasks"])
+async def test_an_offset_jumps_into_a_list_and_its_cursor_goes_on_from_there(client: Requests, path: str) -> None:
+    page = await get(client, f"{path}?kind=vod&limit=2&offset=2")
+    assert ([one["id"] for one in page["items"]], page["total"]) == (["2", "1"], 5)
+    behind = await get(client, f"{path}?kind=vod&limit=2&cursor={page['next_cursor']}")
+    assert ([one["id"] for one in behind["items"]], behind["next_cursor"]) == (["0"], None)
+    beyond = await get(client, f"{path}?kind=vod&offset=5")
+    assert (beyond["items"], beyond["total"], beyond["next_cursor"]) == ([], 5, None)
+    assert (await get(client, f"{path}?kind=vod&offset=0"))["items"] == (await get(client, f"{path}?kind=vod"))["items"]
+
+
+async def test_chosen_tasks_are_exported(client: Requests) -> None:
+    response = await client.get("/api/tasks?key=s/3,t/same,s/gone&format=csv&fields=key")
+    assert str(await response.get_data(as_text=True)).split() == ["key", "s/3", "t/same"]
+
+
 @pytest.mark.parametrize(
     ("query", "ids"),
     [
@@ -88,6 +105,9 @@ async def test_a_list_is_newest_first_with_its_total_and_pages_by_cursor(client:
         ("updated_from=2023-11-14T22:13:24Z&updated_to=1700000009", ["4"]),
         ("runtime_min=0", []),
         ("root=r1&parent=r2&exception_type=KeyError", []),
+        ("key=s/same,s/with/slash&key=t/1&sort=name", ["same", "with/slash"]),
+        ("key=s/same,t/same,s/1&kind=other", ["same", "same"]),
+        ("key=s/nothing", []),
     ],
 )
 async def test_filters_and_sorts(client: Requests, query: str, ids: list[str]) -> None:
@@ -104,6 +124,13 @@ async def test_filters_and_sorts(client: Requests, query: str, ids: list[str]) -
         ("/api/tasks?limit=501", "limit", "500"),
         ("/api/tasks?limit=%C2%B2", "limit", "500"),
         ("/api/tasks?limit=" + "9" * 5000, "limit", "500"),
+        ("/api/tasks?offset=-1", "offset", "1000000"),
+        ("/api/tasks?offset=1000001", "offset", "1000000"),
+        ("/api/celery/tasks?offset=x", "offset", "1000000"),
+        ("/api/rq/jobs?offset=1&cursor=abc", "offset", "cursor"),
+        ("/api/tasks?format=csv&offset=0", "offset", "export"),
+        ("/api/tasks?key=same", "key", "source/id"),
+        ("/api/tasks?key=" + ",".join(f"s/{n}" for n in range(101)), "key", "100"),
         ("/api/tasks?sort=-nothing", "sort", "updated_at"),
         ("/api/tasks?sort=name&sort=queue", "sort", "once"),
         ("/api/tasks?cursor=abc", "cursor", "next_cursor"),
@@ -267,6 +294,26 @@ async def test_the_openapi_document_describes_every_route_and_lacks_no_component
     assert names == set(TasksQuery.__struct_fields__)
 
 
+async def test_scripts_come_compressed_and_a_script_that_was_built_anew_comes_anew(store: MemoryStore, tmp_path: Path) -> None:
+    (tmp_path / "assets").mkdir()
+    script, text = tmp_path / "assets" / "app.js", "let a = 1;\n" * 500
+    script.write_text(text)
+    taking = {"Accept-Encoding": "gzip, br"}
+    async for client in serving(create_app(Settings(), store, CLOCK, web_root=tmp_path)):
+        packed = await client.get("/assets/app.js", headers=taking)
+        assert (packed.headers["Content-Encoding"], packed.headers["Vary"]) == ("gzip", "Accept-Encoding")
+        assert gzip.decompress(await packed.get_data(as_text=False)).decode() == text
+        assert int(packed.headers["Content-Length"]) < len(text) / 10
+        plain = await client.get("/assets/app.js")
+        assert ("Content-Encoding" in plain.headers, await plain.get_data(as_text=True)) == (False, text)
+        assert (await client.head("/assets/app.js", headers=taking)).headers["Content-Encoding"] == "gzip"
+        script.write_text(text + "let b;")
+        anew = await client.get("/assets/app.js", headers={**taking, "If-None-Match": packed.headers["ETag"]})
+        assert gzip.decompress(await anew.get_data(as_text=False)).decode() == text + "let b;"
+        ranged = await client.get("/assets/app.js", headers={"Range": "bytes=0-3"})
+        assert (ranged.status_code, len(await ranged.get_data())) == (200, len(text) + 6)
+
+
 async def test_a_principal_sees_the_sources_of_its_scope_alone(store: MemoryStore) -> None:
     app = create_app(Settings(), store, CLOCK, access=Seeing("t", named=True))
     async for client in serving(app):
@@ -288,7 +335,10 @@ async def test_the_page_is_served_with_a_policy_and_its_assets_for_ever(store: M
     (tmp_path / "assets").mkdir()
     (tmp_path / "index.html").write_text("<!doctype html>")
     (tmp_path / "favicon.svg").write_text("<svg/>")
-    (tmp_path / "assets" / "app-1a2b.js").write_text("1")
+    (tmp_path / "assets" / "app-1a2b.js").write_text("let a = 1;\n" * 500)
+    (tmp_path / "manifest.webmanifest").write_text("{}")
+    (tmp_path / "icon-192.png").write_bytes(b"\x89PNG")
+    (tmp_path / "theme.js").write_text("1")
     (tmp_path.parent / "secret").write_text("secret")
     async for client in serving(create_app(Settings(), store, CLOCK, web_root=tmp_path)):
         page = await client.get("/")
@@ -297,7 +347,22 @@ async def test_the_page_is_served_with_a_policy_and_its_assets_for_ever(store: M
         assert page.headers["X-Content-Type-Options"] == "nosniff"
         asset = await client.get("/assets/app-1a2b.js")
         assert asset.headers["Cache-Control"] == "public, max-age=31536000, immutable"
-        assert (await client.get("/favicon.svg")).status_code == 200
+        assert {"frame-ancestors 'none'", "base-uri 'none'", "object-src 'none'"} <= set(
+            page.headers["Content-Security-Policy"].split("; ")
+        )
+        assert (page.headers["Referrer-Policy"], "unsafe" in page.headers["Content-Security-Policy"]) == ("no-referrer", False)
+        for name, media, cache in (
+            ("/", "text/html; charset=utf-8", "no-cache"),
+            ("/theme.js", "text/javascript; charset=utf-8", "no-cache"),
+            ("/assets/app-1a2b.js", "text/javascript; charset=utf-8", "public, max-age=31536000, immutable"),
+            ("/manifest.webmanifest", "application/manifest+json", "no-cache"),
+            ("/favicon.svg", "image/svg+xml; charset=utf-8", "public, max-age=86400"),
+            ("/icon-192.png", "image/png", "public, max-age=86400"),
+        ):
+            sent = await client.get(name)
+            assert (sent.status_code, sent.headers["Content-Type"], sent.headers["Cache-Control"]) == (200, media, cache), name
+            again = await client.get(name, headers={"If-None-Match": sent.headers["ETag"]})
+            assert (again.status_code, await again.get_data()) == (304, b""), name
         for path in ("/assets/../../secret", "/assets/%2e%2e/%2e%2e/secret", "/..%2fsecret", "/missing.txt"):
             assert (await client.get(path)).status_code == 404
         await get(client, "/api/tasks")

@@ -53,15 +53,19 @@ QUERIES: dict[str, list[str]] = {
     "status": ["up"],
     "sort": ["-updated_at", "name", "key", "configured"],
     "limit": ["1", "3"],
+    "offset": ["0", "1", "9", "1000"],
+    "key": ["s/mine", "t/theirs", "t/theirs,s/mine", "nowhere/mine"],
     "fields": ["id,source,state"],
     "format": ["csv", "ndjson"],
     "runtime_min": ["0"],
     "runtime_max": ["1000"],
+    "wait_min": ["0"],
+    "wait_max": ["1000"],
     "window": ["1h", "24h"],
     "bucket": ["5m"],
     "group_by": ["name", "kind", "queue", "worker", "source"],
     "series": ["3"],
-    "groups": ["1", "50"],
+    "groups": ["0", "1", "50"],
     "compare": ["true", "previous"],
     "table": ["groups", "series"],
     "until": ["2023-11-14T22:28:20Z"],
@@ -133,7 +137,8 @@ def _workers(source: str, *names: str) -> list[Worker]:
 
 
 def _queues(source: str, *names: str) -> list[Queue]:
-    return [Queue(name, source, Engine.CELERY, depth=7) for name in names]
+    depths = tuple(range(15)) if source == "s" else (900, 7)
+    return [Queue(name, source, Engine.CELERY, depth=7, depths=depths, depths_at=NOW // 60 * 60) for name in names]
 
 
 class Site:

@@ -47,7 +47,7 @@ METHODS = {
 }
 FILES = {"format", "table"}
 """Parameters of files, which the client does not ask for."""
-PAGES = {"limit", "cursor"}
+PAGES = {"limit", "cursor", "offset"}
 """What methods that take all pages say themselves."""
 NAMES = {
     "TaskRow": "Task",

@@ -108,6 +108,44 @@ def test_whom_the_api_believes_has_to_be_an_address_or_an_origin(tmp_path: Path,
     assert set(problems(tmp_path, f"api: {api}\n")) == {path}
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://jaeger.example/trace/{trace_id}",
+        "http://127.0.0.1:16686/trace/{trace_id}?uiFind=x#top",
+        "HTTPS://[::1]:3000/explore?left=%5B%22{trace_id}%22%5D",
+        'https://grafana.example/explore?panes={"a":{"query":"{trace_id}"}}'.replace('"', "%22"),
+    ],
+)
+def test_traces_may_be_shown_anywhere(tmp_path: Path, url: str) -> None:
+    assert loaded(tmp_path, "", {"TASKSCOPE_API__TRACE_URL": url}).api.trace_url == url
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("jaeger.example/trace/{trace_id}", "http"),
+        ("javascript://x.example/%0A{trace_id}", "http"),
+        ("ftp://x.example/{trace_id}", "http"),
+        ("https://x.example/trace/", "{trace_id}"),
+        ("https://x.example/trace/{traceId}", "{trace_id}"),
+        ("https:///trace/{trace_id}", "host"),
+        ("https://x.example:port/{trace_id}", "host"),
+        ("https://{trace_id}.x.example/", "in its host"),
+        ("https://me:hidden@x.example/{trace_id}", "password"),
+        ("https://x.example/a b/{trace_id}", "escape"),
+        ("https://x.example/<{trace_id}>", "escape"),
+        ("", "http"),
+    ],
+)
+def test_what_cannot_show_a_trace_is_a_problem_that_says_what_can(tmp_path: Path, url: str, says: str) -> None:
+    found = problems(tmp_path, f"api: {{trace_url: '{url}'}}\n")
+    assert set(found) == {"api.trace_url"}
+    assert says in found["api.trace_url"]
+    assert "https://traces.example.org/trace/{trace_id}" in found["api.trace_url"]
+    assert "hidden" not in found["api.trace_url"]
+
+
 @pytest.mark.parametrize("base", ["", "/t", "/monitoring/tasks", "/a.b/~c_d-e", "/livez-of/x"])
 def test_all_may_be_served_below_a_path(tmp_path: Path, base: str) -> None:
     assert loaded(tmp_path, "", {"TASKSCOPE_API__BASE_PATH": base}).api.base_path == base

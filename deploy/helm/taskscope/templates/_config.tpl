@@ -99,6 +99,9 @@ file: {{ include "taskscope.folder" . }}/{{ . }}
 {{- with .Values.api.allowedOrigins -}}
 {{- $_ := set $out "allowed_origins" . -}}
 {{- end -}}
+{{- with .Values.api.traceUrl -}}
+{{- $_ := set $out "trace_url" . -}}
+{{- end -}}
 {{- with .Values.api.push -}}
 {{- $_ := set $out "push" (include "taskscope.snake" . | fromYaml) -}}
 {{- end -}}

@@ -85,6 +85,7 @@ def create_app(
         asking=Asking(asker, clock, live.stale.get),
         kept=KeptAnswers(live),
         exports=Exports(identity.access),
+        trace_url=settings.api.trace_url,
     )
     socket_io = SocketIo(services, replicas, None if replicas is None else advertised(settings.api))
     app = Quart("taskscope_api", static_folder=None)

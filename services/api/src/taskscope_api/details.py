@@ -1,15 +1,20 @@
 """`/api/tasks/{id}`: one task with everything that is kept of it."""
 
 from typing import Annotated
+from urllib.parse import quote
 
 import msgspec
 from taskscope_shared.model import Attempt, State, Task
 from taskscope_shared.reasons import unknown_attempt_fields
+from taskscope_shared.settings_problems import TRACE_ID
 
 from taskscope_api.asking import PlaceRow
 from taskscope_api.described import Count, Seconds, Stale, Time, says
 from taskscope_api.relatives import Relatives
 from taskscope_api.wire import TaskRow, row_fields, with_times
+
+NOT_SET = "api.trace_url does not say where traces are shown"
+NO_TRACE = "it is not known which trace the task belongs to"
 
 
 class AttemptRow(msgspec.Struct):
@@ -39,11 +44,20 @@ class TaskDetail(TaskRow, kw_only=True):
     attempt: Annotated[AttemptRow | None, says("The current or last attempt; null while no worker has the task")]
     place: Annotated[PlaceRow | None, says("Its place in its queue, asked for now; null for a task that does not wait")]
     relatives: Annotated[Relatives, says("Who sent it, whom it sent, and its group, as far as they are known")]
+    trace_url: Annotated[
+        str | None,
+        says(
+            "Where its trace is shown, as `api.trace_url` says; null without that or without `trace_id`",
+            "https://traces.example.org/trace/4bf92f3577b34da6a3ce929d0e0e4736",
+        ),
+    ]
 
 
-def task_detail(task: Task, place: PlaceRow | None, relatives: Relatives, *, stale: bool) -> TaskDetail:
-    """TASK whole."""
-    return TaskDetail(
+def task_detail(
+    task: Task, place: PlaceRow | None, relatives: Relatives, *, stale: bool, trace_url: str | None = None
+) -> TaskDetail:
+    """TASK whole. `trace_url` is the template of links to traces, where there is one."""
+    detail = TaskDetail(
         *row_fields(task, None),
         stale=stale,
         traceback=task.traceback,
@@ -52,7 +66,15 @@ def task_detail(task: Task, place: PlaceRow | None, relatives: Relatives, *, sta
         attempt=_current(task),
         place=place,
         relatives=relatives,
+        trace_url=_link(trace_url, task.trace_id),
     )
+    if detail.trace_url is None:
+        detail.unknown["trace_url"] = NOT_SET if trace_url is None else NO_TRACE
+    return detail
+
+
+def _link(template: str | None, trace_id: str | None) -> str | None:
+    return None if template is None or trace_id is None else template.replace(TRACE_ID, quote(trace_id, safe=""))
 
 
 def _row(attempt: Attempt, task: Task) -> AttemptRow:

@@ -31,8 +31,9 @@ async def export_tasks(
 
     Raises `ApiError` that names the parameter that is wrong.
     """
-    if single(given, "cursor") is not None:
-        raise ApiError.of_field("cursor", "an export has no pages: leave cursor out; limit= bounds it")
+    for name in ("cursor", "offset"):
+        if single(given, name) is not None:
+            raise ApiError.of_field(name, f"an export has no pages: leave {name} out; limit= bounds it")
     sort = sort_named(single(given, "sort") or DEFAULT_SORT)
     matcher = Matcher(filter_of(given) if wanted is None else wanted, scope)
     limit = limit_of(given, MAX_ROWS, MAX_ROWS)

@@ -68,7 +68,7 @@ def facets(matcher: Matcher, replicas: Iterable[Replica], limit: int, *, stale: 
 
 def _of_replica(matcher: Matcher, replica: Replica) -> dict[str, Counter[str | None]]:
     columns = replica.columns
-    masks = dict(matcher.masks(columns))
+    masks = dict(matcher.masks(replica))
     fixed = [masks.pop(name) for name in [*masks] if name not in LEFT_OUT]
     base = matcher.with_words(replica, reduce(and_, fixed, columns.living))
     rows = np.flatnonzero(reduce(and_, masks.values(), base))

@@ -44,9 +44,9 @@ Time = float | str | None
 class Filter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a task must have: one of the values of each field that has any, and whatever else is said.
 
-    What is in `WILD` may hold `*`, which stands for any text. `q` holds words that must all occur, whatever the case, in id,
-    name, args, exception or worker. A time lies at or after `.._from` and before `.._to`; a runtime (seconds) between
-    `runtime_min` and `runtime_max`, each included.
+    What is in `WILD` may hold `*`, which stands for any text; `key` names tasks as `source/id`. `q` holds words that must all
+    occur, whatever the case, in id, name, args, exception or worker. A time lies at or after `.._from` and before `.._to`; a
+    runtime (seconds) between `runtime_min` and `runtime_max`, each included, and the wait of one that began likewise.
     """
 
     state: tuple[str, ...] = ()
@@ -61,6 +61,7 @@ class Filter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     root: tuple[str, ...] = ()
     parent: tuple[str, ...] = ()
     group_id: tuple[str, ...] = ()
+    key: tuple[str, ...] = ()
     q: str | None = None
     sent_from: Time = None
     sent_to: Time = None
@@ -78,17 +79,20 @@ class Filter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     updated_to: Time = None
     runtime_min: float | str | None = None
     runtime_max: float | str | None = None
+    wait_min: float | str | None = None
+    wait_max: float | str | None = None
 
     def checked(self) -> "Filter":
         """The same filter in one canonical form. Raises `ApiError` that names the field and what it may hold."""
         many: dict[str, Any] = {field: _checked(field, getattr(self, field)) for field in MANY}
         times: dict[str, Any] = {field: _time(field, getattr(self, field)) for field in BOUNDS}
-        seconds: dict[str, Any] = {field: _seconds(field, getattr(self, field)) for field in ("runtime_min", "runtime_max")}
+        seconds: dict[str, Any] = {field: _seconds(field, getattr(self, field)) for field in DURATIONS}
         return Filter(**many, **times, **seconds, q=_text(self.q))
 
 
 BOUNDS = tuple(f"{time}_{end}" for time in TIMES for end in ("from", "to"))
-SINGLE = ("q", *BOUNDS, "runtime_min", "runtime_max")
+DURATIONS = ("runtime_min", "runtime_max", "wait_min", "wait_max")
+SINGLE = ("q", *BOUNDS, *DURATIONS)
 MANY = tuple(field for field in Filter.__struct_fields__ if field not in SINGLE)
 
 
@@ -118,6 +122,8 @@ def _checked(field: str, values: tuple[str, ...]) -> tuple[str, ...]:
             raise ApiError.of_field(field, f"a value of {len(value)} characters is too long; at most {MAX_LENGTH}")
         if choices is not None and value not in choices:
             raise ApiError.of_field(field, f"{value!r} is not one of {', '.join(choices)}")
+        if field == "key" and "/" not in value:
+            raise ApiError.of_field(field, f"{value[:40]!r} is no key of a task; one is source/id")
     return tuple(sorted(set(values)))
 
 
@@ -152,7 +158,7 @@ def _seconds(field: str, value: float | str | None) -> float | None:
     except ValueError as error:
         raise ApiError.of_field(field, f"{str(value)[:40]!r} is no number of seconds; one is 2.5") from error
     if found is not None and found < 0:
-        raise ApiError.of_field(field, f"{found:g} is below zero; a runtime is 0 or more seconds")
+        raise ApiError.of_field(field, f"{found:g} is below zero; a duration is 0 or more seconds")
     return found
 
 
@@ -172,7 +178,7 @@ class Matcher:
         self._scope = scope
         asked = {field: getattr(wanted, field) for field in WILD}
         self._wild = {field: Wildcards(values) for field, values in asked.items() if any("*" in value for value in values)}
-        bounds = ((field, getattr(wanted, field)) for field in (*BOUNDS, "runtime_min", "runtime_max"))
+        bounds = ((field, getattr(wanted, field)) for field in (*BOUNDS, *DURATIONS))
         self._bounds = [(field, _column(field), float(bound)) for field, bound in bounds if bound is not None]
         self._groups = [state for state, group in GROUP_OF.items() if group in wanted.group]
 
@@ -195,15 +201,15 @@ class Matcher:
 
     def rows(self, replica: Replica) -> Rows:
         """The rows of the tasks that match, but for the source."""
-        return np.flatnonzero(self.with_words(replica, self._without_words(replica.columns, frozenset())))
+        return np.flatnonzero(self.with_words(replica, self._without_words(replica, frozenset())))
 
-    def _without_words(self, columns: Columns, leaving_out: frozenset[str]) -> Mask:
-        masks = (mask for field, mask in self.masks(columns) if field not in leaving_out)
-        return reduce(and_, masks, columns.living)
+    def _without_words(self, replica: Replica, leaving_out: frozenset[str]) -> Mask:
+        masks = (mask for field, mask in self.masks(replica) if field not in leaving_out)
+        return reduce(and_, masks, replica.columns.living)
 
-    def masks(self, columns: Columns) -> Iterator[tuple[str, Mask]]:
+    def masks(self, replica: Replica) -> Iterator[tuple[str, Mask]]:
         """Field -> rows that match in it, for each field that is asked for but `source` and `q`."""
-        size = columns.size
+        columns, size = replica.columns, replica.columns.size
         for field in ("state", "kind", "name", "queue", "worker", "engine", "exception_type"):
             if (wild := self._wild.get(field)) is not None:
                 yield field, columns.codes[field].where(wild.match, size)
@@ -214,14 +220,20 @@ class Matcher:
         for field, column in HASHED.items():
             if values := getattr(self._wanted, field):
                 yield field, np.isin(columns.hashes[column][:size], [hash_of(value) for value in values])
+        if self._wanted.key:
+            yield "key", columns.mask(replica.rows_of(self._ids(replica.source)))
         yield from self._ranges(columns)
+
+    def _ids(self, source: str) -> Iterator[str]:
+        """Of the keys asked for, the ids of this source."""
+        return (key[len(source) + 1 :] for key in self._wanted.key if key.startswith(f"{source}/"))
 
     def _ranges(self, columns: Columns) -> Iterator[tuple[str, Mask]]:
         for field, column, bound in self._bounds:
             numbers = columns.numbers[column][: columns.size]
-            if field == "runtime_max":
+            if field.endswith("_max"):
                 yield field, numbers <= bound
-            elif field == "runtime_min":
+            elif field.endswith("_min"):
                 yield field, numbers >= bound
             elif field.endswith("_to"):
                 yield field, numbers < bound - SHOWN_SECONDS / 2
@@ -242,7 +254,7 @@ class Matcher:
         """Look at the texts that `rows` would have to look at, yielding now and then; `leaving_out` fields of the filter."""
         columns = replica.columns
         for word in self.words:
-            found = self._without_words(columns, leaving_out)
+            found = self._without_words(replica, leaving_out)
             left = np.flatnonzero(found & ~self._named(columns, word))
             yield from replica.texts.judge(word, left, columns.capacity)
 
@@ -255,7 +267,7 @@ class Matcher:
 
 def _column(bound: str) -> str:
     name = bound.rpartition("_")[0]
-    return "runtime_seconds" if name == "runtime" else f"{name}_at"
+    return f"{name}_seconds" if bound in DURATIONS else f"{name}_at"
 
 
 def _holding(codes: Codes, word: str, size: int) -> Mask:

@@ -9,7 +9,7 @@ from taskscope_api.export_tasks import export_tasks
 from taskscope_api.exports import columns_asked, format_asked
 from taskscope_api.filters import Filter, Matcher, filter_of
 from taskscope_api.live_view import LiveView
-from taskscope_api.queries import DEFAULT_PAGE, Parameters, limit_of, single
+from taskscope_api.queries import DEFAULT_PAGE, Parameters, limit_of, offset_of, single
 from taskscope_api.services import Services
 from taskscope_api.sorting import DEFAULT_SORT, sort_named
 from taskscope_api.wire import TaskList, TaskRow, task_row
@@ -40,13 +40,13 @@ async def task_page(live: LiveView, given: Parameters, scope: frozenset[str] | N
     Raises `ApiError` that names the parameter that is wrong.
     """
     sort = sort_named(single(given, "sort") or DEFAULT_SORT)
-    cursor = single(given, "cursor")
+    cursor, offset = single(given, "cursor"), offset_of(given)
     wanted = filter_of(given) if wanted is None else wanted
     listed = cursors.of_list(wanted)
     after = None if cursor is None else cursors.place_of(cursor, sort.name, listed)
     matcher = Matcher(wanted, scope)
     limit = limit_of(given, DEFAULT_PAGE)
     await live.prepare(matcher)
-    page = live.page(matcher, sort, limit, after)
+    page = live.page(matcher, sort, limit, after, offset)
     following = None if page.next is None else cursors.cursor(sort.name, listed, page.next)
     return TaskList([task_row(task.task()) for task in page.tasks], following, page.total, live.is_stale(matcher))

@@ -10,14 +10,14 @@ import msgspec
 import numpy as np
 from taskscope_shared.model import GROUP_OF, Group, Position, Queue, Source, State, Task, Worker
 
-from taskscope_api.columns import Mask, Rows, keep_freed_memory
+from taskscope_api.columns import Mask, keep_freed_memory
 from taskscope_api.described import Count, says
 from taskscope_api.facets import Facets, facets
 from taskscope_api.filters import Matcher
 from taskscope_api.frame_spans import Arrivals
 from taskscope_api.frozen import IN_ORDER, Frozen, FrozenKey
 from taskscope_api.held import Held
-from taskscope_api.ordered import behind, first
+from taskscope_api.places import Row, first_rows, place_at
 from taskscope_api.replica import Replica
 from taskscope_api.sorting import Order, Place, Sort
 
@@ -188,15 +188,18 @@ class LiveView:
         """Incarnation and position of each source in scope: what a token holds."""
         return {name: (replica.incarnation, replica.position) for name, replica in self.replicas.items() if scope(name)}
 
-    def page(self, matcher: Matcher, sort: Sort, limit: int, after: Place | None = None) -> Page:
-        """The first `limit` tasks that match, in the order of `sort`, behind the place `after`."""
+    def page(self, matcher: Matcher, sort: Sort, limit: int, after: Place | None = None, offset: int = 0) -> Page:
+        """The first `limit` tasks that match, in the order of `sort`, behind the place `after`, or the first `offset`."""
         replicas = self.wanted(matcher)
         order = Order(sort, [replica.columns for replica in replicas])
-        total, found = 0, list[_Row]()
-        for replica in replicas:
-            rows = matcher.rows(replica)
-            total += len(rows)
-            found += _first(replica, order, rows, limit + 1, after)
+        parts = [(replica, matcher.rows(replica)) for replica in replicas]
+        total = sum(len(rows) for _, rows in parts)
+        if offset:
+            after = place_at(parts, order, offset - 1)
+            parts = [] if after is None else parts
+        found = list[Row]()
+        for replica, rows in parts:
+            found += first_rows(replica, order, rows, limit + 1, after)
         found.sort(key=IN_ORDER)
         last = order.place(*found[limit - 1][:3]) if len(found) > limit else None
         return Page([held for *_, held in found[:limit]], total, last)
@@ -284,44 +287,6 @@ class LiveView:
     def sources(self, scope: Callable[[str], bool]) -> dict[str, Source]:
         """Name -> health, of the sources in scope that told it."""
         return {n: r.health for n, r in sorted(self.replicas.items()) if scope(n) and r.health is not None}
-
-
-_Row = tuple[int, float, str, Held]
-"""Group, value, key, and the task."""
-
-
-def _first(replica: Replica, order: Order, rows: Rows, count: int, after: Place | None) -> list[_Row]:
-    columns, prefix, held = replica.columns, replica.source + "/", replica.held
-    found: list[_Row] = []
-    for group, members in order.groups(columns, rows):
-        if len(found) >= count or (after is not None and group < order.group_of(after)):
-            continue
-        values, keys = order.values(columns, members), columns.keys[members]
-        if after is not None and group == order.group_of(after):
-            beyond = behind(values, keys, _ids(held, members), order.value_of(after), _id_in(prefix, after.key))
-        else:
-            beyond = np.ones(len(members), np.bool_)
-        chosen = members[beyond]
-        for value, id_, at in first(values[beyond], keys[beyond], _ids(held, chosen), count - len(found)):
-            task = held[chosen[at]]
-            if task is not None:
-                found.append((group, value, prefix + id_, task))
-    return found
-
-
-def _ids(held: list[Held | None], rows: Rows) -> Callable[[int], str]:
-    def id_at(at: int) -> str:
-        task = held[rows[at]]
-        return "" if task is None else task.id
-
-    return id_at
-
-
-def _id_in(prefix: str, key: str) -> str | None:
-    """Where a key comes among the ids of a source: "" before all of them, None behind them."""
-    if key.startswith(prefix):
-        return key[len(prefix) :]
-    return "" if prefix > key else None
 
 
 def _depth(replicas: list[Replica]) -> int | None:

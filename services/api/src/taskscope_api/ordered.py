@@ -40,6 +40,21 @@ def behind(values: Numbers, keys: Keys, id_at: IdAt, value: float, id_: str | No
     return after
 
 
+def nth(values: Numbers, index: int) -> tuple[np.float64, int]:
+    """The value at `index` (from 0) of them in order, and its index among those that are equal to it."""
+    value: np.float64 = np.partition(values, index)[index]
+    return value, index - int(np.count_nonzero(values < value))
+
+
+def id_nth(keys: Keys, id_at: IdAt, index: int) -> str:
+    """The id at `index` of them in order. In the worst case, 100,000 with the same first bytes, this takes some 100 ms."""
+    key = np.partition(keys, index)[index]
+    same = np.flatnonzero(keys == key)
+    if len(same) == 1:
+        return id_at(int(same[0]))
+    return sorted(map(id_at, same.tolist()))[index - int(np.count_nonzero(keys < key))]
+
+
 def _chosen(values: Numbers, keys: Keys, id_at: IdAt, count: int) -> list[int]:
     everything = np.arange(len(values))
     chosen, tied = _parted(values, everything, count)

@@ -15,13 +15,17 @@ from taskscope_api.subscriptions import MAX_LIMIT
 from taskscope_api.wire import TaskRow
 
 DEFAULT_PAGE = 50
+MAX_OFFSET = 1_000_000
 
 Values = Annotated[list[str], msgspec.Meta(max_length=MAX_VALUES)]
 """Each at most `filters.MAX_LENGTH` long; an item of the list may be several of them, between commas."""
+Keys = Annotated[list[Annotated[str, msgspec.Meta(pattern=r"^([^/,\s][^/,]*/[^,]+)?$")]], msgspec.Meta(max_length=MAX_VALUES)]
+"""As `Values`."""
 Fields = list[Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(TaskRow.__struct_fields__)})]]
 Moment = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})] | float
-Runtime = Annotated[float, msgspec.Meta(ge=0)]
+Duration = Annotated[float, msgspec.Meta(ge=0)]
 PageSize = Annotated[int, msgspec.Meta(ge=1, le=MAX_LIMIT, examples=[DEFAULT_PAGE])]
+Offset = Annotated[int, msgspec.Meta(ge=0, le=MAX_OFFSET)]
 Cursor = Annotated[str, msgspec.Meta(examples=["lQGrLXVwZGF0ZWRfYXQ"], extra_json_schema={"format": "cursor"})]
 
 
@@ -50,6 +54,7 @@ class FilterQuery(msgspec.Struct):
     root: Annotated[Values | None, says("Ids of the tasks that all began with, any of which", ["6f1d2c"])] = None
     parent: Annotated[Values | None, says("Ids of the tasks that sent them, any of which", ["6f1d2c"])] = None
     group_id: Annotated[Values | None, says("Ids of the Celery groups they are in, any of which", ["b77d90"])] = None
+    key: Annotated[Keys | None, says("Tasks by their keys, `source/id`, any of which", ["archivist/6f1d2c"])] = None
     q: Annotated[
         Annotated[str, msgspec.Meta(max_length=MAX_TEXT)] | None,
         says("At most 8 words that all occur, whatever the case, in id, name, args, exception or worker", "film.mp4"),
@@ -68,8 +73,10 @@ class FilterQuery(msgspec.Struct):
     expires_to: Annotated[Moment | None, says("Not run any more from a time before this one", "2026-03-02T09:00:00Z")] = None
     updated_from: Annotated[Moment | None, says("Changed last at this time or later", "2026-03-01T09:00:00Z")] = None
     updated_to: Annotated[Moment | None, says("Changed last before this time", "2026-03-02T09:00:00Z")] = None
-    runtime_min: Annotated[Runtime | None, says("Seconds that it ran at least", 2.5)] = None
-    runtime_max: Annotated[Runtime | None, says("Seconds that it ran at most", 60)] = None
+    runtime_min: Annotated[Duration | None, says("Seconds that it ran at least", 2.5)] = None
+    runtime_max: Annotated[Duration | None, says("Seconds that it ran at most", 60)] = None
+    wait_min: Annotated[Duration | None, says("Seconds that it waited at least until it began", 10)] = None
+    wait_max: Annotated[Duration | None, says("Seconds that it waited at most until it began", 300)] = None
 
 
 class FacetsQuery(FilterQuery):
@@ -81,6 +88,7 @@ class FacetsQuery(FilterQuery):
 class TasksQuery(FilterQuery):
     """Of `/api/tasks`. `sort` is a field, descending with `-`, or `live`; `limit` is at most 500.
 
+    `offset` jumps anywhere in the list as it is now; `cursor` goes on from a page, and stays in step while tasks come and go.
     `fields` chooses the members of the items. `format` csv or ndjson exports all that match: there, `limit` may be larger.
     """
 
@@ -90,6 +98,7 @@ class TasksQuery(FilterQuery):
     ] = DEFAULT_SORT
     limit: Annotated[PageSize, says("Items of a page; of an export rows, as many as there may be")] = DEFAULT_PAGE
     cursor: Annotated[Cursor | None, says("`next_cursor` of the page before, with the same parameters")] = None
+    offset: Annotated[Offset | None, says("How many to leave out at the beginning; not together with `cursor`", 50_000)] = None
     fields: Annotated[Fields | None, says("Members of the items; without it all", ["id", "state"])] = None
     format: Annotated[
         str | None,
@@ -147,11 +156,25 @@ def single(given: Parameters, name: str) -> str | None:
     return values[0] if values and values[0] else None
 
 
+def offset_of(given: Parameters) -> int:
+    """`offset`, between 0 and `MAX_OFFSET`; 0 without it. Raises `ApiError` where there is a `cursor`, too."""
+    text = single(given, "offset")
+    if text is None:
+        return 0
+    if single(given, "cursor") is not None:
+        raise ApiError.of_field("offset", "offset and cursor both say where a page begins: give one of them")
+    return _whole("offset", text, 0, MAX_OFFSET)
+
+
 def limit_of(given: Parameters, default: int, most: int = MAX_LIMIT) -> int:
     """`limit`, between 1 and `most`."""
     text = single(given, "limit")
     if text is None:
         return default
-    if not text.isascii() or not text.isdigit() or len(text) > len(str(most)) or not 1 <= int(text) <= most:
-        raise ApiError.of_field("limit", f"{text[:40]!r} is not a number between 1 and {most}")
+    return _whole("limit", text, 1, most)
+
+
+def _whole(name: str, text: str, least: int, most: int) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > len(str(most)) or not least <= int(text) <= most:
+        raise ApiError.of_field(name, f"{text[:40]!r} is not a number between {least} and {most}")
     return int(text)

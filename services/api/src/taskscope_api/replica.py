@@ -1,12 +1,13 @@
 """One source's state in memory: its tasks, the columns that lists are made by, and the texts that are searched."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+import numpy as np
 from msgspec import Raw
 from taskscope_shared import codec
 from taskscope_shared.model import Position, Queue, Source, State, Task, Worker
 
-from taskscope_api.columns import Columns
+from taskscope_api.columns import Columns, Rows
 from taskscope_api.held import Held, Tracebacks, decoded, decoded_or_none, text_of
 from taskscope_api.texts import Texts
 
@@ -130,6 +131,10 @@ class Replica:
             self._counted = self.changes
             self._counts = {kind: {} for kind in self._counts} | self._count()
         return self._counts
+
+    def rows_of(self, ids: Iterable[str]) -> Rows:
+        """The rows of those of these tasks that are there."""
+        return np.array([held.row for id_ in ids if (held := self.tasks.get(id_)) is not None], np.intp)
 
     def _count(self) -> dict[str, dict[State, int]]:
         kinds, states = self.columns.codes["kind"], self.columns.codes["state"]

@@ -30,6 +30,7 @@ class Services(msgspec.Struct, frozen=True):
     exports: Exports = msgspec.field(default_factory=Exports)
     streams: Streams = msgspec.field(default_factory=Streams)
     tallies: Tallies = msgspec.field(default_factory=Tallies)
+    trace_url: str | None = None
 
     @property
     def access(self) -> Access:

@@ -149,6 +149,11 @@ class QueueRow(msgspec.Struct):
     oldest_at: Annotated[Time | None, says("Since when its oldest message waits")]
     at: Annotated[Time | None, says("When this was counted")]
     detail: Annotated[str | None, says("Why a count is null", "the broker does not answer")]
+    depths: Annotated[
+        tuple[int | None, ...],
+        says("`depth` as first counted in each of the last minutes, at most 60, oldest first; null: nobody counted", [90, 120]),
+    ]
+    depths_at: Annotated[Time | None, says("When the last minute of `depths` began; each other one began 60 s before the next")]
     unknown: Annotated[dict[str, str], says("Field: why it is null", {"unacked": "AMQP does not tell"})]
 
 

@@ -133,7 +133,7 @@ class LastDay(Row, frozen=True, kw_only=True):
 
 
 class Drain(Row, frozen=True, kw_only=True):
-    """How long a queue takes to drain if nothing more arrives and what ends goes on to end at the same rate."""
+    """How a queue drains: what leaves it, what comes (derived), and how long it takes without and with that."""
 
     source: str = ""
     queue: str = ""
@@ -141,6 +141,11 @@ class Drain(Row, frozen=True, kw_only=True):
     finished_per_second: float | None = None
     seconds_to_drain: float | None = None
     reason: str | None = None
+    in_per_second: float | None = None
+    out_per_second: float | None = None
+    net_drain_seconds: float | None = None
+    grows: bool | None = None
+    unknown: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class Gap(Row, frozen=True, kw_only=True):

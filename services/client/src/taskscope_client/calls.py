@@ -36,16 +36,22 @@ class Call(msgspec.Struct, Generic[Answer], frozen=True):
 
     def behind(self, cursor: str) -> "Call[Answer]":
         """The same for the page at `cursor`."""
-        kept = [(name, value) for name, value in self.query if name != "cursor"]
+        kept = [(name, value) for name, value in self.query if name not in ("cursor", "offset")]
         return msgspec.structs.replace(self, query=[*kept, ("cursor", cursor)])
 
 
 def tasks(
-    filters: Mapping[str, Value], sort: str | None, limit: int, cursor: str | None, fields: Many | None
+    filters: Mapping[str, Value],
+    sort: str | None,
+    limit: int,
+    cursor: str | None,
+    fields: Many | None,
+    offset: int | None = None,
 ) -> Call[Page[Task]]:
     """A page of tasks."""
     chosen = fields if fields is None or isinstance(fields, str) else ",".join(fields)
-    return Call(TASKS, Page[Task], query({**filters, "sort": sort, "limit": limit, "cursor": cursor, "fields": chosen}))
+    page = {"sort": sort, "limit": limit, "cursor": cursor, "offset": offset, "fields": chosen}
+    return Call(TASKS, Page[Task], query({**filters, **page}))
 
 
 def task(id_: str, source: str | None) -> Call[TaskDetail]:

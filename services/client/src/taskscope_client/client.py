@@ -85,11 +85,15 @@ class Client:
         sort: str | None = None,
         limit: int = 50,
         cursor: str | None = None,
+        offset: int | None = None,
         fields: Many | None = None,
         **filters: Unpack[TaskFilters],
     ) -> Page[Task]:
-        """One page of them, with how many match in `total`. `next_cursor` is the `cursor` of the page behind."""
-        return self._get(calls.tasks(_values(filters), sort, limit, cursor, fields))
+        """One page of them, with how many match in `total`. `next_cursor` is the `cursor` of the page behind.
+
+        `offset` leaves out so many at the beginning; not together with `cursor`.
+        """
+        return self._get(calls.tasks(_values(filters), sort, limit, cursor, fields, offset))
 
     def task(self, id: str, source: str | None = None) -> TaskDetail:  # noqa: A002 - what the api calls it
         """One task with all that is kept of it. Raises `TaskscopeError`: 404, or 409 when several sources have that id."""

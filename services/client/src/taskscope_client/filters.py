@@ -29,6 +29,7 @@ class TaskFilters(TypedDict, total=False):
     root: Many
     parent: Many
     group_id: Many
+    key: Many
     q: str
     sent_from: When
     sent_to: When
@@ -46,6 +47,8 @@ class TaskFilters(TypedDict, total=False):
     updated_to: When
     runtime_min: float
     runtime_max: float
+    wait_min: float
+    wait_max: float
 
 
 class WorkerFilters(TypedDict, total=False):
@@ -117,7 +120,7 @@ class FailureOptions(TypedDict, total=False):
     groups: int
 
 
-SINGLE = frozenset({"q", "runtime_min", "runtime_max"})
+SINGLE = frozenset({"q", "runtime_min", "runtime_max", "wait_min", "wait_max"})
 
 
 def query(parameters: Mapping[str, Value]) -> Query:

@@ -127,6 +127,7 @@ class TaskDetail(Task, frozen=True, kw_only=True):
     place: Place | None = None
     relatives: Relatives
     stale: bool = False
+    trace_url: str | None = None
 
 
 class Worker(Row, frozen=True, kw_only=True):
@@ -184,6 +185,8 @@ class Queue(Row, frozen=True, kw_only=True):
     oldest_at: Moment | None = None
     at: Moment | None = None
     detail: str | None = None
+    depths: tuple[int | None, ...] = ()
+    depths_at: Moment | None = None
     unknown: dict[str, str] = {}
 
 

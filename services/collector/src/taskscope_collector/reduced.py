@@ -67,6 +67,10 @@ class Reduced(View, Protocol):
         """Workers as another collector wrote them: it may have switched their events on."""
         ...
 
+    def inherit_queues(self, queues: Iterable[Queue]) -> None:
+        """Queues as another collector wrote them, with how deep they were."""
+        ...
+
     def inherit(self, record: Record, task: Task) -> bool:
         """Give a record what is stored of it and was not seen here; whether that was anything."""
         ...

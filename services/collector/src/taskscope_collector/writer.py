@@ -179,11 +179,13 @@ class SourceWriter:
         self._state.remark(*self._recent.take())
 
     async def _adopt(self, source: str) -> None:
-        """Take over the tasks that are stored and not known (they came before this collector listened, or in a gap), and what
-        was switched on in workers."""
+        """Take over the tasks that are stored and not known (they came before this collector listened, or in a gap), what was
+        switched on in workers, and how deep queues were."""
         workers = await self._store.load_workers(source)
+        queues = await self._store.load_queues(source)
         stored = await self._store.task_ids(source)
         self._state.inherit_workers(workers)
+        self._state.inherit_queues(queues)
         self._remember()
         known = self._disown() | self._recent.removed()
         strangers = await self._store.load_tasks(source, [id_ for id_ in stored if id_ not in known])

@@ -214,6 +214,16 @@ class Queue(msgspec.Struct, frozen=True, array_like=True, gc=False):
     oldest_at: float | None = None
     at: float = 0.0
     detail: str | None = None
+    # The depth as first counted in each minute, at most 60, oldest first; None: nobody counted. `depths_at` is when the last
+    # of these minutes began.
+    depths: tuple[int | None, ...] = ()
+    depths_at: float | None = None
+
+
+DEPTHS_SECONDS = 60
+"""Between two depths of a queue's history."""
+DEPTHS_KEPT = 60
+"""Depths in it."""
 
 
 class SourceStatus(StrEnum):

@@ -23,6 +23,7 @@ IN_WORKERS: Final = "Celery's workers hold tasks with an ETA; a queue does not k
 NOT_IN_CELERY: Final = "Celery's queues know nothing of it"
 NO_CONSUMERS: Final = "a Redis broker does not know who reads a queue; `/api/workers?queue=` lists the workers that say they do"
 NO_DEPTH: Final = "the broker did not tell how many messages are in it"
+NO_DEPTHS: Final = "no depth of it was counted yet"
 NO_AGE: Final = "messages do not say when they were put into their queue"
 NO_OLDEST: Final = "its first job does not say when it was put there"
 
@@ -64,6 +65,7 @@ _CELERY_QUEUE: Final = {
     "failed": NOT_IN_CELERY,
     "consumers": NO_CONSUMERS,
     "oldest_at": NO_AGE,
+    "depths_at": NO_DEPTHS,
 }
 
 
@@ -75,7 +77,11 @@ def unknown_worker_fields(worker: Worker) -> dict[str, str]:
 def unknown_queue_fields(queue: Queue) -> dict[str, str]:
     """Field -> reason, for each field of `queue` that is null and cannot be known. An empty queue has no oldest entry."""
     if queue.engine is Engine.RQ:
-        reasons = dict.fromkeys(_CELERY_QUEUE, NO_DEPTH) | {"oldest_at": NO_OLDEST, "unacked": UNACKED_NONE}
+        reasons = dict.fromkeys(_CELERY_QUEUE, NO_DEPTH) | {
+            "oldest_at": NO_OLDEST,
+            "unacked": UNACKED_NONE,
+            "depths_at": NO_DEPTHS,
+        }
     else:
         reasons = _CELERY_QUEUE | {"unacked": UNACKED_NOT_TOLD}
     found = _of(queue, reasons)

@@ -7,7 +7,7 @@ from taskscope_shared import codec
 from taskscope_shared.clock import Clock
 from taskscope_shared.codec import Entry, Message
 from taskscope_shared.keys import Keys
-from taskscope_shared.model import Position, Task, Worker
+from taskscope_shared.model import Position, Queue, Task, Worker
 from taskscope_shared.redis_follow import follow
 from taskscope_shared.redis_link import Command, RedisLink, Reply
 from taskscope_shared.store import GapError, Snapshot, StoreError
@@ -66,6 +66,11 @@ class RedisReader:
         """See `Writer.load_workers`."""
         values = (await self._reading(source).call(("HVALS", self._keys.workers(source))))[0]
         return [codec.decode_worker(value) for value in values]
+
+    async def load_queues(self, source: str) -> list[Queue]:
+        """See `Writer.load_queues`."""
+        values = (await self._reading(source).call(("HVALS", self._keys.queues(source))))[0]
+        return [codec.decode_queue(value) for value in values]
 
     async def task_ids(self, source: str) -> list[str]:
         """See `Writer.task_ids`."""

@@ -146,7 +146,7 @@ class Api(Strict):
     `base_path` is what everything is served below, as `/monitoring/tasks`; empty for the root.
     `trusted_proxies` are addresses and networks whose `X-Forwarded-For`, `-Proto` and `-Host` are believed, `allowed_origins`
     the sites beside its own whose pages may open its WebSocket and send what changes something, `advertise` is the URL at which
-    its other replicas reach it, where that is not its own address.
+    its other replicas reach it, where that is not its own address. `trace_url` is where a trace is shown, with `{trace_id}`.
     """
 
     host: str = "127.0.0.1"
@@ -156,6 +156,7 @@ class Api(Strict):
     allowed_origins: tuple[str, ...] = ()
     push: Push = Push()
     advertise: str | None = None
+    trace_url: str | None = None
 
 
 class Settings(Strict):

@@ -46,6 +46,10 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _KEY_PREFIX = re.compile(r"[A-Za-z0-9_.:{}-]+")
 """What RQ 3.0 itself takes as RQ_KEY_PREFIX."""
 _ADVERTISED = re.compile(r"http://[^/?#@\s]+/?")
+TRACE_ID = "{trace_id}"
+"""In `api.trace_url`."""
+NO_HOST = "has no host, or one that cannot be read"
+_LINK = re.compile(r"[^\s\x00-\x1f\x7f\"<>\\^`]+")
 _BASE_PATH = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*")
 _OF_PROBES = ("/livez/", "/readyz/", "/healthz/")
 _NEXT_URL = re.compile(r";(?=[a-z][a-z0-9+.-]*://)")
@@ -215,6 +219,7 @@ def check_raw(data: Mapping[str, Any]) -> list[Problem]:
 
 def _check_api(api: Mapping[str, Any]) -> Iterator[Problem]:
     advertised, base = api.get("advertise"), api.get("base_path")
+    yield from _check_trace_url(api.get("trace_url"))
     if isinstance(advertised, str) and "${" not in advertised and not _ADVERTISED.fullmatch(advertised):
         rule = "http://host:port, at which the api's other replicas reach this one"
         yield Problem("api.advertise", f"{_shown(advertised)} is no such address", rule)
@@ -224,6 +229,35 @@ def _check_api(api: Mapping[str, Any]) -> Iterator[Problem]:
             yield Problem("api.base_path", f"{_shown(base)} is no such path", rule)
         elif f"{base}/".startswith(_OF_PROBES):
             yield Problem("api.base_path", f"{_shown(base)} is where probes are answered", "as /monitoring/tasks")
+
+
+def _check_trace_url(url: object) -> Iterator[Problem]:
+    """A template of links: what it leads to is for browsers, so the id may stand anywhere but in the host."""
+    path, example = "api.trace_url", f"as https://traces.example.org/trace/{TRACE_ID}"
+    if not isinstance(url, str) or "${" in url:
+        return
+    scheme, has_scheme, _ = url.partition("://")
+    if not has_scheme or scheme.lower() not in ("http", "https"):
+        yield Problem(path, f"{_shown(scheme)} is not http:// or https://", example)
+    elif TRACE_ID not in url:
+        yield Problem(path, f"has no {TRACE_ID}, in whose place the trace's id is put", example)
+    elif not _LINK.fullmatch(url):
+        yield Problem(path, "has characters that a URL has to escape (%20 for a space)", example)
+    elif problem := _wrong_host(url):
+        yield Problem(path, problem, example)
+
+
+def _wrong_host(url: str) -> str | None:
+    try:
+        parts = urlsplit(url)
+        has_host = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return NO_HOST
+    if not has_host:
+        return NO_HOST
+    if "@" in parts.netloc:
+        return "has a user or a password, which everybody would see"
+    return f"has {TRACE_ID} in its host" if "{" in parts.netloc else None
 
 
 def _check_source(path: str, source: Mapping[str, Any]) -> list[Problem]:

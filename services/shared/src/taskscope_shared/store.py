@@ -168,6 +168,10 @@ class Writer(Protocol):
         """All stored workers."""
         ...
 
+    async def load_queues(self, source: str) -> list[Queue]:
+        """All stored queues."""
+        ...
+
     async def task_ids(self, source: str) -> list[str]:
         """The ids of all stored tasks."""
         ...

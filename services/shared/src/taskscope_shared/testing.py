@@ -185,6 +185,10 @@ class MemoryStore:
         """See `Writer.load_workers`."""
         return list(self._state(source).workers.values())
 
+    async def load_queues(self, source: str) -> list[Queue]:
+        """See `Writer.load_queues`."""
+        return list(self._state(source).queues.values())
+
     async def task_ids(self, source: str) -> list[str]:
         """See `Writer.task_ids`."""
         return list(self._state(source).tasks)

@@ -10,6 +10,8 @@ export interface ChartSeries {
   look?: 'line' | 'area' | 'bars';
   /** What it is compared with: thinner and dashed. */
   dashed?: boolean;
+  /** What the legend says while nothing is pointed at, as the figure of the whole window; without it the last value. */
+  summary?: string | undefined;
 }
 
 interface Wanted {
@@ -18,6 +20,12 @@ interface Wanted {
   height: number;
   format: (value: number) => string;
   zone: ZoneState;
+  /** uPlot's own: the moment as a date whose local parts are those of a zone. */
+  tzDate: (date: Date, zone: string) => Date;
+  /** Seconds from one time to the next: the last one has as much room as the others. */
+  step: number | undefined;
+  /** Lowest and highest value of the axis; without it from 0 to the largest. */
+  range: readonly [number, number] | undefined;
   sync: string | undefined;
   chosen: ((from: number, to: number) => void) | undefined;
   /** The index under the pointer. */
@@ -25,11 +33,11 @@ interface Wanted {
 }
 
 export function optionsOf(wanted: Wanted): uPlot.Options {
-  const { series, width, height, sync, chosen, moved } = wanted;
+  const { series, width, height, sync, chosen, moved, zone, step = 0, range, tzDate } = wanted;
   return {
     width,
     height,
-    padding: [6, 8, 0, 0],
+    padding: [6, 20, 0, 0],
     legend: { show: false },
     cursor: {
       y: false,
@@ -37,7 +45,14 @@ export function optionsOf(wanted: Wanted): uPlot.Options {
       drag: { x: chosen !== undefined, y: false, setScale: false },
       ...(sync === undefined ? {} : { sync: { key: sync, setSeries: false } }),
     },
-    scales: { x: { time: true }, y: { range: (_plot, _low, high) => [0, high > 0 ? high * 1.08 : 1] } },
+    tzDate: (seconds) => tzDate(new Date(seconds * 1000), zone.name),
+    scales: {
+      x: { time: true, range: (_plot, low, high) => [low, high + step] },
+      y: {
+        range: (_plot, _low, high) =>
+          range === undefined ? [0, high > 0 ? high * 1.08 : 1] : [range[0], range[1]],
+      },
+    },
     axes: axesOf(wanted),
     series: [{}, ...series.map(seriesOf)],
     hooks: {
@@ -56,6 +71,23 @@ export function optionsOf(wanted: Wanted): uPlot.Options {
       ],
     },
   };
+}
+
+/** What is drawn of each series: bars stand on those before them, so the last ones are the highest. */
+export function stacked(series: readonly ChartSeries[]): (number | null)[][] {
+  let below: readonly number[] = [];
+  return series.map(({ values, look, dashed }) => {
+    if (look !== 'bars' || dashed === true) return [...values];
+    below = values.map((value, at) => (value ?? 0) + (below[at] ?? 0));
+    return values.map((value, at) => (value === null ? null : (below[at] ?? null)));
+  });
+}
+
+/** The order in which series are drawn: high bars first, so that those below them are drawn over them; lines over all. */
+export function painted(series: readonly ChartSeries[]): number[] {
+  const places = series.map((_, at) => at);
+  const isBar = (at: number): boolean => series[at]?.look === 'bars' && series[at].dashed !== true;
+  return [...places.filter(isBar).reverse(), ...places.filter((at) => !isBar(at))];
 }
 
 function axesOf({ format, zone }: Wanted): uPlot.Axis[] {
@@ -104,11 +136,14 @@ const bars: uPlot.Series.PathBuilder = (plot, index, from, to) => {
   const zero = plot.valToPos(0, 'y', true);
   const [first = 0, second = first + 1] = times;
   const step = plot.valToPos(second, 'x', true) - plot.valToPos(first, 'x', true);
+  const gap = step >= 4 ? 1 : 0;
   for (let at = from; at <= to; at += 1) {
     const value = values[at];
     if (value === null || value === undefined || value === 0) continue;
     const top = plot.valToPos(value, 'y', true);
-    fill.rect(plot.valToPos(times[at] ?? 0, 'x', true), top, Math.max(1, step - 1), zero - top);
+    const left = plot.valToPos(times[at] ?? 0, 'x', true);
+    const [begin, end] = [Math.round(left), Math.round(left + step)]; // whole pixels: no seams, no false colours
+    fill.rect(begin, top, Math.max(1, end - begin - gap), zero - top);
   }
   return { stroke: null, fill };
 };

@@ -230,6 +230,10 @@ export interface components {
             at: string | null;
             /** @description Why a count is null */
             detail: string | null;
+            /** @description `depth` as first counted in each of the last minutes, at most 60, oldest first; null: nobody counted */
+            depths: (number | null)[];
+            /** @description When the last minute of `depths` began; each other one began 60 s before the next */
+            depths_at: string | null;
             /** @description Field: why it is null */
             unknown: {
                 [key: string]: string;
@@ -626,6 +630,11 @@ export interface components {
              */
             group_id?: string[];
             /**
+             * @description Tasks by their keys, `source/id`, any of which
+             * @default []
+             */
+            key?: string[];
+            /**
              * @description At most 8 words that all occur, whatever the case, in id, name, args, exception or worker
              * @default null
              */
@@ -710,6 +719,16 @@ export interface components {
              * @default null
              */
             runtime_max?: number | null;
+            /**
+             * @description Seconds that it waited at least until it began
+             * @default null
+             */
+            wait_min?: number | null;
+            /**
+             * @description Seconds that it waited at most until it began
+             * @default null
+             */
+            wait_max?: number | null;
         };
         /**
          * TaskRowPart

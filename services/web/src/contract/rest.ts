@@ -791,6 +791,10 @@ export interface components {
             at: string | null;
             /** @description Why a count is null */
             detail: string | null;
+            /** @description `depth` as first counted in each of the last minutes, at most 60, oldest first; null: nobody counted */
+            depths: (number | null)[];
+            /** @description When the last minute of `depths` began; each other one began 60 s before the next */
+            depths_at: string | null;
             /** @description Field: why it is null */
             unknown: {
                 [key: string]: string;
@@ -1119,6 +1123,8 @@ export interface components {
             place: components["schemas"]["PlaceRow"] | null;
             /** @description Who sent it, whom it sent, and its group, as far as they are known */
             relatives: components["schemas"]["Relatives"];
+            /** @description Where its trace is shown, as `api.trace_url` says; null without that or without `trace_id` */
+            trace_url: string | null;
         };
         /**
          * AttemptRow
@@ -1999,7 +2005,7 @@ export interface components {
         };
         /**
          * DrainRow
-         * @description How long a queue takes to drain if nothing more arrives and what ends goes on to end at the same rate.
+         * @description How a queue drains: what leaves it, what comes (derived, see docs/analytics.md), and how long it takes at these rates.
          */
         DrainRow: {
             /** @description The queue's source */
@@ -2010,10 +2016,20 @@ export interface components {
             depth: number | null;
             /** @description Tasks of the queue that ended, a second, in the last minutes */
             finished_per_second: number | null;
-            /** @description depth / finished_per_second; 0 for an empty queue */
+            /** @description depth / finished_per_second, as if nothing more came; 0 for an empty queue */
             seconds_to_drain: number | null;
             /** @description Why `seconds_to_drain` is null */
             reason: string | null;
+            /** @description What came, a second: derived as what ended plus the change of depth over the same minutes */
+            in_per_second: number | null;
+            /** @description depth / (what leaves - what comes), if both go on; null where it grows; 0 for an empty queue */
+            net_drain_seconds: number | null;
+            /** @description Whether more comes than leaves; null where that is not known */
+            grows: boolean | null;
+            /** @description Field: why it is null */
+            unknown: {
+                [key: string]: string;
+            };
         };
         /**
          * Failures
@@ -2288,6 +2304,8 @@ export interface operations {
                 parent?: string[];
                 /** @description Ids of the Celery groups they are in, any of which. For example `group_id=b77d90`. */
                 group_id?: string[];
+                /** @description Tasks by their keys, `source/id`, any of which. For example `key=archivist/6f1d2c`. */
+                key?: string[];
                 /** @description At most 8 words that all occur, whatever the case, in id, name, args, exception or worker. For example `q=film.mp4`. */
                 q?: string;
                 /** @description Sent at this time or later. For example `sent_from=2026-03-01T09:00:00Z`. */
@@ -2322,12 +2340,18 @@ export interface operations {
                 runtime_min?: number;
                 /** @description Seconds that it ran at most. For example `runtime_max=60`. */
                 runtime_max?: number;
+                /** @description Seconds that it waited at least until it began. For example `wait_min=10`. */
+                wait_min?: number;
+                /** @description Seconds that it waited at most until it began. For example `wait_max=300`. */
+                wait_max?: number;
                 /** @description What to order by, descending with `-`; `live`: running tasks first. For example `sort=-runtime_seconds`. */
                 sort?: "live" | "updated_at" | "-updated_at" | "sent_at" | "-sent_at" | "received_at" | "-received_at" | "started_at" | "-started_at" | "finished_at" | "-finished_at" | "eta_at" | "-eta_at" | "expires_at" | "-expires_at" | "wait_seconds" | "-wait_seconds" | "runtime_seconds" | "-runtime_seconds" | "retries" | "-retries" | "attempts" | "-attempts" | "name" | "-name" | "kind" | "-kind" | "queue" | "-queue" | "worker" | "-worker" | "state" | "-state" | "group" | "-group" | "engine" | "-engine" | "exception_type" | "-exception_type" | "updated" | "-updated" | "sent" | "-sent" | "received" | "-received" | "started" | "-started" | "finished" | "-finished" | "eta" | "-eta" | "expires" | "-expires" | "wait" | "-wait" | "runtime" | "-runtime";
                 /** @description Items of a page; of an export rows, as many as there may be. For example `limit=50`. */
                 limit?: number;
                 /** @description `next_cursor` of the page before, with the same parameters. For example `cursor=lQGrLXVwZGF0ZWRfYXQ`. */
                 cursor?: string;
+                /** @description How many to leave out at the beginning; not together with `cursor`. For example `offset=50000`. */
+                offset?: number;
                 /** @description Members of the items; without it all. For example `fields=id,state`. */
                 fields?: ("key" | "id" | "source" | "engine" | "state" | "group" | "version" | "name" | "kind" | "queue" | "worker" | "sent_at" | "received_at" | "started_at" | "finished_at" | "eta_at" | "expires_at" | "updated_at" | "wait_seconds" | "runtime_seconds" | "retries" | "attempts" | "args" | "kwargs" | "result" | "exception_type" | "exception" | "progress" | "root_id" | "parent_id" | "group_id" | "detail" | "uncertain" | "children" | "priority" | "cpu_seconds" | "peak_rss_bytes" | "trace_id" | "unknown")[];
                 /** @description How the answer is written; without it as the Accept header says. For example `format=csv`. */
@@ -2623,6 +2647,8 @@ export interface operations {
                 parent?: string[];
                 /** @description Ids of the Celery groups they are in, any of which. For example `group_id=b77d90`. */
                 group_id?: string[];
+                /** @description Tasks by their keys, `source/id`, any of which. For example `key=archivist/6f1d2c`. */
+                key?: string[];
                 /** @description At most 8 words that all occur, whatever the case, in id, name, args, exception or worker. For example `q=film.mp4`. */
                 q?: string;
                 /** @description Sent at this time or later. For example `sent_from=2026-03-01T09:00:00Z`. */
@@ -2657,12 +2683,18 @@ export interface operations {
                 runtime_min?: number;
                 /** @description Seconds that it ran at most. For example `runtime_max=60`. */
                 runtime_max?: number;
+                /** @description Seconds that it waited at least until it began. For example `wait_min=10`. */
+                wait_min?: number;
+                /** @description Seconds that it waited at most until it began. For example `wait_max=300`. */
+                wait_max?: number;
                 /** @description What to order by, descending with `-`; `live`: running tasks first. For example `sort=-runtime_seconds`. */
                 sort?: "live" | "updated_at" | "-updated_at" | "sent_at" | "-sent_at" | "received_at" | "-received_at" | "started_at" | "-started_at" | "finished_at" | "-finished_at" | "eta_at" | "-eta_at" | "expires_at" | "-expires_at" | "wait_seconds" | "-wait_seconds" | "runtime_seconds" | "-runtime_seconds" | "retries" | "-retries" | "attempts" | "-attempts" | "name" | "-name" | "kind" | "-kind" | "queue" | "-queue" | "worker" | "-worker" | "state" | "-state" | "group" | "-group" | "engine" | "-engine" | "exception_type" | "-exception_type" | "updated" | "-updated" | "sent" | "-sent" | "received" | "-received" | "started" | "-started" | "finished" | "-finished" | "eta" | "-eta" | "expires" | "-expires" | "wait" | "-wait" | "runtime" | "-runtime";
                 /** @description Items of a page; of an export rows, as many as there may be. For example `limit=50`. */
                 limit?: number;
                 /** @description `next_cursor` of the page before, with the same parameters. For example `cursor=lQGrLXVwZGF0ZWRfYXQ`. */
                 cursor?: string;
+                /** @description How many to leave out at the beginning; not together with `cursor`. For example `offset=50000`. */
+                offset?: number;
                 /** @description Members of the items; without it all. For example `fields=id,state`. */
                 fields?: ("key" | "id" | "source" | "engine" | "state" | "group" | "version" | "name" | "kind" | "queue" | "worker" | "sent_at" | "received_at" | "started_at" | "finished_at" | "eta_at" | "expires_at" | "updated_at" | "wait_seconds" | "runtime_seconds" | "retries" | "attempts" | "args" | "kwargs" | "result" | "exception_type" | "exception" | "progress" | "root_id" | "parent_id" | "group_id" | "detail" | "uncertain" | "children" | "priority" | "cpu_seconds" | "peak_rss_bytes" | "trace_id" | "unknown")[];
                 /** @description How the answer is written; without it as the Accept header says. For example `format=csv`. */
@@ -2961,6 +2993,8 @@ export interface operations {
                 parent?: string[];
                 /** @description Ids of the Celery groups they are in, any of which. For example `group_id=b77d90`. */
                 group_id?: string[];
+                /** @description Tasks by their keys, `source/id`, any of which. For example `key=archivist/6f1d2c`. */
+                key?: string[];
                 /** @description At most 8 words that all occur, whatever the case, in id, name, args, exception or worker. For example `q=film.mp4`. */
                 q?: string;
                 /** @description Sent at this time or later. For example `sent_from=2026-03-01T09:00:00Z`. */
@@ -2995,6 +3029,10 @@ export interface operations {
                 runtime_min?: number;
                 /** @description Seconds that it ran at most. For example `runtime_max=60`. */
                 runtime_max?: number;
+                /** @description Seconds that it waited at least until it began. For example `wait_min=10`. */
+                wait_min?: number;
+                /** @description Seconds that it waited at most until it began. For example `wait_max=300`. */
+                wait_max?: number;
                 /** @description What to order by, descending with `-`; `live`: running tasks first. For example `sort=-updated_at`. */
                 sort?: "live" | "updated_at" | "-updated_at" | "sent_at" | "-sent_at" | "received_at" | "-received_at" | "started_at" | "-started_at" | "finished_at" | "-finished_at" | "eta_at" | "-eta_at" | "expires_at" | "-expires_at" | "wait_seconds" | "-wait_seconds" | "runtime_seconds" | "-runtime_seconds" | "retries" | "-retries" | "attempts" | "-attempts" | "name" | "-name" | "kind" | "-kind" | "queue" | "-queue" | "worker" | "-worker" | "state" | "-state" | "group" | "-group" | "engine" | "-engine" | "exception_type" | "-exception_type" | "updated" | "-updated" | "sent" | "-sent" | "received" | "-received" | "started" | "-started" | "finished" | "-finished" | "eta" | "-eta" | "expires" | "-expires" | "wait" | "-wait" | "runtime" | "-runtime";
                 /** @description Tasks that the window shows at most. For example `limit=100`. */
@@ -3063,6 +3101,8 @@ export interface operations {
                 parent?: string[];
                 /** @description Ids of the Celery groups they are in, any of which. For example `group_id=b77d90`. */
                 group_id?: string[];
+                /** @description Tasks by their keys, `source/id`, any of which. For example `key=archivist/6f1d2c`. */
+                key?: string[];
                 /** @description At most 8 words that all occur, whatever the case, in id, name, args, exception or worker. For example `q=film.mp4`. */
                 q?: string;
                 /** @description Sent at this time or later. For example `sent_from=2026-03-01T09:00:00Z`. */
@@ -3097,12 +3137,18 @@ export interface operations {
                 runtime_min?: number;
                 /** @description Seconds that it ran at most. For example `runtime_max=60`. */
                 runtime_max?: number;
+                /** @description Seconds that it waited at least until it began. For example `wait_min=10`. */
+                wait_min?: number;
+                /** @description Seconds that it waited at most until it began. For example `wait_max=300`. */
+                wait_max?: number;
                 /** @description What to order by, descending with `-`; `live`: running tasks first. For example `sort=-runtime_seconds`. */
                 sort?: "live" | "updated_at" | "-updated_at" | "sent_at" | "-sent_at" | "received_at" | "-received_at" | "started_at" | "-started_at" | "finished_at" | "-finished_at" | "eta_at" | "-eta_at" | "expires_at" | "-expires_at" | "wait_seconds" | "-wait_seconds" | "runtime_seconds" | "-runtime_seconds" | "retries" | "-retries" | "attempts" | "-attempts" | "name" | "-name" | "kind" | "-kind" | "queue" | "-queue" | "worker" | "-worker" | "state" | "-state" | "group" | "-group" | "engine" | "-engine" | "exception_type" | "-exception_type" | "updated" | "-updated" | "sent" | "-sent" | "received" | "-received" | "started" | "-started" | "finished" | "-finished" | "eta" | "-eta" | "expires" | "-expires" | "wait" | "-wait" | "runtime" | "-runtime";
                 /** @description Items of a page; of an export rows, as many as there may be. For example `limit=50`. */
                 limit?: number;
                 /** @description `next_cursor` of the page before, with the same parameters. For example `cursor=lQGrLXVwZGF0ZWRfYXQ`. */
                 cursor?: string;
+                /** @description How many to leave out at the beginning; not together with `cursor`. For example `offset=50000`. */
+                offset?: number;
                 /** @description Members of the items; without it all. For example `fields=id,state`. */
                 fields?: ("key" | "id" | "source" | "engine" | "state" | "group" | "version" | "name" | "kind" | "queue" | "worker" | "sent_at" | "received_at" | "started_at" | "finished_at" | "eta_at" | "expires_at" | "updated_at" | "wait_seconds" | "runtime_seconds" | "retries" | "attempts" | "args" | "kwargs" | "result" | "exception_type" | "exception" | "progress" | "root_id" | "parent_id" | "group_id" | "detail" | "uncertain" | "children" | "priority" | "cpu_seconds" | "peak_rss_bytes" | "trace_id" | "unknown")[];
                 /** @description How the answer is written; without it as the Accept header says. For example `format=csv`. */
@@ -3328,6 +3374,8 @@ export interface operations {
                 parent?: string[];
                 /** @description Ids of the Celery groups they are in, any of which. For example `group_id=b77d90`. */
                 group_id?: string[];
+                /** @description Tasks by their keys, `source/id`, any of which. For example `key=archivist/6f1d2c`. */
+                key?: string[];
                 /** @description At most 8 words that all occur, whatever the case, in id, name, args, exception or worker. For example `q=film.mp4`. */
                 q?: string;
                 /** @description Sent at this time or later. For example `sent_from=2026-03-01T09:00:00Z`. */
@@ -3362,6 +3410,10 @@ export interface operations {
                 runtime_min?: number;
                 /** @description Seconds that it ran at most. For example `runtime_max=60`. */
                 runtime_max?: number;
+                /** @description Seconds that it waited at least until it began. For example `wait_min=10`. */
+                wait_min?: number;
+                /** @description Seconds that it waited at most until it began. For example `wait_max=300`. */
+                wait_max?: number;
                 /** @description Values of a field. For example `limit=50`. */
                 limit?: number;
             };

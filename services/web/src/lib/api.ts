@@ -11,14 +11,23 @@ export class ApiError extends Error {
   readonly status: number;
   /** The parameter that is wrong, if the api says so. */
   readonly field: string | null;
+  /** When to ask again, if the api says so. */
+  readonly retrySeconds: number | null;
 
   /** Those that have the id, where several do (409). */
   readonly sources: readonly string[];
 
-  constructor(status: number, message: string, field: string | null = null, sources: readonly string[] = []) {
+  constructor(
+    status: number,
+    message: string,
+    field: string | null = null,
+    retrySeconds: number | null = null,
+    sources: readonly string[] = [],
+  ) {
     super(message);
     this.status = status;
     this.field = field;
+    this.retrySeconds = retrySeconds;
     this.sources = sources;
   }
 
@@ -63,12 +72,14 @@ export function withQuery(path: string, query: Query): string {
 
 async function refused(response: Response): Promise<ApiError> {
   if (response.status === 401) dispatchEvent(new Event(REFUSED));
+  const retry = Number(response.headers.get('retry-after') ?? '');
   try {
     const body = (await response.json()) as Partial<Problem>;
     return new ApiError(
       response.status,
       body.detail ?? body.title ?? response.statusText,
       body.field ?? null,
+      retry > 0 ? retry : null,
       body.sources ?? [],
     );
   } catch {
@@ -82,8 +93,9 @@ export async function fetchKinds(signal: AbortSignal): Promise<string[]> {
   return body.items.map((item) => item.name).filter((name) => name !== 'other');
 }
 
-/** The address of one task: `key` is `source/id`, and an id may hold any character. */
+/** The address of one task: `key` is `source/id`, and an id may hold any character; an id alone may be ambiguous. */
 export function taskPath(key: string): string {
+  if (!key.includes('/')) return `api/tasks/${encodeURIComponent(key)}`;
   return `api/tasks/${splitKey(key).map(encodeURIComponent).join('/')}`;
 }
 

@@ -6,7 +6,7 @@ export function taskLinks(open: (key: string) => void): Attachment {
   return (element) => {
     const listen = (event: Event): void => {
       const { target } = event;
-      if (!(target instanceof Element) || target.closest('a, button') !== null) return;
+      if (!(target instanceof Element) || target.closest('a, button, input, label') !== null) return;
       if (getSelection()?.isCollapsed === false) return;
       const key = target.closest<HTMLElement>('[data-task]')?.dataset.task;
       if (key !== undefined) open(key);

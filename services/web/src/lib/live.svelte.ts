@@ -20,8 +20,10 @@ import { Series } from './series';
 import { statesOf } from './states';
 
 export const LIMITS = [100, 200, 500] as const;
-/** Publishing takes at most a quarter of the page's time, however fast deltas come. */
-const SHARE = 4;
+/** Publishing, with all that the browser does to show it, takes at most a twelfth of the page's time, however fast deltas come, */
+const SHARE = 12;
+/** but what is shown is never older than this. */
+const LONGEST_MS = 1_000;
 /** A page that nobody sees gets no frames: its title is kept by publishing so often. */
 const HIDDEN_MS = 1_000;
 
@@ -184,8 +186,10 @@ export class Live {
     this.settled = replica.position !== null;
     this.#record(Date.now());
     this.#hiddenUntil = performance.now() + HIDDEN_MS;
-    queueMicrotask(() => {
-      this.#notBefore = time + SHARE * (performance.now() - time);
+    const begun = performance.now();
+    // Timers come after the frame was laid out and painted.
+    setTimeout(() => {
+      this.#notBefore = time + Math.min(LONGEST_MS, SHARE * (performance.now() - begun));
     });
   }
 

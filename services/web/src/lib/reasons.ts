@@ -1,28 +1,12 @@
 /** Words for the reasons that the api gives as short codes; what is already words stays as it is. */
+import { reasons } from '$strings/reasons';
 
-const FIELD_NAMES: Record<string, string> = {
-  sent_at: 'Time of sending',
-  received_at: 'Time of receipt',
-  started_at: 'Time of start',
-  finished_at: 'Time of end',
-  wait_seconds: 'Wait',
-  runtime_seconds: 'Runtime',
-  cpu_seconds: 'CPU time',
-  peak_rss_bytes: 'Peak memory',
-  trace_id: 'Trace',
-  eta_at: 'Planned time',
-};
+const FIELD_NAMES: Readonly<Record<string, string>> = reasons.fields;
+const DETAILS: Readonly<Record<string, string>> = reasons.details;
 
 export function fieldName(field: string): string {
   return FIELD_NAMES[field] ?? sentence(field.replace(/_(at|id|seconds|bytes)$/, ''));
 }
-
-const DETAILS: Record<string, string> = {
-  result_ttl_0: 'Deleted as soon as it succeeded (result_ttl=0)',
-  no_outcome: 'Ended, and nobody said how',
-  worker_shutdown: 'Its worker was shut down',
-  requeued: 'Put back into its queue',
-};
 
 /** `rate_limited` → `Rate limited`. */
 export function sentence(code: string): string {
@@ -33,9 +17,24 @@ export function sentence(code: string): string {
 }
 
 /** Why a field of a task is empty. */
-export function whyUnknown(unknown: Record<string, string>, field: string): string {
+export function whyUnknown(unknown: Readonly<Record<string, string>>, field: string): string {
   const reason = unknown[field];
-  return reason === undefined ? 'Not known (yet)' : sentence(reason);
+  return reason === undefined ? reasons.unknownYet : sentence(reason);
+}
+
+/** The reasons are the api's (taskscope_shared/reasons.py): each speaks of what is missing. */
+const ADVICE: readonly [RegExp, string][] = [
+  [/task_send_sent_event/, reasons.advice.sentEvent],
+  [/message headers alone/, reasons.advice.tracing],
+  [/result_ttl=0/, reasons.advice.rqTtl],
+  [/no result was stored/, reasons.advice.results],
+  [/message or result with its arguments|result told which worker/, reasons.advice.extended],
+  [/no event/, reasons.advice.events],
+];
+
+/** What to set, so that it is known of the next task; null where nothing helps. */
+export function advice(reason: string): string | null {
+  return ADVICE.find(([pattern]) => pattern.test(reason))?.[1] ?? null;
 }
 
 /** `vod` → `VOD`, `transcription` → `Transcription`. */

@@ -46,6 +46,11 @@ export class Resource<T> {
     };
   }
 
+  /** Wait no more for what is on its way. */
+  stop(): void {
+    this.#abort?.abort();
+  }
+
   async load(): Promise<void> {
     this.#abort?.abort();
     const abort = (this.#abort = new AbortController());

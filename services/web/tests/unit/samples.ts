@@ -1,4 +1,4 @@
-import type { Delta, Snapshot, Summary, Task } from '../../src/lib/protocol';
+import type { Delta, Queue, Snapshot, Source, Summary, Task, Worker } from '../../src/lib/protocol';
 
 const NONE = { total: 0, active: 0, reserved: 0, queued: 0, finished: 0 };
 
@@ -34,4 +34,47 @@ export function snapshot(tasks: Task[], fields: Partial<Snapshot> = {}): Snapsho
 export function delta(upsert: Task[], remove: string[], fields: Partial<Delta> = {}): Delta {
   const nothing = { keys: null, workers: null, queues: null, sources: null };
   return { ...MOMENT, kind: 'delta', upsert, remove, ...nothing, ...fields };
+}
+
+export function source(name: string, fields: Partial<Source> = {}): Source {
+  return {
+    ...{ key: name, name, engine: 'celery', status: 'up', reason: null, notes: [], since: null, holder: 'h' },
+    ...{
+      transport: 'redis',
+      events: true,
+      result_backend: true,
+      received: 0,
+      malformed: 0,
+      dropped: 0,
+      late: 0,
+    },
+    ...{ events_per_second: 0, lag_seconds: 0, retained: 0, evicted: 0, uncounted_queued: 0, at: null },
+    ...{ kinds: [], stale: null, ...fields },
+  };
+}
+
+export function worker(name: string, fields: Partial<Worker> = {}): Worker {
+  return {
+    ...{ key: `s/${name}`, name, source: 's', engine: 'celery', state: 'online', hostname: null, pid: null },
+    ...{ pool: null, concurrency: null, active: null, reserved: null, prefetch: null, processed: null },
+    ...{ failed: null, queues: null, load: null, heartbeat_at: null, started_at: null, version: null },
+    ...{ events: null, events_enabled_by_us: false, clock_skew_seconds: null, current: [], detail: null },
+    ...{ unknown: {}, ...fields },
+  };
+}
+
+export function queue(name: string, fields: Partial<Queue> = {}): Queue {
+  return {
+    ...{ key: `s/${name}`, name, source: 's', engine: 'celery', depth: 0, unacked: null, scheduled: null },
+    ...{
+      deferred: null,
+      running: null,
+      failed: null,
+      consumers: null,
+      oldest_at: null,
+      at: null,
+      detail: null,
+    },
+    ...{ depths: [], depths_at: null, unknown: {}, ...fields },
+  };
 }

@@ -8,18 +8,17 @@ import msgspec
 from taskscope_shared.model import Queue
 
 from taskscope_api.analytics.cellar import Cellar
+from taskscope_api.analytics.drains import DERIVED, drain_rows
 from taskscope_api.analytics.periods import DAY, HOUR, MINUTE, Marks
 from taskscope_api.analytics.question import Question
 from taskscope_api.analytics.rests import Rests
-from taskscope_api.analytics.rows import Analytics, DrainRow, Gap, GroupRow, KindShare, LastDay, SeriesRow, StretchRow
+from taskscope_api.analytics.rows import Analytics, Gap, GroupRow, KindShare, LastDay, SeriesRow, StretchRow
 from taskscope_api.analytics.series import Line, Series, Steps
 from taskscope_api.analytics.stretch import Chosen, Group, Stretch, chosen, stretch
 from taskscope_api.analytics.tally import RETRIED, Tally, durations, success_rate
 from taskscope_api.analytics.totals import change, columns, durations_row, examples, group_series, totals
 from taskscope_api.wire import moment_text
 
-DRAIN_SECONDS = 900
-"""Rates of queues are those of so many seconds, to the minute."""
 TURN_ROWS = 16
 """Rows made before others may run: about 1 ms."""
 NO_DURATIONS = "durations are summed up by name, queue and source; for workers, whose names have no end, counts alone are kept"
@@ -27,7 +26,6 @@ EXPIRED = "what is null in a series reaches back to before the cells that are ke
 NO_REST = "quantiles cannot be subtracted from each other: what is beside the largest groups has counts and means alone"
 NO_KINDS = "kinds are summed up with names, apart from queues and workers"
 NO_NAME = "attempts of tasks whose name, queue or worker is not known, or too many to be kept apart, are in no group"
-NO_ARRIVALS = "brokers do not count what arrives: the time to drain is that of what waits now, if nothing more comes"
 UNREADABLE = "some cells cannot be read (a newer Taskscope wrote them) and are left out: {}"
 
 
@@ -80,7 +78,7 @@ class Analyst:
             series=series,
             kinds=await self._kinds(asked, whole, marks, now),
             last_day=await self._last_day(asked, marks, now),
-            queues=await self._drains(asked, marks, now, around),
+            queues=await drain_rows(self._cellar, asked, marks, now, around.queues),
             unknown=_unknown(asked, found, whole, series),
         )
 
@@ -143,18 +141,6 @@ class Analyst:
             runtime_mean=[None if each is None else each.runtime.mean for each in points],
         )
 
-    async def _drains(self, asked: Question, marks: dict[str, Marks], now: float, around: Surroundings) -> list[DrainRow]:
-        if asked.filters and asked.marginal != "queue":
-            return []
-        start = int(now) // MINUTE * MINUTE - DRAIN_SECONDS
-        recent = await stretch(self._cellar, "queue", start, now, marks, now)
-        named = msgspec.structs.replace(asked, marginal="queue", group_by="queue")
-        return [
-            _drain_row(queue, recent)
-            for _, queue in sorted(around.queues.items())
-            if queue.source in marks and named.wants(queue.name, None)
-        ]
-
 
 def _end(end: float) -> int:
     return -int(-end // MINUTE) * MINUTE
@@ -216,26 +202,8 @@ def _kind_share(kind: Group, tally: Tally, attempts: int) -> KindShare:
     )
 
 
-def _drain_row(queue: Queue, recent: Stretch) -> DrainRow:
-    ended = recent.by_source[queue.source].by_label.get(queue.name)
-    rate = totals(ended or Tally(), recent.seconds, measured=False).per_second
-    seconds, reason = _drain(queue.depth, rate)
-    return DrainRow(queue.source, queue.name, queue.depth, rate, seconds, reason)
-
-
-def _drain(depth: int | None, rate: float | None) -> tuple[float | None, str | None]:
-    """Seconds, or why they are not known."""
-    if depth is None:
-        return None, "its broker does not tell the depth"
-    if depth == 0:
-        return 0.0, None
-    if not rate:
-        return None, f"no task that is known to be of this queue ended in the last {DRAIN_SECONDS // 60} minutes"
-    return round(depth / rate, 3), None
-
-
 def _unknown(asked: Question, found: Chosen, whole: Stretch, series: SeriesRow | None) -> dict[str, str]:
-    unknown = {"series.rest.runtime_p50": NO_REST, "queues.arrivals": NO_ARRIVALS}
+    unknown = {"series.rest.runtime_p50": NO_REST, "queues.in_per_second": DERIVED}
     if asked.marginal == "worker":
         unknown["groups.runtime"] = unknown["groups.wait"] = NO_DURATIONS
     if asked.filters and asked.marginal != "name":

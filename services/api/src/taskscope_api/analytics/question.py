@@ -108,7 +108,7 @@ def question(given: Parameters, now: float) -> Question:
         until=until,
         compare=compare,
         series=_number(given, "series", DEFAULT_SERIES, 0, MAX_SERIES),
-        groups=_number(given, "groups", DEFAULT_GROUPS, 1, MAX_GROUPS),
+        groups=_number(given, "groups", DEFAULT_GROUPS, 0, MAX_GROUPS),
     )
 
 

@@ -144,14 +144,28 @@ class LastDay(msgspec.Struct):
 
 
 class DrainRow(msgspec.Struct):
-    """How long a queue takes to drain if nothing more arrives and what ends goes on to end at the same rate."""
+    """How a queue drains: what leaves it, what comes (derived, see docs/analytics.md), and how long it takes at these rates."""
 
     source: Annotated[str, says("The queue's source", "archivist")]
     queue: Annotated[str, says("Its name", "vod")]
     depth: Annotated[Count | None, says("Messages that wait; null where the broker does not tell")]
     finished_per_second: Annotated[float | None, says("Tasks of the queue that ended, a second, in the last minutes", 4.25)]
-    seconds_to_drain: Annotated[Seconds | None, says("depth / finished_per_second; 0 for an empty queue")]
+    seconds_to_drain: Annotated[
+        Seconds | None, says("depth / finished_per_second, as if nothing more came; 0 for an empty queue")
+    ]
     reason: Annotated[str | None, says("Why `seconds_to_drain` is null", "its broker does not tell the depth")]
+    in_per_second: Annotated[
+        float | None, says("What came, a second: derived as what ended plus the change of depth over the same minutes", 3.9)
+    ]
+    out_per_second: Annotated[
+        float | None, says("Tasks of the queue that ended, a second, over the same minutes as `in_per_second`", 4.1)
+    ]
+    net_drain_seconds: Annotated[
+        Seconds | None,
+        says("depth / (out_per_second - in_per_second), if both go on; null where it grows; 0 for an empty queue"),
+    ]
+    grows: Annotated[Flag | None, says("Whether more comes than leaves; null where that is not known")]
+    unknown: Annotated[dict[str, str], says("Field: why it is null", {"net_drain_seconds": "as much comes as leaves"})]
 
 
 class Gap(msgspec.Struct):
@@ -218,7 +232,7 @@ class AnalyticsQuery(msgspec.Struct):
     series: Annotated[int, msgspec.Meta(ge=0, le=50), says("How many of the largest groups get a series; 0: no series", 20)] = (
         20
     )
-    groups: Annotated[int, msgspec.Meta(ge=1, le=500), says("How many of the largest groups are listed", 200)] = 200
+    groups: Annotated[int, msgspec.Meta(ge=0, le=500), says("How many of the largest groups are listed", 200)] = 200
     format: Annotated[
         str | None,
         says("How the answer is written; without it as the Accept header says", "csv", enum=["json", "csv", "ndjson"]),

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
-from quart import Blueprint, Response, current_app, request, send_from_directory
+from quart import Blueprint, Response, current_app, request
 from quart_schema import document_querystring, document_response, hide
 
 from taskscope_api import asyncapi, openapi
@@ -14,6 +14,7 @@ from taskscope_api.described import says
 from taskscope_api.principals import Role, requires
 from taskscope_api.queries import NoQuery, parameters
 from taskscope_api.services import Services
+from taskscope_api.static_files import StaticFiles
 
 VIEWER = Path(__file__).parent.parent / "viewer"
 """Ours: the page, and how the viewer starts."""
@@ -52,6 +53,7 @@ class AsyncApi(msgspec.Struct):
 def documentation_blueprint(services: Services) -> Blueprint:
     """The description of all routes, and its viewer."""
     blueprint = Blueprint("documentation", __name__)
+    files = StaticFiles()
     described, described_push = _once(_of_routes), _once(asyncapi.document)
 
     @blueprint.get("/openapi.json")
@@ -78,13 +80,13 @@ def documentation_blueprint(services: Services) -> Blueprint:
     @requires(Role.PUBLIC, services.access)
     @hide
     async def viewer() -> Response:
-        return await _file(VIEWER, "index.html")
+        return await _file(files, VIEWER, "index.html")
 
     @blueprint.get("/docs/<name>")
     @requires(Role.PUBLIC, services.access)
     @hide
     async def part(name: str) -> Response:
-        return await _file(VIEWER if (VIEWER / name).is_file() else BUNDLED, name)
+        return await _file(files, VIEWER if (VIEWER / name).is_file() else BUNDLED, name)
 
     return blueprint
 
@@ -105,8 +107,7 @@ def _of_routes() -> dict[str, Any]:
     return openapi.document(current_app._get_current_object())  # type: ignore[attr-defined]  # noqa: SLF001 - what the proxy stands for
 
 
-async def _file(folder: Path, name: str) -> Response:
-    response = await send_from_directory(folder, name)
+async def _file(files: StaticFiles, folder: Path, name: str) -> Response:
+    response = await files.send(folder, name, "no-cache")
     response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
-    response.headers["Cache-Control"] = "no-cache"
     return response

@@ -107,7 +107,8 @@ def tasks_blueprint(services: Services) -> Blueprint:
 
 async def _detail(services: Services, task: Task) -> TaskDetail:
     place = await services.asking.place(task)
-    return task_detail(task, place, relatives_of(services.live, task), stale=services.live.is_behind(task.source))
+    relatives, stale = relatives_of(services.live, task), services.live.is_behind(task.source)
+    return task_detail(task, place, relatives, stale=stale, trace_url=services.trace_url)
 
 
 def _only(found: list[Task], task_id: str) -> Task:

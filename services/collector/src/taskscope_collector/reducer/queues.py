@@ -6,6 +6,7 @@ from msgspec.structs import replace
 from taskscope_shared.model import Queue
 
 from taskscope_collector.observations import QueuesSeen
+from taskscope_collector.reducer.depths import going_on, merged
 
 REFRESH_SECONDS = 10.0
 """A queue whose figures do not change is written all the same once in so long, to show that they are fresh."""
@@ -30,14 +31,23 @@ class Queues:
             del self.known[name]
             self.changed.pop(name, None)
             self.removed.append(name)
-        for queue in seen.queues:
-            if _is_news(queue, self.known.get(queue.name)):
+        for counted in seen.queues:
+            known = self.known.get(counted.name)
+            queue = going_on(counted, known)
+            if _is_news(queue, known):
                 self.known[queue.name] = queue
                 self.changed[queue.name] = None
 
     def load(self, queues: Iterable[Queue]) -> None:
         """As they were written before a restart."""
         self.known.update((queue.name, queue) for queue in queues)
+
+    def inherit(self, queues: Iterable[Queue]) -> None:
+        """As another collector wrote them: a history goes on, and what was counted here later stays."""
+        for stored in queues:
+            known = self.known.get(stored.name)
+            self.known[stored.name] = stored if known is None else merged(known, stored)
+            self.changed[stored.name] = None
 
     def mark(self, names: Iterable[str]) -> None:
         """They are to be written."""

@@ -222,6 +222,10 @@ class SourceState:
         """Workers as another collector wrote them: it may have switched their events on."""
         self._workers.inherit(workers)
 
+    def inherit_queues(self, queues: Iterable[Queue]) -> None:
+        """Queues as another collector wrote them: it counted while this one stood by."""
+        self._queues.inherit(queues)
+
     def inherit(self, record: Record, task: Task) -> bool:
         """Give a task's record what another collector wrote of it and this one did not see; whether that was anything."""
         return self._tasks.inherit(record, task)

@@ -1,0 +1,26 @@
+import { execFileSync } from 'node:child_process';
+import process from 'node:process';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { PAGES } from '../../src/lib/location';
+
+const SIZES = fileURLToPath(new URL('../sizes.mjs', import.meta.url));
+const FIRST_VIEW = 60_000;
+const ALL = 120_000;
+
+interface Sizes {
+  views: Record<string, number>;
+  all: number;
+}
+
+/** Of what is built now, not of what was built last. In a process of its own: vitest's environment is not production's. */
+function sizes(): Sizes {
+  const env = { ...process.env, NODE_ENV: 'production' };
+  return JSON.parse(execFileSync('node', [SIZES, ...PAGES], { env, encoding: 'utf8' })) as Sizes;
+}
+
+test('JavaScript, gzipped, is within its budget: a first view of each page, and the whole', () => {
+  const { views, all } = sizes();
+  for (const page of PAGES) expect(views[page], page).toBeLessThanOrEqual(FIRST_VIEW);
+  expect(all).toBeLessThanOrEqual(ALL);
+}, 60_000);

@@ -1,0 +1,96 @@
+// Drives Chromium for page_load.py and prints one JSON object: node page_browser.mjs <folder of playwright-core> <what> <url> [JSON of options]
+import { createRequire } from 'node:module';
+import { busy } from './page_trace.mjs';
+
+const [folder, what, url, options = '{}'] = process.argv.slice(2);
+const { chromium } = createRequire(`${folder}/`)('playwright-core');
+const ROW = '[data-task]';
+const VIEWPORT = { width: 1440, height: 900 };
+const MEASURES = { firstRow, load };
+
+const root = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  args: ['--disable-background-networking', '--enable-precise-memory-info', ...root],
+});
+try {
+  console.log(JSON.stringify(await MEASURES[what](JSON.parse(options))));
+} finally {
+  await browser.close();
+}
+
+/** Milliseconds from the navigation to the frame after the first row's, each time with nothing in the browser's cache. */
+async function firstRow({ times }) {
+  const took = [];
+  for (let time = 0; time < times; time += 1) {
+    const page = await browser.newPage({ viewport: VIEWPORT });
+    await page.addInitScript(watchForRow, ROW);
+    await page.goto(`${url}#realtime`);
+    took.push(await page.waitForFunction(() => globalThis.firstRowAt).then((found) => found.jsonValue()));
+    await page.close();
+  }
+  return { took };
+}
+
+function watchForRow(selector) {
+  const painted = () => requestAnimationFrame(() => setTimeout(() => (globalThis.firstRowAt = performance.now())));
+  const observer = new MutationObserver(() => {
+    if (document.querySelector(selector) === null) return;
+    observer.disconnect();
+    painted();
+  });
+  observer.observe(document, { childList: true, subtree: true });
+}
+
+/**
+ * An empty page of the same server, then the realtime page while events arrive: traced for `traced` seconds of every minute,
+ * watched for long tasks all the time, its heap measured each minute after a forced collection. `seconds` in all.
+ */
+async function load({ seconds, traced }) {
+  const empty = await open(`${url}livez`);
+  const baseline = await trace(empty, traced);
+  await empty.page.close();
+  const realtime = await open(`${url}#realtime`);
+  await realtime.page.locator(ROW).first().waitFor();
+  await realtime.page.evaluate(watchLongTasks);
+  const [began, windows, heaps] = [Date.now(), [], []];
+  while (Date.now() - began < seconds * 1000) {
+    const minute = Date.now();
+    windows.push(await trace(realtime, traced));
+    heaps.push({ at: (Date.now() - began) / 1000, bytes: await heap(realtime) });
+    const left = Math.min(minute + 60_000, began + seconds * 1000) - Date.now();
+    await realtime.page.waitForTimeout(Math.max(0, left));
+  }
+  const { long, rows } = await realtime.page.evaluate(() => ({
+    long: globalThis.longTasks,
+    rows: document.querySelectorAll('[data-task]').length,
+  }));
+  return { baseline, windows, heaps, long, rows };
+}
+
+async function open(address) {
+  const page = await browser.newPage({ viewport: VIEWPORT });
+  await page.goto(address);
+  const session = await page.context().newCDPSession(page);
+  return { page, session };
+}
+
+/** @returns the share of the time that the page's main thread was busy, and its longest task in milliseconds. */
+async function trace({ page }, seconds) {
+  await browser.startTracing(page, { categories: ['devtools.timeline', 'disabled-by-default-devtools.timeline'] });
+  await page.waitForTimeout(seconds * 1000);
+  return busy(JSON.parse(await browser.stopTracing()).traceEvents, seconds);
+}
+
+/** Milliseconds of each task of 50 ms and more. What the collection of garbage takes that we force is not among them: it is none of the page's. */
+function watchLongTasks() {
+  globalThis.longTasks = [];
+  new PerformanceObserver((list) => {
+    for (const { startTime, duration } of list.getEntries()) globalThis.longTasks.push([startTime, duration]);
+  }).observe({ type: 'longtask' });
+}
+
+async function heap({ session }) {
+  await session.send('HeapProfiler.collectGarbage');
+  return (await session.send('Runtime.getHeapUsage')).usedSize;
+}
