@@ -123,6 +123,7 @@ test('an api that does not answer is said, and asked again', async ({ page, rela
 test('a theme that was chosen is remembered', async ({ page }) => {
   const live = new RealtimePage(page);
   await live.open();
+  await page.getByRole('button', { name: 'View' }).click();
   await page.getByRole('button', { name: 'Dark' }).click();
   await page.reload();
   await expect(page.locator('html')).toHaveAttribute('data-theme', 'dark');

@@ -6,6 +6,9 @@ import { sticksOut } from './width';
 const SHUT = /status of 401/;
 const asked = (page: Page) => page.getByRole('heading', { name: 'Sign in to Taskscope' });
 
+/** Who one is, and the way out. */
+const menu = (page: Page) => page.getByRole('button', { name: /^Signed in as/ });
+
 async function signIn(page: Page, token: string): Promise<void> {
   await page.getByLabel('Token').fill(token);
   await page.getByRole('button', { name: 'Sign in' }).click();
@@ -31,14 +34,17 @@ test('a token opens the page, and whoever signs out, on a phone too, sees nothin
   for (const width of [320, 390]) {
     await page.setViewportSize({ width, height: 800 });
     expect(await sticksOut(page)).toEqual([]);
+    await menu(page).click();
     await expect(page.getByRole('button', { name: 'Sign out' })).toBeInViewport({ ratio: 1 });
+    await menu(page).click();
   }
+  await menu(page).click();
   await page.getByRole('button', { name: 'Sign out' }).click();
   await asked(page).waitFor();
   expect(await live.rows.count()).toBe(0);
 });
 
-test('a session that ends while the page is open leads back to signing in', async ({
+test('a session that ends is asked for over the page, which stays until one leaves it', async ({
   page,
   startWorld,
   problems,
@@ -51,6 +57,10 @@ test('a session that ends while the page is open leads back to signing in', asyn
   await signIn(page, world.token);
   await live.rows.first().waitFor();
   await world.do('revoke');
+  const ended = page.getByRole('dialog', { name: 'Your session has ended' });
+  await ended.waitFor();
+  expect(await live.rows.count()).toBe(3);
+  await ended.getByRole('button', { name: 'Leave this page' }).click();
   await asked(page).waitFor();
   expect(await live.rows.count()).toBe(0);
 });
