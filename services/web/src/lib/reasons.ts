@@ -25,6 +25,7 @@ export function whyUnknown(unknown: Readonly<Record<string, string>>, field: str
 /** The reasons are the api's (taskscope_shared/reasons.py): each speaks of what is missing. */
 const ADVICE: readonly [RegExp, string][] = [
   [/task_send_sent_event/, reasons.advice.sentEvent],
+  [/api\.trace_url/, reasons.advice.traceUrl],
   [/message headers alone/, reasons.advice.tracing],
   [/result_ttl=0/, reasons.advice.rqTtl],
   [/no result was stored/, reasons.advice.results],

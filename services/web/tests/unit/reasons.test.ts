@@ -23,6 +23,7 @@ describe('what is unknown', () => {
     ['no event, message or result that names its root and parent was seen', '-E'],
     ['no result was stored or reported: the task returns none, ignores it, or …', 'result backend'],
     ['trace ids are in message headers alone, and the message was not seen', 'OpenTelemetry'],
+    ['api.trace_url does not say where traces are shown', 'api.trace_url'],
     ['a job with result_ttl=0 is deleted when it succeeds', 'result_ttl'],
   ])('of a task for which “%s” has an advice with %s', (reason, word) => {
     expect(advice(reason)).toContain(word);

@@ -11,6 +11,7 @@ export const reasons = {
     cpu_seconds: 'CPU time',
     peak_rss_bytes: 'Peak memory',
     trace_id: 'Trace',
+    trace_url: 'Link to its trace',
     eta_at: 'Planned time',
     root_id: 'Root of its workflow',
     parent_id: 'Task that sent it',
@@ -36,6 +37,7 @@ export const reasons = {
     events: 'Run the workers with events on (celery worker -E), or let Taskscope switch them on.',
     extended: 'Set result_extended = True in Celery: results then name arguments, worker and queue.',
     tracing: 'Instrument producers and workers with OpenTelemetry: messages then carry a traceparent.',
+    traceUrl: 'Set api.trace_url in Taskscope’s configuration to the address of your traces.',
     rqTtl: 'Enqueue with a result_ttl above 0: RQ then keeps the job, and how it ended, for so long.',
   },
 } as const;
