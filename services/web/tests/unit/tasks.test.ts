@@ -212,6 +212,10 @@ describe('the question to the api', () => {
     expect(asked('state:running,failed runtime:>1m')).toEqual({ state: 'running,failed', runtime_min: 60 });
   });
 
+  it('leaves the open task of an address alone', () => {
+    expect(searchOf({ task: 'archive/1', name: 'x' })).toEqual({ name: 'x' });
+  });
+
   it('understands addresses with names of the api', () => {
     expect(
       searchOf({ exception_type: 'KeyError', finished_from: '2h', runtime_min: '3', sort: 'x' }),

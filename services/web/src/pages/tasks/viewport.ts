@@ -23,10 +23,16 @@ export function reachable(total: number, height: number): number {
 }
 
 /** The rows between two edges, which are relative to the first row's top. */
-export function stretch(top: number, bottom: number, height: number, rows: number, beyond: number): Stretch {
-  const first = Math.floor(Math.max(0, top) / height) - beyond;
-  const last = Math.ceil(Math.max(0, bottom) / height) + beyond;
-  return { first: Math.max(0, Math.min(first, rows)), last: Math.max(0, Math.min(last, rows)) };
+export function between(top: number, bottom: number, height: number, rows: number): Stretch {
+  const clamp = (row: number): number => Math.max(0, Math.min(row, rows));
+  return { first: clamp(Math.floor(top / height)), last: clamp(Math.ceil(bottom / height)) };
+}
+
+/** The rows to draw: as many wherever one is, so that the elements of those that leave are taken for those that come. */
+export function drawn(top: number, bottom: number, height: number, rows: number): Stretch {
+  const length = Math.min(rows, Math.ceil((bottom - top) / height) + 1 + 2 * BEYOND);
+  const first = Math.max(0, Math.min(Math.floor(top / height) - BEYOND, rows - length));
+  return { first, last: first + length };
 }
 
 /** How far to scroll so that a row is between the edges; 0: it is. */

@@ -27,7 +27,7 @@ function known(name: string, value: string, found: Record<string, string>): [str
     found.time = what;
     return [end === 'from' ? 'after' : 'before', value];
   }
-  const field = fieldOf(name);
+  const field = name === 'task' ? null : fieldOf(name); // in addresses that is the task that is open
   return field === 'runtime' || field === 'wait' ? [field, canonicalSpan(value) ?? value] : [field, value];
 }
 
