@@ -1,5 +1,6 @@
 /** How the estimate of a queue is made, sentence by sentence. */
 import { queues } from '$strings/queues';
+import { queue as one } from '$strings/queue';
 import { rate } from '../../fleet/counts';
 import { count, duration } from '../../lib/format';
 import type { ZoneState } from '../../lib/zone.svelte';
@@ -14,7 +15,7 @@ export interface Moment {
   zone: ZoneState;
 }
 
-const words = queues.estimate;
+const words = one.estimate;
 
 export function reasoning(view: QueueView, moment: Moment): string[] {
   const { queue, drain } = view;

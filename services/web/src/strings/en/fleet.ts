@@ -18,7 +18,5 @@ export const fleet = {
     text: (source: string) => `This one belongs to source ${source}.`,
     all: 'Look at all sources',
   },
-  slots: (active: string, concurrency: string) => `${active} of ${concurrency} slots busy`,
-  slotsUnknown: 'unknown number',
   windows: { label: 'Window', '1h': '1 hour', '6h': '6 hours', '24h': '24 hours', '7d': '7 days' },
 } as const;
