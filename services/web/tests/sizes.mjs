@@ -21,7 +21,9 @@ async function sizes(pages) {
 
 /** The chunk that a page's component begins. */
 function chunkOf(chunks, page) {
-  const file = `/pages/${page}/${page[0].toUpperCase()}${page.slice(1)}.svelte`;
+  // The tasks page is nothing without its list, which it loads unless one task is asked for.
+  const name = page === 'tasks' ? 'TaskList' : page[0].toUpperCase() + page.slice(1);
+  const file = `/pages/${page}/${name}.svelte`;
   const found = [...chunks.values()].find((chunk) => chunk.facadeModuleId?.endsWith(file));
   if (found === undefined) throw new Error(`no chunk begins with ${file}`);
   return found;
