@@ -99,6 +99,12 @@ def test_children_of_chains_and_groups_are_ids(decoder: ResultDecoder) -> None:
     assert set(decoder.decode("id", meta("SUCCESS", 1, children=children)).children) == {"a", "b", "c"}
 
 
+def test_a_task_that_is_retried_is_no_child_of_itself(decoder: ResultDecoder) -> None:
+    again, sent = [["id", None], None], [["a", ["id", None]], None]
+    assert decoder.decode("id", meta("RETRY", None, children=[again])).children == ()
+    assert decoder.decode("id", meta("RETRY", None, children=[sent, again, sent])).children == ("a",)
+
+
 def test_children_are_bounded(decoder: ResultDecoder) -> None:
     many = [[[str(n), None], None] for n in range(5000)]
     nested: Any = many

@@ -97,7 +97,9 @@ class ResultDecoder:
         result.traceback = self._redactor.traceback(meta.traceback) if meta.traceback else None
         result.group_id = meta.group_id
         result.parent_id = meta.parent_id if meta.parent_id != result.id else None
-        result.children = tuple(_child_ids(meta.children)) if meta.children else ()
+        if meta.children:
+            # A retry sends the task itself again, and Celery notes that as a child.
+            result.children = tuple(child for child in dict.fromkeys(_child_ids(meta.children)) if child != result.id)
         result.name, result.worker = meta.name, meta.worker
         result.queue, result.retries = meta.queue, meta.retries
         result.args = self.shown(tuple(meta.args) if isinstance(meta.args, list) else meta.args)
