@@ -10,6 +10,7 @@ import random
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from archive import config
@@ -20,11 +21,16 @@ OnBlock = Callable[[int, int], None]
 """Called with the number of blocks done, and of all."""
 
 
-def path_of(title: str, suffix: str) -> Path:
-    """The file of a title. The folder is made on demand."""
+def folder() -> Path:
+    """Where the files of all titles are, and nothing else. It is made on demand."""
     directory = config.load().directory / "files"
     directory.mkdir(parents=True, exist_ok=True)
-    return directory / f"{title}{suffix}"
+    return directory
+
+
+def path_of(title: str, suffix: str) -> Path:
+    """The file of a title."""
+    return folder() / f"{title}{suffix}"
 
 
 def record(title: str, seconds: float, suffix: str = ".rec") -> Path:
@@ -100,9 +106,10 @@ def delete_older(seconds: float) -> list[str]:
     """Delete the archive's files that were not touched for `seconds`; their names."""
     limit = time.time() - seconds
     deleted = []
-    for path in path_of("", "").parent.iterdir():
-        if path.stat().st_mtime < limit:
-            path.unlink(missing_ok=True)
-            deleted.append(path.name)
-            time.sleep(PACE_SECONDS / 5)
+    for path in folder().iterdir():
+        with suppress(FileNotFoundError):  # another cleanup was faster
+            if path.stat().st_mtime < limit:
+                path.unlink()
+                deleted.append(path.name)
+                time.sleep(PACE_SECONDS / 5)
     return deleted

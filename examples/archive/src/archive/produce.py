@@ -22,6 +22,8 @@ from archive.tasks import cleanup, transcription, vod
 
 TICK_SECONDS = 0.6
 REPORT_SECONDS = 10.0
+CLEANUP_SECONDS = 120.0
+"""Older files are deleted: nothing works on one so long."""
 BACKLOG = {"vod": 6, "transcription": 6, "cleanup": 4, "media": 3}
 """Queue -> waiting messages above which nothing more is sent to it."""
 
@@ -128,7 +130,7 @@ class Producer:
         self._count("celery")
 
     def _clean(self) -> None:
-        cleanup.cleanup_old_files.delay(60.0)
+        cleanup.cleanup_old_files.delay(CLEANUP_SECONDS)
         if self._dice.random() < 0.2:
             cleanup.cleanup_title.delay(self._title("nobody"))
         self._count("celery")
@@ -160,7 +162,7 @@ class Producer:
         self._count("rq")
 
     def _later(self) -> None:
-        self._media.enqueue_in(timedelta(seconds=self._dice.choice([5, 15, 30])), jobs.cleanup_exports, 60.0)
+        self._media.enqueue_in(timedelta(seconds=self._dice.choice([5, 15, 30])), jobs.cleanup_exports, CLEANUP_SECONDS)
         self._count("rq")
 
     def _cancelled(self) -> None:

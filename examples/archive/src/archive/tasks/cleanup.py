@@ -13,7 +13,7 @@ def cleanup_old_files(seconds: float) -> int:
 @task()
 def cleanup_title(title: str) -> list[str]:
     """Delete the files of one title; their names. Raises `LookupError` if there are none."""
-    found = sorted(media.path_of("", "").parent.glob(f"{title}*"))
+    found = sorted(media.folder().glob(f"{title}*"))
     if not found:
         raise LookupError(f"there are no files of {title}")
     for path in found:
