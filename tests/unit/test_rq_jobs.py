@@ -65,12 +65,12 @@ def test_times_are_iso(written: bytes, is_known: bool) -> None:  # noqa: FBT001 
 
 def test_the_function_and_its_arguments_are_read_and_redacted() -> None:
     assert call(("app.encode", None, (1, "x"), {"api_key": "k"})) == Call("app.encode", "(1, 'x')", "{'api_key': '***'}")
-    assert call(("app.encode", None, (), {})) == Call("app.encode", "()", None)
+    assert call(("app.encode", None, (), {})) == Call("app.encode", "()", "{}")
 
 
 def test_json_payloads_are_read() -> None:
     data = zlib.compress(json.dumps(["app.encode", None, [1, {"password": "x"}], {}]).encode())
-    assert read_call(data, None, REDACTOR, CLOCK) == Call("app.encode", "(1, {'password': '***'})", None)
+    assert read_call(data, None, REDACTOR, CLOCK) == Call("app.encode", "(1, {'password': '***'})", "{}")
 
 
 def test_an_uncompressed_payload_is_read() -> None:

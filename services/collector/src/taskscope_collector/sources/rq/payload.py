@@ -64,7 +64,7 @@ def read_call(data: bytes, description: str | None, redactor: Redactor, clock: C
     plain = inflate(data)
     value = decode(plain, clock) if plain else UNDECODABLE
     if isinstance(value, list | tuple) and len(value) == _PARTS and isinstance(value[0], str):
-        return Call(_name(value[0]), redactor.value(_sequence(value[2])), redactor.value(value[3]) if value[3] else None)
+        return Call(_name(value[0]), redactor.value(_sequence(value[2])), redactor.value(value[3] or {}))
     described = described_call(description, redactor)
     name = first_text(plain, BUDGET, clock) if plain[:1] == b"\x80" else None
     return Call(_name(name) if name else described.name, described.args)
