@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from support.celery_source import Recorder
 from support.waiting import eventually
-from taskscope_collector.observations import InspectRound
+from taskscope_collector.observations import InspectRound, QueuesSeen, WorkerBeat
 from taskscope_collector.sources.celery import control as control_module
 from taskscope_collector.sources.celery.control import IDLE_FACTOR, Control
-from taskscope_collector.sources.celery.roster import KnownIds, Roster
+from taskscope_collector.sources.celery.roster import MISSED_ROUNDS, KnownIds, Roster
 from taskscope_shared.clock import ManualClock
+from taskscope_shared.model import Engine, Queue
 from taskscope_shared.settings import CelerySource
 
 
@@ -58,15 +59,21 @@ class Switch(Nothing):
         await eventually(lambda: self.looks >= enough, what="two more looks")
 
 
+def control_of(clock: ManualClock, inspector: Inspector, roster: Roster | None = None, **parts: Any) -> Control:
+    settings = CelerySource(name="s", broker_url="redis://127.0.0.1/0", inspect_seconds=5)
+    nothing: Any = Nothing()
+    events = parts.get("events", SimpleNamespace(tasks_at=None, sent_at=None))
+    asking: tuple[Any, ...] = (inspector, parts.get("switch", nothing))
+    return Control(settings, roster or Roster(), *asking, nothing, events, KnownIds(), nothing, clock)
+
+
 async def test_the_first_event_after_idleness_brings_the_next_round_forward(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(control_module, "TICK_SECONDS", 0.01)
     clock = ManualClock(1_000.0)
     inspector, events = Inspector(clock), SimpleNamespace(tasks_at=None, sent_at=None)
-    settings = CelerySource(name="s", broker_url="redis://127.0.0.1/0", inspect_seconds=5)
     nothing: Any = Nothing()
     switch: Any = Switch()
-    parts: tuple[Any, ...] = (settings, Roster(), inspector, switch, nothing, events, KnownIds(), nothing, clock)
-    control = Control(*parts)
+    control = control_of(clock, inspector, events=events, switch=switch)
     running = asyncio.create_task(control.run(nothing, Recorder(), Recorder()))
     try:
         await eventually(lambda: len(inspector.rounds) == 1, what="the first round")
@@ -80,6 +87,44 @@ async def test_the_first_event_after_idleness_brings_the_next_round_forward(monk
         clock.advance(4.0)
         await switch.looked()
         assert len(inspector.rounds) == 2, "and then they are asked at the usual pace"
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+class OneQueue(Nothing):
+    """A broker with one queue, of which it cannot tell who takes from it."""
+
+    async def count(self, *_: object) -> list[Queue]:
+        return [Queue("media", "s", Engine.CELERY)]
+
+
+@pytest.mark.parametrize("end", ["says goodbye", "is not heard of any more"])
+async def test_a_worker_that_is_gone_takes_from_no_queue(end: str) -> None:
+    clock, roster, recorder = ManualClock(1_000.0), Roster(), Recorder()
+    inspector = Inspector(clock)
+    inspector.worker_queues = {"there": {"media"}, "gone": {"media", "other"}}
+    for name in ("there", "gone"):
+        roster.beat(WorkerBeat("worker-heartbeat", name, freq=2.0), clock.monotonic())
+        roster.nodes[name].pool = "prefork"
+    broker: Any = OneQueue()
+    assert await consumers(control_of(clock, inspector, roster), broker, recorder) == 2
+    if end == "says goodbye":
+        roster.beat(WorkerBeat("worker-offline", "gone"), clock.monotonic())
+    else:
+        clock.advance(60.0)
+        for _ in range(MISSED_ROUNDS):
+            roster.round_over(["there"], clock.monotonic())
+    assert await consumers(control_of(clock, inspector, roster), broker, recorder) == 1
+
+
+async def consumers(control: Control, broker: Any, recorder: Recorder) -> int | None:
+    """Who takes from the queue, as the control counts it next."""
+    recorder.seen.clear()
+    running = asyncio.create_task(control.run(broker, recorder, recorder))
+    try:
+        await eventually(lambda: recorder.of(QueuesSeen), what="a count of the queue")
+        return recorder.of(QueuesSeen)[0].queues[0].consumers
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)

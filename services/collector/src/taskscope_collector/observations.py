@@ -171,6 +171,11 @@ class InspectRound(msgspec.Struct, gc=False):
     replied: frozenset[str]
     subscribed: int | None = None
 
+    @property
+    def complete(self) -> bool:
+        """Whether everybody who is connected answered: who did not is not there."""
+        return self.subscribed is not None and self.subscribed <= len(self.replied)
+
 
 # ----------------------------------------------------------------------------------------------------------------- RQ
 

@@ -4,6 +4,7 @@ It goes at its own pace beside the event stream and never holds it up. A standby
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable
 from typing import Protocol
 
@@ -104,6 +105,7 @@ class Control:
         self._board = board
         self._clock = clock
         self._gap = True
+        self._complete = False
         self._missing_times = 0
         self._peeked_at = 0.0
         self._asked_at = 0.0
@@ -182,7 +184,7 @@ class Control:
     async def _round(self, broker: Broker, sink: Sink, view: View) -> InspectRound:
         over = await self._inspector.round(broker.mailbox, sink, everything=self._gap)
         found = await self._repair.everything(view) if self._gap else []
-        self._gap = False
+        self._gap, self._complete = False, over.complete
         found += await self._repair.after_round(over, view, broker.mailbox, broker.unacked)
         if found:
             sink.put(found)
@@ -230,18 +232,22 @@ class Control:
             if view.active():
                 served = {queue for queues in self._inspector.worker_queues.values() for queue in queues}
                 queues = await broker.count({*view.queue_names(), *served}, self._inspector.exchanges)
-                sink.put([QueuesSeen(queues=[self._with_consumers(q) for q in queues], at=self._clock.now())])
+                sink.put([QueuesSeen(queues=self._with_consumers(queues), at=self._clock.now())])
                 found = await broker.peek(self._known) if self._to_peek() else []
                 found += await self._repair.waiting(view, broker.waiting_ids)
                 if found:
                     sink.put(found)
             await asyncio.sleep(self._settings.queue_seconds)
 
-    def _with_consumers(self, queue: Queue) -> Queue:
-        if queue.consumers is not None:
-            return queue
-        workers = sum(queue.name in served for served in self._inspector.worker_queues.values())
-        return replace(queue, consumers=workers)
+    def _with_consumers(self, queues: list[Queue]) -> list[Queue]:
+        """With the workers that take from each, where the broker does not tell; those that are gone take nothing."""
+        gone = {
+            node.name for node in self._roster.nodes.values() if node.dead(self._clock.monotonic(), complete=self._complete)
+        }
+        taken = Counter(
+            queue for worker, served in self._inspector.worker_queues.items() if worker not in gone for queue in set(served)
+        )
+        return [queue if queue.consumers is not None else replace(queue, consumers=taken[queue.name]) for queue in queues]
 
     def _to_peek(self) -> bool:
         """Often where no `task-sent` tells what waits; seldom otherwise, since other producers may not send them."""

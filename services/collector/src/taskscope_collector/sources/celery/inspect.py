@@ -111,7 +111,8 @@ class Inspector:
         return questions
 
     def _forget(self, replied: set[str]) -> None:
-        gone = [worker for worker in self.holdings.of if worker not in replied and worker not in self._roster.nodes]
+        heard = self.holdings.of.keys() | self.worker_queues.keys()
+        gone = [worker for worker in heard if worker not in replied and worker not in self._roster.nodes]
         for worker in gone:
             self.holdings.of.pop(worker, None)
             self.holdings.scheduled.pop(worker, None)

@@ -63,8 +63,7 @@ class Repair:
         """What a round of answers lets conclude. Raises what the connections raise."""
         found: list[Observation] = []
         now = self._clock.monotonic()
-        # Everybody who is connected answered: who did not is not there.
-        complete = self._complete = over.subscribed is not None and over.subscribed <= len(over.replied)
+        self._complete = over.complete
         absent: dict[str, int] = {}
         orphans: dict[str, str] = {}
         for node in list(self._roster.nodes.values()):
@@ -73,7 +72,7 @@ class Repair:
                 continue
             if node.missed == 0:
                 found += await self._living(node, open_tasks, absent, mailbox)
-            elif node.dead(now, complete=complete):
+            elif node.dead(now, complete=over.complete):
                 orphans.update(dict.fromkeys(open_tasks, node.name))
         found += await self._of_dead(orphans, unacked)
         self._absent = absent
