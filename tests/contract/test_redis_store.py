@@ -95,6 +95,20 @@ async def test_a_hash_that_a_later_flush_begins_expires_without_an_announcement(
     await link.drop()
 
 
+async def test_installations_in_two_databases_of_a_server_do_not_hear_each_other(valkey_url: str) -> None:
+    server = valkey_url.rpartition("/")[0]
+    stores = [RedisStore(f"{server}/{database}", SystemClock()) for database in (0, 1)]
+    async with stores[0].follow(["s"]) as one, stores[1].follow(["s"]) as other:
+        for store, messages in zip(stores, (one, other), strict=True):
+            lease = await held(store)
+            await flush(store, lease, 1, "1")
+            await store.announce(lease, Position(lease.epoch, 1), NOW)
+            heard = [await asyncio.wait_for(anext(messages), 5) for _ in range(2)]
+            assert {message.incarnation for message in heard} == {lease.incarnation}
+    for store in stores:
+        await store.close()
+
+
 def _skip() -> None:
     """No message here is one that cannot be decoded."""
 

@@ -63,8 +63,9 @@ def control_of(clock: ManualClock, inspector: Inspector, roster: Roster | None =
     settings = CelerySource(name="s", broker_url="redis://127.0.0.1/0", inspect_seconds=5)
     nothing: Any = Nothing()
     events = parts.get("events", SimpleNamespace(tasks_at=None, sent_at=None))
-    asking: tuple[Any, ...] = (inspector, parts.get("switch", nothing))
-    return Control(settings, roster or Roster(), *asking, nothing, events, KnownIds(), nothing, clock)
+    switch = parts.get("switch", nothing)
+    all_: tuple[Any, ...] = (settings, roster or Roster(), inspector, switch, nothing, events, KnownIds(), nothing, clock)
+    return Control(*all_)
 
 
 async def test_the_first_event_after_idleness_brings_the_next_round_forward(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,9 +60,12 @@ class Keys(msgspec.Struct, frozen=True):
         """Stream: one entry a flush, ids `epoch-seq`, field `d` an encoded `Entry`. Bounded in bytes and time."""
         return self._of(source, "log")
 
-    def channel(self, source: str) -> str:
-        """Pub/sub: the log's entries as they are written, and a `Head` each second."""
-        return self._of(source, "live")
+    def channel(self, source: str, database: int = 0) -> str:
+        """Pub/sub: the log's entries as they are written, and a `Head` each second.
+
+        The server's channels are of no database: with the number in its name, installations in two of them do not meet.
+        """
+        return self._of(source, f"live:{database}" if database else "live")
 
     def rollup(self, source: str, resolution: int, start: int) -> str:
         """Hash: `<marginal>:<label>` -> encoded `Cell` of the bucket that starts at `start`."""

@@ -137,6 +137,14 @@ class RedisLink:
                 await self.drop()
             return await self.run(list(commands))
 
+    async def database(self) -> int:
+        """The number of the database that it is connected to; the caller holds the link."""
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                return int((await self._open()).db or 0)
+        except FAULTS as error:
+            raise explain(error) from error
+
     async def drop(self) -> None:
         """Close the connection; the next use opens another."""
         connection, self._connection = self._connection, None

@@ -1,7 +1,7 @@
 """Reading the store on Redis or Valkey: snapshots, the log, the channel, single tasks and cells."""
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import asynccontextmanager
 
 from taskscope_shared import codec
 from taskscope_shared.clock import Clock
@@ -161,9 +161,13 @@ class RedisReader:
         check_continues(source, after, Position.parse(head.decode()), entries)
         return entries
 
-    def follow(self, sources: Sequence[str]) -> AbstractAsyncContextManager[AsyncIterator[Message]]:
+    @asynccontextmanager
+    async def follow(self, sources: Sequence[str]) -> AsyncIterator[AsyncIterator[Message]]:
         """See `Reader.follow`."""
-        return follow(RedisLink(self._url, self._timeout_seconds), [self._keys.channel(name) for name in sources], self._skip)
+        link = RedisLink(self._url, self._timeout_seconds)
+        database = await link.database() if sources else 0
+        async with follow(link, [self._keys.channel(name, database) for name in sources], self._skip) as messages:
+            yield messages
 
     def _skip(self) -> None:
         self.undecodable += 1

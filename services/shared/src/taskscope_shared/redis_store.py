@@ -140,7 +140,8 @@ class RedisStore(RedisReader):
                 logged = await self._compare(link, lease, lease.before(batch.seq))
                 tail = self._tail(lease, logged)
                 oldest = tail.add(batch.seq, batch.at, len(entry))
-                parts, count = self._transaction(lease, batch, entry, tail.bytes, oldest, ttl_seconds)
+                channel = self._keys.channel(lease.source, await link.database())
+                parts, count = self._transaction(lease, batch, entry, tail.bytes, oldest, ttl_seconds, channel)
                 try:
                     if await self._execute(link, parts, count):
                         return
@@ -189,7 +190,14 @@ class RedisStore(RedisReader):
         return _executed(replies[-1])
 
     def _transaction(
-        self, lease: Lease, batch: Flush, entry: bytes, log_bytes: int, oldest: Position | None, ttl_seconds: float
+        self,
+        lease: Lease,
+        batch: Flush,
+        entry: bytes,
+        log_bytes: int,
+        oldest: Position | None,
+        ttl_seconds: float,
+        channel: str,
     ) -> tuple[list[bytes], int]:
         keys, source = self._keys, lease.source
         position = f"{lease.epoch}-{batch.seq}"
@@ -203,7 +211,7 @@ class RedisStore(RedisReader):
             *self._rollups(source, batch),
             ("XADD", keys.log(source), *trim, position, "d", entry),
             *(self._refresh(source) if batch.seq == 1 else ()),
-            ("PUBLISH", keys.channel(source), entry),
+            ("PUBLISH", channel, entry),
             ("EXEC",),
         ]
         return pack(commands), len(commands)
@@ -246,11 +254,12 @@ class RedisStore(RedisReader):
         keys, source = self._keys, lease.source
         head = codec.encode(Head(codec.CODEC, source, lease.incarnation, position, at))
         renew: list[Command] = [] if ttl_seconds is None else [("PEXPIRE", keys.lease(source), max(1, int(ttl_seconds * 1000)))]
-        body = [*renew, *self._refresh(source), ("PUBLISH", keys.channel(source), head)]
+        body = [("MULTI",), *renew, *self._refresh(source)]
         async with self._writing(source).held() as link:
             for _ in range(ATTEMPTS):
                 await self._compare(link, lease, position)
-                if _executed((await link.run([("MULTI",), *body, ("EXEC",)]))[-1]):
+                published: Command = ("PUBLISH", keys.channel(source, await link.database()), head)
+                if _executed((await link.run([*body, published, ("EXEC",)]))[-1]):
                     # On its own: it lies in another slot of a cluster.
                     await link.run([("ZADD", keys.sources, at, source), ("EXPIRE", keys.sources, KEY_TTL_SECONDS)])
                     return
