@@ -12,12 +12,8 @@ test('the palette finds a queue, and goes there', async ({ page }) => {
   await page.keyboard.press('Control+k');
   const field = page.getByRole('combobox', { name: 'Search or jump to' });
   await expect(field).toBeFocused();
-  await page.keyboard.type('transco');
+  await page.keyboard.type('transcri');
   const queues = page.getByRole('group', { name: 'Queues' });
-  await expect(queues.getByRole('option').first()).toContainText('transcode');
-  await field.fill('queue:nothing is called so');
-  await expect(queues).toBeHidden();
-  await field.fill('transco');
   const option = queues.getByRole('option').first();
   // What is chosen is told by the field: arrows go until it is the queue.
   const id = (await option.getAttribute('id')) ?? '';
@@ -26,12 +22,12 @@ test('the palette finds a queue, and goes there', async ({ page }) => {
     await expect(field).toHaveAttribute('aria-activedescendant', id, { timeout: 250 });
   }).toPass();
   await page.keyboard.press('Enter');
-  await expect(page).toHaveURL(/#queues\/[^/]+\/transcode/);
-  await expect(page.getByRole('heading', { level: 1 })).toContainText('transcode');
+  await expect(page).toHaveURL(/#queues\/celery\/transcription$/);
+  await expect(page.getByRole('heading', { level: 1 })).toContainText('transcription');
 });
 
 test('the palette lets the focus go back where it was', async ({ page }) => {
-  const link = page.getByRole('link', { name: 'Tasks', exact: true }).first();
+  const link = page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name: /^Workers/ });
   await link.focus();
   await page.keyboard.press('Control+k');
   await expect(page.getByRole('combobox', { name: 'Search or jump to' })).toBeFocused();
