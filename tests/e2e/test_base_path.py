@@ -47,7 +47,7 @@ async def test_the_page_below_a_path_asks_for_nothing_elsewhere(tmp_path: Path) 
     app = create_app(settings, store, clock, web_root=WEB_ROOT)
     async with served(app) as port:
         await eventually(lambda: app.extensions["taskscope"].fleet.ready)
-        seen = await _look(f"http://127.0.0.1:{port}/", token)
+        seen = await _look(f"http://127.0.0.1:{port}/#realtime", token)
     assert seen["url"].startswith(f"http://127.0.0.1:{port}{BASE}/")
     assert seen["rows"] == 5
     assert {path for path in seen["asked"] if not path.startswith(f"{BASE}/")} <= {"/"}, "but for where the browser began"

@@ -174,7 +174,7 @@ async def test_a_browser_that_knows_the_web_alone_sees_the_whole_dashboard(site:
     try:
         writing = await Writing(store, clock, "written").begin()
         await writing.write(*(task(str(number), source="written", updated_at=clock.now()) for number in range(5)))
-        seen = await _look(f"{site.origin}/")
+        seen = await _look(f"{site.origin}/#realtime")
     finally:
         await store.close()
     assert (seen["url"].startswith(f"{site.url}/"), seen["rows"]) == (True, 5)

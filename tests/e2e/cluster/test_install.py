@@ -20,7 +20,7 @@ def test_helm_install_is_ready_and_shows_a_live_task_in_the_browser_within_a_min
 ) -> None:
     begun = time.monotonic()
     ground.show("first", 2, seconds=30)
-    page = browser.open(installed.site.ingress.url)
+    page = browser.open(f"{installed.site.ingress.url}/#realtime")
     page.sign_in(installed.site.token())
     row = page.wait_for_growth(LIVE_SECONDS)
     seconds = installed.ready_seconds + time.monotonic() - begun

@@ -52,7 +52,7 @@ def test_the_dashboard_shows_live_tasks_in_chromium(way: str, place: Site, brows
 @pytest.mark.parametrize("way", WAYS)
 def test_an_address_within_the_page_and_the_viewer_of_the_api_open(way: str, place: Site, browser: Browser) -> None:
     url = getattr(place, way).url
-    page = browser.open(f"{url}/#realtime/source=media")
+    page = browser.open(f"{url}/#tasks?source=media")
     page.sign_in(place.token())
     page.wait_live()
     page.go(f"{url}/docs")

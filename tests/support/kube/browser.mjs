@@ -32,9 +32,10 @@ async function opened(name, url) {
 }
 
 async function signIn(page, token) {
-  await page.locator('#token').fill(token);
-  await page.getByRole('button', { name: 'Sign in' }).click();
-  await page.locator('#token').waitFor({ state: 'detached' });
+  const field = page.getByLabel('Token', { exact: true });
+  await field.fill(token);
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click();
+  await field.waitFor({ state: 'detached' });
 }
 
 /** What the table shows: the task's key, the text of its row, and how far its progress bar is. */

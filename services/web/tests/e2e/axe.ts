@@ -4,14 +4,17 @@ import type { Page } from '@playwright/test';
 
 const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 
-/** @returns what is wrong, a line each: rule, what it means, where. */
-export async function violations(page: Page): Promise<string[]> {
+/** What another theme may break: all else is the same in both. */
+export const COLOURS = ['color-contrast', 'link-in-text-block'];
+
+/** @returns what is wrong with `rules` (all), a line each: rule, what it means, where. */
+export async function violations(page: Page, rules: string[] = []): Promise<string[]> {
   if (!(await page.evaluate('"axe" in globalThis'))) await page.evaluate(axe.source);
-  return (await page.evaluate(run, TAGS)).map(described);
+  return (await page.evaluate(run, rules.length > 0 ? rules : TAGS)).map(described);
 }
 
 /** In the page. */
-async function run(tags: string[]): Promise<axe.Result[]> {
+async function run(asked: string[]): Promise<axe.Result[]> {
   const { axe: injected } = globalThis as unknown as { axe: typeof axe };
   const context = {
     // What is behind a modal dialog cannot be reached, and axe takes its background for white.
@@ -20,7 +23,7 @@ async function run(tags: string[]): Promise<axe.Result[]> {
     exclude: ['tbody tr:nth-child(n + 13)'],
   };
   const options: axe.RunOptions = {
-    runOnly: tags,
+    runOnly: asked,
     resultTypes: ['violations'],
     // Addresses are hashes here: axe takes links to other pages for ones within this page.
     rules: { 'skip-link': { enabled: false } },

@@ -11,6 +11,7 @@ const OWN = fileURLToPath(new URL('../../../../.venv/bin/python', import.meta.ur
 interface Said {
   url?: string;
   token?: string | null;
+  narrow?: string | null;
   failed?: string;
   why?: string;
 }
@@ -20,6 +21,8 @@ export class World {
   readonly #lines: AsyncIterator<string>;
   url = '';
   token = '';
+  /** Sees the source `media` alone. */
+  narrow = '';
 
   constructor(options: string[]) {
     const python = process.env.TASKSCOPE_PYTHON ?? (existsSync(OWN) ? OWN : 'python3');
@@ -35,6 +38,7 @@ export class World {
     const said = await this.#said();
     this.url = said.url ?? '';
     this.token = said.token ?? '';
+    this.narrow = said.narrow ?? '';
     return this;
   }
 

@@ -44,7 +44,8 @@ export const shell = {
   },
   sourceStatus: { up: 'Up', degraded: 'Degraded', down: 'Down', starting: 'Starting' },
   connection: {
-    label: (state: string) => `Connection: ${state}`,
+    /** What is seen of it, after what it is. */
+    label: (state: string, aside: string) => `Connection: ${state} ${aside}`.trimEnd(),
     states: {
       connecting: 'Connecting',
       live: 'Live',

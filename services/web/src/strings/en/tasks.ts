@@ -83,7 +83,7 @@ export const tasks = {
     remove: (value: string) => `Show no longer only ${value}`,
     none: 'not known',
     others: (tasks: string, values: number) => `${plural(values, 'other', 'others')} · ${tasks}`,
-    more: (field: string) => `Show more of ${field}`,
+    more: (others: string, field: string) => `${others} of ${field}: show more`,
     less: 'Show fewer',
     clear: (field: string) => `All of ${field}`,
     clearShort: 'all',
