@@ -166,11 +166,16 @@ export class Live {
     }
     if (this.#scheduled) return;
     this.#scheduled = true;
-    requestAnimationFrame((time) => {
-      this.#scheduled = false;
-      if (time < this.#notBefore) this.#schedule();
-      else this.#publish(time);
-    });
+    // Frames that show nothing new cost as much as an idle page may: none is asked for before it is time.
+    setTimeout(
+      () => {
+        requestAnimationFrame((time) => {
+          this.#scheduled = false;
+          this.#publish(time);
+        });
+      },
+      Math.max(0, this.#notBefore - performance.now()),
+    );
   }
 
   #publish(time: number): void {
