@@ -1,12 +1,13 @@
 // Drives Chromium for page_load.py and prints one JSON object: node page_browser.mjs <folder of playwright-core> <what> <url> [JSON of options]
 import { createRequire } from 'node:module';
-import { busy } from './page_trace.mjs';
+import { busy, frames } from './page_trace.mjs';
 
 const [folder, what, url, options = '{}'] = process.argv.slice(2);
 const { chromium } = createRequire(`${folder}/`)('playwright-core');
 const ROW = '[data-task]';
 const VIEWPORT = { width: 1440, height: 900 };
-const MEASURES = { firstRow, load };
+const MEASURES = { firstRow, load, scroll, search };
+const CATEGORIES = ['devtools.timeline', 'disabled-by-default-devtools.timeline'];
 
 const root = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
 const browser = await chromium.launch({
@@ -68,6 +69,70 @@ async function load({ seconds, traced }) {
   return { baseline, windows, heaps, long, rows };
 }
 
+/**
+ * Milliseconds of script in each frame while the list of tasks is scrolled as with a wheel, and while it jumps from place to place as
+ * with the bar: as CPU time of the main thread, since a machine that does other things, too, makes frames wait, not work.
+ */
+async function scroll({ pixels, speed, jumps }) {
+  const { page, session } = await open(`${url}#tasks`);
+  await page.locator(ROW).first().waitFor();
+  await page.waitForTimeout(2_000); // what the page loads beside its rows
+  const at = await page.locator('.scroller').boundingBox();
+  const smooth = await framesOf(page, () =>
+    session.send('Input.synthesizeScrollGesture', {
+      ...{ x: at.x + at.width / 2, y: at.y + at.height / 2, yDistance: -pixels, speed, gestureSourceType: 'mouse' },
+      preventFling: true,
+    }),
+  );
+  return { smooth, jumps: await framesOf(page, () => page.evaluate(jump, jumps)) };
+}
+
+async function framesOf(page, act) {
+  await browser.startTracing(page, { categories: CATEGORIES });
+  await act();
+  return frames(JSON.parse(await browser.stopTracing()).traceEvents);
+}
+
+async function jump(times) {
+  const scroller = document.querySelector('.scroller');
+  const step = scroller.scrollHeight / times;
+  for (let time = 0; time < times; time += 1) {
+    scroller.scrollTo(0, ((time * 7) % times) * step);
+    await new Promise((next) => setTimeout(next, 100));
+  }
+}
+
+/** Milliseconds from the first letter of a search to its one row; each is of another task's id, typed as one paste. */
+async function search({ times }) {
+  const { page } = await open(`${url}#tasks`);
+  await page.locator(ROW).first().waitFor();
+  const list = await (await fetch(`${url}api/tasks?limit=500&offset=40000&fields=id`)).json();
+  const took = [];
+  for (let time = 0; time < times; time += 1) {
+    await page.locator('[data-key="/"]').fill('');
+    await page.waitForFunction((row) => document.querySelectorAll(row).length > 10, ROW);
+    await page.waitForTimeout(1_000); // counts beside the rows
+    took.push(await page.evaluate(searched, [ROW, list.items[time * 20].id]));
+  }
+  return { took };
+}
+
+function searched([selector, id]) {
+  const field = document.querySelector('[data-key="/"]');
+  field.focus();
+  field.value = id;
+  const begun = performance.now();
+  field.dispatchEvent(new Event('input', { bubbles: true }));
+  return new Promise((found) => {
+    const look = () => {
+      const rows = [...document.querySelectorAll(selector)];
+      if (rows.length === 1 && rows[0].dataset.task.includes(id)) setTimeout(() => found(performance.now() - begun));
+      else requestAnimationFrame(look);
+    };
+    look();
+  });
+}
+
 async function open(address) {
   const page = await browser.newPage({ viewport: VIEWPORT });
   await page.goto(address);
@@ -77,7 +142,7 @@ async function open(address) {
 
 /** @returns the share of the time that the page's main thread was busy, and its longest task in milliseconds. */
 async function trace({ page }, seconds) {
-  await browser.startTracing(page, { categories: ['devtools.timeline', 'disabled-by-default-devtools.timeline'] });
+  await browser.startTracing(page, { categories: CATEGORIES });
   await page.waitForTimeout(seconds * 1000);
   return busy(JSON.parse(await browser.stopTracing()).traceEvents, seconds);
 }

@@ -17,3 +17,17 @@ export function taskLinks(open: (key: string) => void): Attachment {
     };
   };
 }
+
+/** Titles of times (`data-at`: epoch milliseconds) are made for what the pointer rests on: making all of them takes longer than the rows. */
+export function momentTitles(says: (at: number) => string): Attachment {
+  return (element) => {
+    const explain = ({ target }: Event): void => {
+      const cell = target instanceof Element ? target.closest<HTMLElement>('[data-at]') : null;
+      if (cell !== null) cell.title = says(Number(cell.dataset.at));
+    };
+    element.addEventListener('mouseover', explain);
+    return () => {
+      element.removeEventListener('mouseover', explain);
+    };
+  };
+}

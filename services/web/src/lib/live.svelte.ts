@@ -39,6 +39,7 @@ export class Live {
   #scheduled = false;
   #notBefore = 0;
   #hiddenUntil = 0;
+  #heard: number | null = null;
 
   tasks = $state.raw<Task[]>([]);
   workers = $state.raw<Worker[]>([]);
@@ -154,7 +155,7 @@ export class Live {
     if (data.kind === 'delta' && this.#replica.position === null) return;
     if (!this.#replica.apply(data)) this.#connection.request();
     const at = epoch(data.at);
-    if (at !== null) this.lag = this.#clock.heard(at);
+    if (at !== null) this.#heard = this.#clock.heard(at);
     this.#schedule();
   }
 
@@ -166,11 +167,16 @@ export class Live {
     }
     if (this.#scheduled) return;
     this.#scheduled = true;
-    requestAnimationFrame((time) => {
-      this.#scheduled = false;
-      if (time < this.#notBefore) this.#schedule();
-      else this.#publish(time);
-    });
+    // Frames that show nothing new cost as much as an idle page may: none is asked for before it is time.
+    setTimeout(
+      () => {
+        requestAnimationFrame((time) => {
+          this.#scheduled = false;
+          this.#publish(time);
+        });
+      },
+      Math.max(0, this.#notBefore - performance.now()),
+    );
   }
 
   #publish(time: number): void {
@@ -183,6 +189,7 @@ export class Live {
     this.total = replica.total;
     this.stale = replica.stale;
     this.at = epoch(replica.at);
+    this.lag = this.#heard;
     this.settled = replica.position !== null;
     this.#record(Date.now());
     this.#hiddenUntil = performance.now() + HIDDEN_MS;

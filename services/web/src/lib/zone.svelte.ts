@@ -4,11 +4,15 @@ const KEY = 'taskscope.zone';
 export const LOCAL = 'local';
 
 interface Formats {
-  clock: Intl.DateTimeFormat;
-  day: Intl.DateTimeFormat;
-  short: Intl.DateTimeFormat;
+  clock: (at: number) => string;
+  day: (at: number) => string;
+  short: (at: number) => string;
   zone: Intl.DateTimeFormat;
 }
+
+const MOST_TEXTS = 500;
+const SECOND_MS = 1000;
+const MINUTE_MS = 60_000;
 
 export class ZoneState {
   /** `local`, `UTC`, or an IANA name. */
@@ -27,17 +31,17 @@ export class ZoneState {
 
   /** 14:03:09. */
   clock(at: number): string {
-    return this.#formats.clock.format(at);
+    return this.#formats.clock(at);
   }
 
   /** 2026-03-09. */
   day(at: number): string {
-    return this.#formats.day.format(at);
+    return this.#formats.day(at);
   }
 
   /** 9 Mar. */
   shortDay(at: number): string {
-    return this.#formats.short.format(at);
+    return this.#formats.short(at);
   }
 
   /** 14:03:09, with the day before it when that is another than `now`'s. */
@@ -86,16 +90,25 @@ export function localZone(): string {
 function formats(timeZone: string): Formats {
   const two = '2-digit';
   return {
-    clock: new Intl.DateTimeFormat('en-GB', {
-      timeZone,
-      hour: two,
-      minute: two,
-      second: two,
-      hourCycle: 'h23',
-    }),
-    day: new Intl.DateTimeFormat('sv-SE', { timeZone, year: 'numeric', month: two, day: two }),
-    short: new Intl.DateTimeFormat('en-GB', { timeZone, day: 'numeric', month: 'short' }),
+    clock: cached({ timeZone, hour: two, minute: two, second: two, hourCycle: 'h23' }, 'en-GB', SECOND_MS),
+    day: cached({ timeZone, year: 'numeric', month: two, day: two }, 'sv-SE', MINUTE_MS),
+    short: cached({ timeZone, day: 'numeric', month: 'short' }, 'en-GB', MINUTE_MS),
     zone: new Intl.DateTimeFormat('en-US', { timeZone, timeZoneName: 'short' }),
+  };
+}
+
+/** Rows of a table are of few moments, and a text takes far longer to make than to find. `step`: milliseconds with one text. */
+function cached(options: Intl.DateTimeFormatOptions, locale: string, step: number): (at: number) => string {
+  const format = new Intl.DateTimeFormat(locale, options);
+  const texts = new Map<number, string>(); // eslint-disable-line svelte/prefer-svelte-reactivity -- a cache
+  return (at) => {
+    const moment = Math.floor(at / step);
+    const known = texts.get(moment);
+    if (known !== undefined) return known;
+    if (texts.size >= MOST_TEXTS) texts.clear();
+    const text = format.format(at);
+    texts.set(moment, text);
+    return text;
   };
 }
 

@@ -7,6 +7,10 @@ import type { Stretch } from './viewport';
 
 /** Requests at a time: who drags the scroll bar passes hundreds of pages. */
 const AT_ONCE = 2;
+/** Rows beyond what is in view that are asked for. */
+const AHEAD = 25;
+/** Who jumps from place to place reads nothing on the way: only where they stay so long is asked for. */
+const STAY_MS = 50;
 /** The api takes no more values of one parameter. */
 export const MOST_KEYS = 100;
 
@@ -28,6 +32,7 @@ export class TaskPages {
   #wanted: Stretch = { first: 0, last: 1 };
   #flights = new Map<number, AbortController>(); // eslint-disable-line svelte/prefer-svelte-reactivity -- not shown
   #peek: AbortController | null = null;
+  #staying: ReturnType<typeof setTimeout> | null = null;
 
   /** The task in that row; null: it is on its way. */
   row(index: number): Task | null {
@@ -54,6 +59,7 @@ export class TaskPages {
   }
 
   stop(): void {
+    this.#unsettle();
     for (const flight of this.#flights.values()) flight.abort();
     this.#flights.clear();
     this.#peek?.abort();
@@ -61,13 +67,31 @@ export class TaskPages {
 
   /** These rows are in view. */
   see(wanted: Stretch): void {
+    const far = Math.abs(wanted.first - this.#wanted.first) > PAGE;
     this.#wanted = wanted;
-    if (this.total !== null && !this.asking) this.#fill();
+    if (far) this.#settle();
+    else if (this.#staying === null) this.#fill();
   }
 
+  #settle(): void {
+    this.#unsettle();
+    this.#staying = setTimeout(() => {
+      this.#staying = null;
+      this.#fill();
+    }, STAY_MS);
+  }
+
+  #unsettle(): void {
+    if (this.#staying !== null) clearTimeout(this.#staying);
+    this.#staying = null;
+  }
+
+  /** What is in view, and what is next to it before it is. */
   #fill(): void {
+    if (this.total === null || this.asking || this.#staying !== null) return;
     const { first, last } = this.#wanted;
-    for (let page = Math.floor(first / PAGE); page * PAGE < last; page += 1) {
+    const end = Math.min(last + AHEAD, this.total);
+    for (let page = Math.floor(Math.max(0, first - AHEAD) / PAGE); page * PAGE < end; page += 1) {
       if (this.#flights.size >= AT_ONCE) return;
       if (!this.#pages.has(page) && !this.#flights.has(page)) void this.#load(page, false);
     }

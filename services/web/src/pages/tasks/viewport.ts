@@ -35,6 +35,21 @@ export function drawn(top: number, bottom: number, height: number, rows: number)
   return { first, last: first + length };
 }
 
+/** Rows in their places: the same object while nothing of it changes, so that each frame draws only those that came. */
+export class Placed<T> {
+  #before = new Map<number, { index: number; task: T }>();
+
+  of({ first, last }: Stretch, at: (index: number) => T): { index: number; task: T }[] {
+    const now = Array.from({ length: Math.max(0, last - first) }, (_, step) => {
+      const [index, task] = [first + step, at(first + step)];
+      const before = this.#before.get(index);
+      return before !== undefined && before.task === task ? before : { index, task };
+    });
+    this.#before = new Map(now.map((row) => [row.index, row]));
+    return now;
+  }
+}
+
 /** How far to scroll so that a row is between the edges; 0: it is. */
 export function shift(row: number, height: number, top: number, bottom: number): number {
   const begin = row * height;
