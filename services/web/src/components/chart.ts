@@ -120,12 +120,34 @@ function seriesOf({ label, tone, look = 'line', dashed = false }: ChartSeries): 
     label,
     stroke,
     width: dashed ? 1 : 1.5,
-    points: { show: false },
+    points: { show: false, size: 4, fill: stroke, filter: look === 'bars' && !dashed ? () => null : alone },
     spanGaps: false,
     ...(dashed ? { dash: [3, 3] } : {}),
     ...(filled ? { fill: faint(stroke) } : {}),
     ...(look === 'bars' ? { fill: stroke, width: 0, paths: bars } : {}),
   };
+}
+
+/** A value without neighbours is no line: it is drawn as a point. */
+const alone: uPlot.Series.Points.Filter = (plot, index) => {
+  const values = plot.data[index] ?? [];
+  const known = (at: number): boolean => values[at] !== null && values[at] !== undefined;
+  return [...values.keys()].filter((at) => known(at) && !known(at - 1) && !known(at + 1));
+};
+
+/**
+ * Where drawing begins: shortly before the first value, when most of the window is empty before it. A window that has just begun to
+ * fill is no spike at the edge.
+ */
+export function beginOf(series: readonly ChartSeries[], length: number): number {
+  const least = Math.max(12, Math.ceil(length / 6));
+  const first = Math.min(length, ...series.map(({ values }) => firstOf(values)));
+  return first < length / 2 || first === length ? 0 : Math.max(0, Math.min(first - 1, length - least));
+}
+
+function firstOf(values: readonly (number | null)[]): number {
+  const at = values.findIndex((value) => value !== null && value !== 0);
+  return at === -1 ? Infinity : at;
 }
 
 /** Each bucket a bar from its start to the next. */

@@ -34,7 +34,7 @@ export const COLUMNS: readonly TaskColumn[] = [
   column('task', 'name', 11.5, 4),
   column('id', null, 5.75, 0),
   column('kind', 'kind', 6.5, 0.5),
-  column('queue', 'queue', 5.5, 1),
+  column('queue', 'queue', 6.75, 0.75),
   column('worker', 'worker', 6.75, 1.6),
   column('source', null, 6, 0.5),
   column('activity', null, 6, 2.5),

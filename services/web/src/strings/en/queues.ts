@@ -32,7 +32,7 @@ export const queues = {
       'Messages that are ready to be taken, and how many there were in each minute of the last hour',
     empty: 'Empty at',
     emptyTitle: 'When it is empty if it goes on as in the last quarter of an hour',
-    rates: 'In · out a minute',
+    rates: 'A minute',
     ratesTitle: 'What comes (derived) and what ends, in the last quarter of an hour',
     oldest: 'Oldest',
     oldestTitle: 'How long the oldest message waits',
@@ -67,6 +67,7 @@ export const queues = {
     rate: (value: string) => `${value}/min`,
     in: (rate: string) => `${rate} in`,
     out: (rate: string) => `${rate} out`,
+    inUnknown: 'in: not known yet',
     spark: (name: string, least: string, most: string) =>
       `${name}: depth in the last hour, between ${least} and ${most}`,
     nobody: 'nobody',
