@@ -35,7 +35,7 @@ export const COLUMNS: readonly TaskColumn[] = [
   column('id', null, 5.75, 0),
   column('kind', 'kind', 6.5, 0.5),
   column('queue', 'queue', 6.75, 0.75),
-  column('worker', 'worker', 6.75, 1.6),
+  column('worker', 'worker', 7.25, 1.2),
   column('source', null, 6, 0.5),
   column('activity', null, 6, 2.5),
   column('progress', null, 8, 1.5),

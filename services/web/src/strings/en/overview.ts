@@ -95,7 +95,7 @@ export const overview = {
     queuedNote: (parts: readonly string[]) => parts.join(' · '),
     scheduled: (count: string) => `${count} for later`,
     retrying: (count: string) => `${count} retrying`,
-    brokers: (count: string) => `${count} in the brokers`,
+    brokers: (count: string) => `${count} in brokers`,
     nothingYesterday: 'nothing yesterday',
     yesterdayUnknown: 'yesterday could not be read',
     vs: 'vs yesterday',

@@ -21,7 +21,7 @@ export const queues = {
     grows: 'Growing',
     growsNone: 'workers keep up',
     unserved: 'Nobody takes from',
-    unservedNone: 'every queue with messages has a worker',
+    unservedNone: 'all that wait have workers',
     running: 'Running',
     runningNote: 'tasks of these queues',
   },
