@@ -24,7 +24,7 @@ test('a source listens, goes down, comes back, and is seen to be behind', async 
     const said = page.getByText('media is down.');
     await said.waitFor();
     await page
-      .getByText(/connection refused at .*: is the server running/)
+      .getByText(/connection refused at .*: is the server running/i)
       .first()
       .waitFor();
     await expect(live.rows).toHaveCount(3);
