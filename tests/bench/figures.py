@@ -15,7 +15,7 @@ from analytics_load import analytics_load
 from export_load import export_load
 from identity import identity
 from lists import lists
-from page_load import page_busy, page_first_row, page_lighthouse, page_size
+from page_load import page_busy, page_first_row, page_lighthouse, page_scroll, page_search, page_size
 from push_load import push_load
 from rig import HERE, Rig, Service, free_port, median, report, rig
 from socketio_load import socketio_load
@@ -329,5 +329,7 @@ FIGURES: dict[str, Callable[[], list[Row]]] = {
     "page-size": page_size,
     "page-lighthouse": page_lighthouse,
     "page-first-row": page_first_row,
+    "page-scroll": page_scroll,
+    "page-search": page_search,
     "page-busy": page_busy,
 }

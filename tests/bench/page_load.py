@@ -1,4 +1,4 @@
-"""Figures of the page: its size, Lighthouse, its first row, and what 2,000 events/s cost it in Chromium."""
+"""Figures of the page: its size, Lighthouse, its first row, scrolling, searching, and what 2,000 events/s cost it in Chromium."""
 
 import contextlib
 import json
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from rig import HERE, Rig, Service, median, report, rig
+from rig import HERE, Rig, Service, median, quantile, report, rig
 
 Row = tuple[str, str, str]
 WEB = Path(__file__).parents[2] / "services" / "web"
@@ -18,6 +18,7 @@ LIGHTHOUSE = "lighthouse@12"
 """The newest that runs with Node 20. It is fetched for the bench alone."""
 CATEGORIES = ("performance", "accessibility", "best-practices")
 RATE = 2_000
+LISTED = 100_000
 TRACED_SECONDS = 20
 SETTLED_SECONDS = 300
 
@@ -74,6 +75,29 @@ def page_first_row() -> list[Row]:
         took = _browser(it, "firstRow", times=10)["took"]
     text = f"{median(took):.0f} ms, the slowest of {len(took)} {max(took):.0f} ms"
     return [("page, first live row after navigation, nothing cached, median", "≤ 500 ms", text)]
+
+
+def page_scroll() -> list[Row]:
+    """Script in each frame of scrolling through the list of 100,000 tasks."""
+    with _served(tasks=LISTED) as it:
+        seen = _browser(it, "scroll", pixels=30_000, speed=6_000, jumps=40)
+    ways = (
+        ("scrolled smoothly (6,000 px/s)", seen["smooth"]),
+        ("jumping by the scroll bar (10 places a second)", seen["jumps"]),
+    )
+    return [(f"page, {LISTED:,} tasks {way}: script a frame, CPU time, p95", "≤ 8 ms", _frames(frames)) for way, frames in ways]
+
+
+def _frames(frames: list[float]) -> str:
+    return f"{quantile(frames, 0.95):.1f} ms (p50 {median(frames):.1f}, at most {max(frames):.1f} ms; {len(frames)} frames)"
+
+
+def page_search() -> list[Row]:
+    """From a letter typed to the rows it leaves, of 100,000 tasks."""
+    with _served(tasks=LISTED) as it:
+        took = _browser(it, "search", times=20)["took"]
+    text = f"{quantile(took, 0.95):.0f} ms (p50 {median(took):.0f} ms; {len(took)} searches)"
+    return [(f"page, search in {LISTED:,} tasks: a letter typed to its rows drawn, p95", "≤ 100 ms", text)]
 
 
 def page_busy() -> list[Row]:
