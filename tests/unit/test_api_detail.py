@@ -26,6 +26,10 @@ TASKS = [
     task("loop", root_id="loop2", parent_id="loop2"),
     task("loop2", root_id="loop2", parent_id="loop"),
     *(task(f"m{n:03}", parent_id="many", group_id="g", root_id="many", sent_at=START + n) for n in range(120)),
+    *(task(f"h{n:03}", group_id="c", root_id=f"h{n:03}", sent_at=START + n) for n in range(3)),
+    task("body", parent_id="h001", root_id="h001", group_id="c", sent_at=START + 9, name="archive.publish"),
+    *(task(f"w{n:03}", group_id="wide", root_id=f"w{n:03}", sent_at=START + n) for n in range(110)),
+    task("w-body", parent_id="w105", root_id="w105", group_id="wide", sent_at=START + 200),
     task("tried", attempts=6, history=(TRIED, LOST), worker="w3", started_at=START + 9, received_at=START + 8),
     task("waits", state=State.QUEUED, attempts=5, history=(TRIED, LOST)),
     task("new", state=State.QUEUED),
@@ -119,6 +123,22 @@ async def test_groups_and_children_are_bounded_and_counted(client: Requests) -> 
     assert short(found["group"])[:2] == [("m000", True), ("m001", True)]
     parent = (await get(client, "/api/tasks?parent=many&limit=1"))["total"]
     assert parent == (await get(client, "/api/tasks?group_id=g&source=s&limit=1"))["total"] == 120
+
+
+@pytest.mark.parametrize("asked", ["h000", "h001", "body"])
+async def test_the_body_of_a_chord_is_no_member_of_its_header(client: Requests, asked: str) -> None:
+    found = (await get(client, f"/api/tasks/{asked}"))["relatives"]
+    assert (short(found["group"]), found["group_total"]) == ([("h000", True), ("h001", True), ("h002", True)], 3)
+    assert (found["chord_body"]["id"], found["chord_body"]["name"]) == ("body", "archive.publish")
+
+
+async def test_the_body_of_a_large_chord_is_found_behind_its_header(client: Requests) -> None:
+    found = (await get(client, "/api/tasks/w000"))["relatives"]
+    assert (len(found["group"]), found["group_total"], found["chord_body"]["id"]) == (100, 110, "w-body")
+
+
+async def test_a_group_without_a_body_has_none(client: Requests) -> None:
+    assert (await get(client, "/api/tasks/m007"))["relatives"]["chord_body"] is None
 
 
 async def test_attempts_have_their_own_times_and_the_current_one_is_apart(client: Requests) -> None:

@@ -117,6 +117,12 @@ def test_inspect_replies_among_the_events_change_nothing(ledger: tuple[list[Deli
     assert_same_state_in_any_order(observations, expected_of(deliveries, sent=sent), orders=12)
 
 
+def test_replies_that_tell_starts_close_to_each_other_give_the_one_told_first() -> None:
+    told_first = held("active", 1.3, started_at=1.2, name="app.vod")
+    told_next = held("active", 2.25, started_at=2.15, name="app.vod")
+    assert_same_state_in_any_order([told_first, told_next], {"state": State.RUNNING, "started_at": T0 + 1.2, "attempts": 1})
+
+
 @settings(max_examples=60, deadline=None)
 @given(end=st.sampled_from(["succeeded", "failed"]), retries=st.integers(0, 2))
 def test_results_and_inspect_alone_tell_state_worker_and_times(end: str, retries: int) -> None:

@@ -39,15 +39,20 @@ class Relatives(msgspec.Struct):
     ]
     children: Annotated[list[Relative], says("The tasks it sent, or jobs that depend on it, by time of sending; at most 100")]
     children_total: Annotated[Count, says("How many of them are known", 1)]
-    group: Annotated[list[Relative], says("The members of its Celery group that are retained, itself too; at most 100")]
+    group: Annotated[
+        list[Relative],
+        says("The members of its Celery group that are retained, itself too, or of the header whose body it is; at most 100"),
+    ]
     group_total: Annotated[Count, says("How many of them are retained", 0)]
+    chord_body: Annotated[
+        Relative | None, says("The body of the chord whose header its group is, perhaps itself; null where none is retained")
+    ]
 
 
 def relatives_of(live: LiveView, task: Task) -> Relatives:
     """The relatives of a task that the asker may see."""
     children, children_total = _children(live, task)
-    group, group_total = _found(live, task.source, Filter(group_id=(task.group_id,))) if task.group_id else ([], 0)
-    return Relatives(_ancestors(live, task), children, children_total, group, group_total)
+    return Relatives(_ancestors(live, task), children, children_total, *_group(live, task))
 
 
 def _ancestors(live: LiveView, task: Task) -> list[Relative]:
@@ -74,10 +79,40 @@ def _children(live: LiveView, task: Task) -> tuple[list[Relative], int]:
     return rows[:MAX_ROWS], total
 
 
+def _group(live: LiveView, task: Task) -> tuple[list[Relative], int, Relative | None]:
+    """The group without the chord's body, which Celery gives the same group id (`celery.canvas._chord.run`), and that body."""
+    if task.group_id is None:
+        return [], 0, None
+    members, total = _page(live, task.source, Filter(group_id=(task.group_id,)), "sent_at")
+    body = _body(live, members)
+    if body is None and total > len(members):  # it is sent when all others have ended
+        body = _body(live, _page(live, task.source, Filter(group_id=(task.group_id,)), "-sent_at")[0])
+    rows = [_row(task.source, one.id, one) for one in members if body is None or one.id != body.id]
+    return rows, total - (body is not None), None if body is None else _row(task.source, body.id, body)
+
+
+def _body(live: LiveView, members: list[Task]) -> Task | None:
+    """The one whose parent and root is a member itself: that which ended last."""
+    known = {one.id: one.group_id for one in members}
+    for one in members:
+        if one.parent_id is None or one.parent_id != one.root_id:
+            continue
+        if one.parent_id not in known:
+            parent = _held(live, one.source, one.parent_id)
+            known[one.parent_id] = None if parent is None else parent.group_id
+        if known[one.parent_id] == one.group_id:
+            return one
+    return None
+
+
 def _found(live: LiveView, source: str, wanted: Filter) -> tuple[list[Relative], int]:
-    matcher = Matcher(wanted, frozenset({source}))
-    page = live.page(matcher, sort_named("sent_at"), MAX_ROWS)
-    return [_row(source, held.id, held.task()) for held in page.tasks], page.total
+    tasks, total = _page(live, source, wanted, "sent_at")
+    return [_row(source, task.id, task) for task in tasks], total
+
+
+def _page(live: LiveView, source: str, wanted: Filter, sort: str) -> tuple[list[Task], int]:
+    page = live.page(Matcher(wanted, frozenset({source})), sort_named(sort), MAX_ROWS)
+    return [held.task() for held in page.tasks], page.total
 
 
 def _held(live: LiveView, source: str, id_: str) -> Task | None:

@@ -115,6 +115,7 @@ class Relatives(Row, frozen=True, kw_only=True):
     children_total: int = 0
     group: tuple[Relative, ...] = ()
     group_total: int = 0
+    chord_body: Relative | None = None
 
 
 class TaskDetail(Task, frozen=True, kw_only=True):

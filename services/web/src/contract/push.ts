@@ -6,907 +6,892 @@
 export type paths = Record<string, never>;
 export type webhooks = Record<string, never>;
 export interface components {
-  schemas: {
-    /**
-     * Connected
-     * @description The first message.
-     */
-    Connected: {
-      /** @description That it is */
-      status: string;
-      /** @description The api's clock */
-      timestamp: string | null;
-      /** @description The protocol's version */
-      protocol: number;
-    };
-    /**
-     * Joined
-     * @description The answer to a join; a `task_updates` follows.
-     */
-    Joined: {
-      /** @description What was joined */
-      room: string;
-      /** @description That it was */
-      status: string;
-    };
-    /**
-     * SnapshotData
-     * @description A window whole.
-     */
-    SnapshotData: {
-      /** @enum {unknown} */
-      kind: 'snapshot';
-      /** @description Where this stands: hand it back as `since`, without looking inside */
-      position: string;
-      /** @description The api's clock */
-      at: string | null;
-      /** @description Whether anything shown may be behind */
-      stale: boolean;
-      /** @description Counts over all tasks of the filter's kind and source */
-      summary: components['schemas']['Summary'];
-      /** @description All tasks that match the filter */
-      total: number;
-      /** @description The tasks that the window shows, in its order */
-      tasks: (components['schemas']['TaskRow'] | components['schemas']['TaskRowPart'])[];
-      /** @description All workers of the filter's sources */
-      workers: components['schemas']['WorkerRow'][];
-      /** @description All their queues */
-      queues: components['schemas']['QueueRow'][];
-      /** @description The sources themselves */
-      sources: components['schemas']['SourceRow'][];
-    };
-    /**
-     * Summary
-     * @description SUMMARY of docs/architecture.md. `broker_queued`: messages that the brokers count, None where none tells.
-     */
-    Summary: {
-      /** @description All of them */
-      total: number;
-      /** @description Running */
-      active: number;
-      /** @description With a worker, not started */
-      reserved: number;
-      /** @description Queued, scheduled, deferred or to be retried */
-      queued: number;
-      /** @description Ended in any way */
-      finished: number;
-      /** @description Succeeded */
-      succeeded: number;
-      /** @description Failed */
-      failed: number;
-      /** @description Rejected by a worker */
-      rejected: number;
-      /** @description Lost with their worker */
-      lost: number;
-      /** @description succeeded / (succeeded + failed + rejected + lost) of what is retained */
-      success_rate: number | null;
-      /** @description Revoked */
-      revoked: number;
-      /** @description To be tried again */
-      retrying: number;
-      /** @description For later */
-      scheduled: number;
-      /** @description Kind: its counts */
-      by_kind: {
-        [key: string]: components['schemas']['GroupCounts'];
-      };
-      /** @description Messages that the brokers count; null where none tells */
-      broker_queued: number | null;
-    };
-    /**
-     * GroupCounts
-     * @description Counts by dashboard group, and how what ended ended.
-     *
-     *         `success_rate` is succeeded / (succeeded + failed + rejected + lost), 0 to 1, over the finished tasks that are retained
-     *         (revoked ones are neither); null while there are none. What is retained is bounded by budgets, of which failed and lost
-     *         tasks have their own: for a rate over a period there is `/api/tasks/analytics`.
-     */
-    GroupCounts: {
-      /** @description All of them */
-      total: number;
-      /** @description Running */
-      active: number;
-      /** @description With a worker, not started */
-      reserved: number;
-      /** @description Queued, scheduled, deferred or to be retried */
-      queued: number;
-      /** @description Ended in any way */
-      finished: number;
-      /** @description Succeeded */
-      succeeded: number;
-      /** @description Failed */
-      failed: number;
-      /** @description Rejected by a worker */
-      rejected: number;
-      /** @description Lost with their worker */
-      lost: number;
-      /** @description succeeded / (succeeded + failed + rejected + lost) of what is retained */
-      success_rate: number | null;
-    };
-    /**
-     * WorkerRow
-     * @description WORKER. `unknown` says why a field is null.
-     */
-    WorkerRow: {
-      /** @description `source/name` */
-      key: string;
-      /** @description Celery: the node's name; RQ: the worker's */
-      name: string;
-      /** @description The configured source it was seen in */
-      source: string;
-      /** @description What it is a worker of */
-      engine: components['schemas']['Engine'];
-      /** @description Whether it is there */
-      state: components['schemas']['WorkerState'];
-      /** @description Where it runs */
-      hostname: string | null;
-      /** @description Its process there */
-      pid: number | null;
-      /** @description How it runs tasks */
-      pool: string | null;
-      /** @description Tasks it can run at once */
-      concurrency: number | null;
-      /** @description Tasks it runs */
-      active: number | null;
-      /** @description Tasks it took and did not start */
-      reserved: number | null;
-      /** @description Messages it may hold unacknowledged */
-      prefetch: number | null;
-      /** @description Tasks it ran since it started */
-      processed: number | null;
-      /** @description Of those, failed ones */
-      failed: number | null;
-      /** @description What it takes tasks from */
-      queues: string[] | null;
-      /** @description The machine's load of 1, 5 and 15 minutes */
-      load: [number, number, number] | null;
-      /** @description Its last sign of life */
-      heartbeat_at: string | null;
-      /** @description When it started */
-      started_at: string | null;
-      /** @description Of its engine */
-      version: string | null;
-      /** @description Whether it sends events */
-      events: boolean | null;
-      /** @description Whether Taskscope switched them on */
-      events_enabled_by_us: boolean;
-      /** @description How far its clock is ahead of the collector's */
-      clock_skew_seconds: number | null;
-      /** @description Ids of the tasks it runs */
-      current: string[];
-      /** @description Why it is in this state, where that is not plain */
-      detail: string | null;
-      /** @description Field: why it is null */
-      unknown: {
-        [key: string]: string;
-      };
-    };
-    /**
-     * Engine
-     * @description What runs the tasks.
-     * @enum {string}
-     */
-    Engine: 'celery' | 'rq';
-    /**
-     * WorkerState
-     * @description Whether a worker is there. `silent`: no sign of life, but a busy solo worker gives none.
-     * @enum {string}
-     */
-    WorkerState: 'lost' | 'offline' | 'online' | 'silent';
-    /**
-     * QueueRow
-     * @description QUEUE. `unknown` says why a field is null.
-     */
-    QueueRow: {
-      /** @description `source/name` */
-      key: string;
-      /** @description As the broker calls it */
-      name: string;
-      /** @description The configured source it was seen in */
-      source: string;
-      /** @description Whose tasks it holds */
-      engine: components['schemas']['Engine'];
-      /** @description Messages ready to be taken, as the broker counts them */
-      depth: number | null;
-      /** @description Messages taken and not acknowledged */
-      unacked: number | null;
-      /** @description Jobs for later (RQ) */
-      scheduled: number | null;
-      /** @description Jobs that wait for others (RQ) */
-      deferred: number | null;
-      /** @description Jobs that run (RQ) */
-      running: number | null;
-      /** @description Jobs in the failed registry (RQ) */
-      failed: number | null;
-      /** @description Workers that take from it */
-      consumers: number | null;
-      /** @description Since when its oldest message waits */
-      oldest_at: string | null;
-      /** @description When this was counted */
-      at: string | null;
-      /** @description Why a count is null */
-      detail: string | null;
-      /** @description `depth` as first counted in each of the last minutes, at most 60, oldest first; null: nobody counted */
-      depths: (number | null)[];
-      /** @description When the last minute of `depths` began; each other one began 60 s before the next */
-      depths_at: string | null;
-      /** @description Field: why it is null */
-      unknown: {
-        [key: string]: string;
-      };
-    };
-    /**
-     * SourceRow
-     * @description SOURCE. `stale` is why the api may be behind the collector (null: it is not).
-     */
-    SourceRow: {
-      /** @description Its name */
-      key: string;
-      /** @description As configured */
-      name: string;
-      /** @description What it watches */
-      engine: components['schemas']['Engine'];
-      /** @description How it is */
-      status: components['schemas']['SourceStatus'];
-      /** @description Why it is not up */
-      reason: string | null;
-      /** @description What is known less well, and why */
-      notes: string[];
-      /** @description Since when it has this status */
-      since: string | null;
-      /** @description The collector that writes it */
-      holder: string | null;
-      /** @description What its broker is */
-      transport: string | null;
-      /** @description Whether workers' events are read */
-      events: boolean | null;
-      /** @description Whether a result backend is read */
-      result_backend: boolean | null;
-      /** @description Messages since its collector started */
-      received: number;
-      /** @description Of those, unreadable ones */
-      malformed: number;
-      /** @description Of those, dropped because too many waited */
-      dropped: number;
-      /** @description Of those, too late to change anything */
-      late: number;
-      /** @description Lately */
-      events_per_second: number;
-      /** @description From an event to its reading, lately */
-      lag_seconds: number | null;
-      /** @description Tasks that are remembered */
-      retained: number;
-      /** @description Tasks forgotten for a full budget */
-      evicted: number;
-      /** @description Queued tasks beyond the ceiling, which are only counted */
-      uncounted_queued: number;
-      /** @description When the collector told this */
-      at: string | null;
-      /** @description Configured kinds in order */
-      kinds: string[];
-      /** @description Why the api may be behind the collector; null while it is not */
-      stale: string | null;
-    };
-    /**
-     * SourceStatus
-     * @description How a source is. `degraded`: it goes on, but knows less than it should; the reason says what.
-     * @enum {string}
-     */
-    SourceStatus: 'degraded' | 'down' | 'starting' | 'up';
-    /**
-     * DeltaData
-     * @description What entered or changed, and what left, since the frame before.
-     *
-     *         `keys` are all rows of the window, in an answer to `since` alone: whatever else the client holds has left.
-     */
-    DeltaData: {
-      /** @enum {unknown} */
-      kind: 'delta';
-      /** @description Where this stands: hand it back as `since`, without looking inside */
-      position: string;
-      /** @description The api's clock */
-      at: string | null;
-      /** @description Whether anything shown may be behind */
-      stale: boolean;
-      /** @description Counts over all tasks of the filter's kind and source */
-      summary: components['schemas']['Summary'];
-      /** @description All tasks that match the filter */
-      total: number;
-      /** @description Tasks that entered the window or changed, in no order */
-      upsert: (components['schemas']['TaskRow'] | components['schemas']['TaskRowPart'])[];
-      /** @description Keys of those that are not there any more */
-      remove: string[];
-      /** @description In an answer to `since`: all keys that there are; forget every other. Else null */
-      keys: string[] | null;
-      /** @description Changes of workers; null: none */
-      workers: components['schemas']['Changes_WorkerRow_'] | null;
-      /** @description Changes of queues; null: none */
-      queues: components['schemas']['Changes_QueueRow_'] | null;
-      /** @description All sources; null: as before */
-      sources: components['schemas']['SourceRow'][] | null;
-    };
-    /**
-     * Changes[WorkerRow]
-     * @description What changed among workers or queues: rows, and keys of those that are gone. `keys`, after `since`: all there are.
-     */
-    Changes_WorkerRow_: {
-      /** @description Rows that are new or changed */
-      upsert: components['schemas']['WorkerRow'][];
-      /** @description Keys of those that are not there any more */
-      remove: string[];
-      /** @description In an answer to `since`: all keys that there are; forget every other. Else null */
-      keys: string[] | null;
-    };
-    /**
-     * Changes[QueueRow]
-     * @description What changed among workers or queues: rows, and keys of those that are gone. `keys`, after `since`: all there are.
-     */
-    Changes_QueueRow_: {
-      /** @description Rows that are new or changed */
-      upsert: components['schemas']['QueueRow'][];
-      /** @description Keys of those that are not there any more */
-      remove: string[];
-      /** @description In an answer to `since`: all keys that there are; forget every other. Else null */
-      keys: string[] | null;
-    };
-    /**
-     * Resync
-     * @description The client was too slow and its queue was cut.
-     */
-    Resync: {
-      /** @description Why */
-      reason: string;
-    };
-    /**
-     * ProblemData
-     * @description `error`: what was wrong with a client's message.
-     */
-    ProblemData: {
-      /** @description What kind of problem this is: a URN, not to be fetched */
-      type: string;
-      /** @description The kind in words */
-      title: string;
-      /** @description What is wrong, and what would be right */
-      detail: string;
-      /** @description The member that is wrong */
-      field: string | null;
-    };
-    /**
-     * Greeting
-     * @description The first message to a client of Socket.IO.
-     */
-    Greeting: {
-      /** @description That it is */
-      status: string;
-      /** @description The api's clock */
-      timestamp: string | null;
-    };
-    /**
-     * Realtime
-     * @description The body of `/api/tasks/realtime`.
-     *
-     *         `summary` counts what is retained; `tasks` are those that did not end, running ones first, at most 200, with their
-     *         progress; `finished` are the newest 50 that did.
-     */
-    Realtime: {
-      /**
-       * Format: date-time
-       * @description The api's clock
-       */
-      at: string;
-      /** @description Whether anything shown may be behind; the header X-Taskscope-Stale says what is away */
-      stale: boolean;
-      /** @description Where this stands: hand it to the WebSocket as `since` */
-      position: string;
-      /** @description Counts over all tasks of the kind and source */
-      summary: components['schemas']['Summary'];
-      /** @description Tasks that did not finish, running ones first; at most 200 */
-      tasks: components['schemas']['TaskRow'][];
-      /** @description The newest 50 that finished */
-      finished: components['schemas']['TaskRow'][];
-      /** @description Workers of the source, by key; of more than 500 those that are online first */
-      workers: components['schemas']['WorkerRow'][];
-      /** @description How many there are */
-      workers_total: number;
-      /** @description Its queues, by key; of more than 500 the deepest */
-      queues: components['schemas']['QueueRow'][];
-      /** @description How many there are */
-      queues_total: number;
-      /** @description The sources themselves */
-      sources: components['schemas']['SourceRow'][];
-    };
-    /**
-     * TaskRow
-     * @description TASK as in lists and frames. `unknown` says why a field is null that cannot be known.
-     */
-    TaskRow: {
-      /** @description `source/id`: unique over all sources */
-      key: string;
-      /** @description The engine's id of the task */
-      id: string;
-      /** @description The configured source it was seen in */
-      source: string;
-      /** @description What runs it */
-      engine: components['schemas']['Engine'];
-      /** @description Where it is */
-      state: components['schemas']['State'];
-      /** @description The dashboard's group of the state */
-      group: components['schemas']['Group'];
-      /** @description Grows with each change of the task: `epoch-seq` */
-      version: string;
-      /** @description The task's name; RQ: the function's */
-      name: string | null;
-      /** @description The configured kind whose pattern fits the name, or `other` */
-      kind: string;
-      /** @description The queue it was sent to */
-      queue: string | null;
-      /** @description The worker that has it or had it last */
-      worker: string | null;
-      /** @description When it was sent; RQ: put into its queue */
-      sent_at: string | null;
-      /** @description When a worker took it from the queue (Celery) */
-      received_at: string | null;
-      /** @description When it began to run */
-      started_at: string | null;
-      /** @description When it ended */
-      finished_at: string | null;
-      /** @description Before which it must not start */
-      eta_at: string | null;
-      /** @description After which it is not run any more */
-      expires_at: string | null;
-      /** @description When something was last learned about it */
-      updated_at: string | null;
-      /** @description From when it could have started to its start */
-      wait_seconds: number | null;
-      /** @description From its start to its end, of the last attempt that ended */
-      runtime_seconds: number | null;
-      /** @description How often it was retried */
-      retries: number;
-      /** @description Deliveries to a worker */
-      attempts: number;
-      /** @description Positional arguments, redacted; cut at 200 characters in lists */
-      args: string | null;
-      /** @description Keyword arguments, redacted; cut like `args` */
-      kwargs: string | null;
-      /** @description What it returned, redacted; cut like `args` */
-      result: string | null;
-      /** @description The class of what it raised */
-      exception_type: string | null;
-      /** @description What it raised, in words */
-      exception: string | null;
-      /** @description How far it says it is; null where it says nothing */
-      progress: components['schemas']['ProgressRow'] | null;
-      /** @description The task that began its workflow */
-      root_id: string | null;
-      /** @description The task that sent it */
-      parent_id: string | null;
-      /** @description The Celery group it is in */
-      group_id: string | null;
-      /** @description Why the state is what it is, where it alone does not say */
-      detail: string | null;
-      /** @description Why the state cannot be confirmed any more; null while certain */
-      uncertain: string | null;
-      /** @description Ids of the tasks that it sent, as far as they are known */
-      children: string[];
-      /** @description The message's priority */
-      priority: number | null;
-      /** @description CPU time it took */
-      cpu_seconds: number | null;
-      /** @description The most memory it held, in bytes */
-      peak_rss_bytes: number | null;
-      /** @description The OpenTelemetry trace it belongs to */
-      trace_id: string | null;
-      /** @description Field: why it is null, though it has a value */
-      unknown: {
-        [key: string]: string;
-      };
-    };
-    /**
-     * State
-     * @description Where a task is, in one vocabulary for both engines.
-     * @enum {string}
-     */
-    State:
-      | 'deferred'
-      | 'failed'
-      | 'lost'
-      | 'queued'
-      | 'rejected'
-      | 'reserved'
-      | 'retrying'
-      | 'revoked'
-      | 'running'
-      | 'scheduled'
-      | 'succeeded';
-    /**
-     * Group
-     * @description The dashboard's grouping of states.
-     * @enum {string}
-     */
-    Group: 'active' | 'finished' | 'queued' | 'reserved';
-    /**
-     * ProgressRow
-     * @description How far a running task says it is.
-     */
-    ProgressRow: {
-      /** @description What is done, in the task's own unit */
-      current: number | null;
-      /** @description What there is to do, in the same unit */
-      total: number | null;
-      /** @description 0 to 100, as told or computed */
-      percent: number | null;
-      /** @description What the task says about it */
-      message: string | null;
-      /** @description When it was told */
-      at: string | null;
-    };
-    /**
-     * Join
-     * @description `join_task_monitoring`: everything is optional.
-     */
-    Join: {
-      /**
-       * @description Which tasks; null: all of them
-       * @default null
-       */
-      filter?: components['schemas']['Filter'] | null;
-      /**
-       * @description A field to order by, descending with `-`, or `live`; null: `-updated_at`
-       * @default null
-       */
-      sort?: string | null;
-      /**
-       * @description Tasks that the window shows, 1 to 500; null: 100
-       * @default null
-       */
-      limit?: number | null;
-      /**
-       * @description Members of a task, to which `key` and `version` are added; null: all
-       * @default null
-       */
-      fields?: string[] | null;
-      /**
-       * @description The `position` of the last frame: where to go on
-       * @default null
-       */
-      since?: string | null;
-    };
-    /**
-     * Filter
-     * @description What a task must have: one of the values of each field that has any, and whatever else is said.
-     */
-    Filter: {
-      /**
-       * @description States, any of which
-       * @default []
-       */
-      state?: components['schemas']['State'][];
-      /**
-       * @description The dashboard's groups of states, any of which
-       * @default []
-       */
-      group?: components['schemas']['Group'][];
-      /**
-       * @description Kinds, any of which; `*` stands for any text
-       * @default []
-       */
-      kind?: string[];
-      /**
-       * @description Names, any of which; `*` stands for any text
-       * @default []
-       */
-      name?: string[];
-      /**
-       * @description Queues, any of which; `*` stands for any text
-       * @default []
-       */
-      queue?: string[];
-      /**
-       * @description Workers, any of which; `*` stands for any text
-       * @default []
-       */
-      worker?: string[];
-      /**
-       * @description Sources, any of which
-       * @default []
-       */
-      source?: string[];
-      /**
-       * @description Engines, any of which
-       * @default []
-       */
-      engine?: components['schemas']['Engine'][];
-      /**
-       * @description Types of exceptions, any of which; `*` stands for any text
-       * @default []
-       */
-      exception_type?: string[];
-      /**
-       * @description Ids of the tasks that all began with, any of which
-       * @default []
-       */
-      root?: string[];
-      /**
-       * @description Ids of the tasks that sent them, any of which
-       * @default []
-       */
-      parent?: string[];
-      /**
-       * @description Ids of the Celery groups they are in, any of which
-       * @default []
-       */
-      group_id?: string[];
-      /**
-       * @description Tasks by their keys, `source/id`, any of which
-       * @default []
-       */
-      key?: string[];
-      /**
-       * @description At most 8 words that all occur, whatever the case, in id, name, args, exception or worker
-       * @default null
-       */
-      q?: string | null;
-      /**
-       * @description Sent at this time or later
-       * @default null
-       */
-      sent_from?: string | number | null;
-      /**
-       * @description Sent before this time
-       * @default null
-       */
-      sent_to?: string | number | null;
-      /**
-       * @description Received by a worker at this time or later
-       * @default null
-       */
-      received_from?: string | number | null;
-      /**
-       * @description Received by a worker before this time
-       * @default null
-       */
-      received_to?: string | number | null;
-      /**
-       * @description Started at this time or later
-       * @default null
-       */
-      started_from?: string | number | null;
-      /**
-       * @description Started before this time
-       * @default null
-       */
-      started_to?: string | number | null;
-      /**
-       * @description Finished at this time or later
-       * @default null
-       */
-      finished_from?: string | number | null;
-      /**
-       * @description Finished before this time
-       * @default null
-       */
-      finished_to?: string | number | null;
-      /**
-       * @description To be run at this time or later
-       * @default null
-       */
-      eta_from?: string | number | null;
-      /**
-       * @description To be run before this time
-       * @default null
-       */
-      eta_to?: string | number | null;
-      /**
-       * @description Not run any more from this time or later
-       * @default null
-       */
-      expires_from?: string | number | null;
-      /**
-       * @description Not run any more from a time before this one
-       * @default null
-       */
-      expires_to?: string | number | null;
-      /**
-       * @description Changed last at this time or later
-       * @default null
-       */
-      updated_from?: string | number | null;
-      /**
-       * @description Changed last before this time
-       * @default null
-       */
-      updated_to?: string | number | null;
-      /**
-       * @description Seconds that it ran at least
-       * @default null
-       */
-      runtime_min?: number | null;
-      /**
-       * @description Seconds that it ran at most
-       * @default null
-       */
-      runtime_max?: number | null;
-      /**
-       * @description Seconds that it waited at least until it began
-       * @default null
-       */
-      wait_min?: number | null;
-      /**
-       * @description Seconds that it waited at most until it began
-       * @default null
-       */
-      wait_max?: number | null;
-    };
-    /**
-     * TaskRowPart
-     * @description The members that `fields` names.
-     */
-    TaskRowPart: {
-      /** @description `source/id`: unique over all sources */
-      key: string;
-      /** @description The engine's id of the task */
-      id?: string;
-      /** @description The configured source it was seen in */
-      source?: string;
-      /** @description What runs it */
-      engine?: components['schemas']['Engine'];
-      /** @description Where it is */
-      state?: components['schemas']['State'];
-      /** @description The dashboard's group of the state */
-      group?: components['schemas']['Group'];
-      /** @description Grows with each change of the task: `epoch-seq` */
-      version: string;
-      /** @description The task's name; RQ: the function's */
-      name?: string | null;
-      /** @description The configured kind whose pattern fits the name, or `other` */
-      kind?: string;
-      /** @description The queue it was sent to */
-      queue?: string | null;
-      /** @description The worker that has it or had it last */
-      worker?: string | null;
-      /** @description When it was sent; RQ: put into its queue */
-      sent_at?: string | null;
-      /** @description When a worker took it from the queue (Celery) */
-      received_at?: string | null;
-      /** @description When it began to run */
-      started_at?: string | null;
-      /** @description When it ended */
-      finished_at?: string | null;
-      /** @description Before which it must not start */
-      eta_at?: string | null;
-      /** @description After which it is not run any more */
-      expires_at?: string | null;
-      /** @description When something was last learned about it */
-      updated_at?: string | null;
-      /** @description From when it could have started to its start */
-      wait_seconds?: number | null;
-      /** @description From its start to its end, of the last attempt that ended */
-      runtime_seconds?: number | null;
-      /** @description How often it was retried */
-      retries?: number;
-      /** @description Deliveries to a worker */
-      attempts?: number;
-      /** @description Positional arguments, redacted; cut at 200 characters in lists */
-      args?: string | null;
-      /** @description Keyword arguments, redacted; cut like `args` */
-      kwargs?: string | null;
-      /** @description What it returned, redacted; cut like `args` */
-      result?: string | null;
-      /** @description The class of what it raised */
-      exception_type?: string | null;
-      /** @description What it raised, in words */
-      exception?: string | null;
-      /** @description How far it says it is; null where it says nothing */
-      progress?: components['schemas']['ProgressRow'] | null;
-      /** @description The task that began its workflow */
-      root_id?: string | null;
-      /** @description The task that sent it */
-      parent_id?: string | null;
-      /** @description The Celery group it is in */
-      group_id?: string | null;
-      /** @description Why the state is what it is, where it alone does not say */
-      detail?: string | null;
-      /** @description Why the state cannot be confirmed any more; null while certain */
-      uncertain?: string | null;
-      /** @description Ids of the tasks that it sent, as far as they are known */
-      children?: string[];
-      /** @description The message's priority */
-      priority?: number | null;
-      /** @description CPU time it took */
-      cpu_seconds?: number | null;
-      /** @description The most memory it held, in bytes */
-      peak_rss_bytes?: number | null;
-      /** @description The OpenTelemetry trace it belongs to */
-      trace_id?: string | null;
-      /** @description Field: why it is null, though it has a value */
-      unknown?: {
-        [key: string]: string;
-      };
-    };
-    ServerMessage:
-      | {
-          /**
-           * @description What is said.
-           * @constant
-           */
-          event: 'connected';
-          data: components['schemas']['Connected'];
-        }
-      | {
-          /**
-           * @description What is said.
-           * @constant
-           */
-          event: 'joined_room';
-          data: components['schemas']['Joined'];
-        }
-      | {
-          /**
-           * @description What is said.
-           * @constant
-           */
-          event: 'task_updates';
-          data: components['schemas']['SnapshotData'] | components['schemas']['DeltaData'];
-        }
-      | {
-          /**
-           * @description What is said.
-           * @constant
-           */
-          event: 'resync';
-          data: components['schemas']['Resync'];
-        }
-      | {
-          /**
-           * @description What is said.
-           * @constant
-           */
-          event: 'error';
-          data: components['schemas']['ProblemData'];
+    schemas: {
+        /**
+         * Connected
+         * @description The first message.
+         */
+        Connected: {
+            /** @description That it is */
+            status: string;
+            /** @description The api's clock */
+            timestamp: string | null;
+            /** @description The protocol's version */
+            protocol: number;
         };
-    ClientMessage:
-      | {
-          /**
-           * @description What is said.
-           * @constant
-           */
-          event: 'join_task_monitoring';
-          data?: components['schemas']['Join'] | null;
-          /** @description W3C Trace Context, as the header `traceparent`. */
-          traceparent?: string | null;
-          /** @description W3C Trace Context, as the header `tracestate`. */
-          tracestate?: string | null;
-        }
-      | {
-          /**
-           * @description What is said.
-           * @constant
-           */
-          event: 'request_task_updates';
-          data?: null;
-          /** @description W3C Trace Context, as the header `traceparent`. */
-          traceparent?: string | null;
-          /** @description W3C Trace Context, as the header `tracestate`. */
-          tracestate?: string | null;
-        }
-      | {
-          /**
-           * @description What is said.
-           * @constant
-           */
-          event: 'leave_task_monitoring';
-          data?: null;
-          /** @description W3C Trace Context, as the header `traceparent`. */
-          traceparent?: string | null;
-          /** @description W3C Trace Context, as the header `tracestate`. */
-          tracestate?: string | null;
+        /**
+         * Joined
+         * @description The answer to a join; a `task_updates` follows.
+         */
+        Joined: {
+            /** @description What was joined */
+            room: string;
+            /** @description That it was */
+            status: string;
         };
-  };
-  responses: never;
-  parameters: never;
-  requestBodies: never;
-  headers: never;
-  pathItems: never;
+        /**
+         * SnapshotData
+         * @description A window whole.
+         */
+        SnapshotData: {
+            /** @enum {unknown} */
+            kind: "snapshot";
+            /** @description Where this stands: hand it back as `since`, without looking inside */
+            position: string;
+            /** @description The api's clock */
+            at: string | null;
+            /** @description Whether anything shown may be behind */
+            stale: boolean;
+            /** @description Counts over all tasks of the filter's kind and source */
+            summary: components["schemas"]["Summary"];
+            /** @description All tasks that match the filter */
+            total: number;
+            /** @description The tasks that the window shows, in its order */
+            tasks: (components["schemas"]["TaskRow"] | components["schemas"]["TaskRowPart"])[];
+            /** @description All workers of the filter's sources */
+            workers: components["schemas"]["WorkerRow"][];
+            /** @description All their queues */
+            queues: components["schemas"]["QueueRow"][];
+            /** @description The sources themselves */
+            sources: components["schemas"]["SourceRow"][];
+        };
+        /**
+         * Summary
+         * @description SUMMARY of docs/architecture.md. `broker_queued`: messages that the brokers count, None where none tells.
+         */
+        Summary: {
+            /** @description All of them */
+            total: number;
+            /** @description Running */
+            active: number;
+            /** @description With a worker, not started */
+            reserved: number;
+            /** @description Queued, scheduled, deferred or to be retried */
+            queued: number;
+            /** @description Ended in any way */
+            finished: number;
+            /** @description Succeeded */
+            succeeded: number;
+            /** @description Failed */
+            failed: number;
+            /** @description Rejected by a worker */
+            rejected: number;
+            /** @description Lost with their worker */
+            lost: number;
+            /** @description succeeded / (succeeded + failed + rejected + lost) of what is retained */
+            success_rate: number | null;
+            /** @description Revoked */
+            revoked: number;
+            /** @description To be tried again */
+            retrying: number;
+            /** @description For later */
+            scheduled: number;
+            /** @description Kind: its counts */
+            by_kind: {
+                [key: string]: components["schemas"]["GroupCounts"];
+            };
+            /** @description Messages that the brokers count; null where none tells */
+            broker_queued: number | null;
+        };
+        /**
+         * GroupCounts
+         * @description Counts by dashboard group, and how what ended ended.
+         *
+         *         `success_rate` is succeeded / (succeeded + failed + rejected + lost), 0 to 1, over the finished tasks that are retained
+         *         (revoked ones are neither); null while there are none. What is retained is bounded by budgets, of which failed and lost
+         *         tasks have their own: for a rate over a period there is `/api/tasks/analytics`.
+         */
+        GroupCounts: {
+            /** @description All of them */
+            total: number;
+            /** @description Running */
+            active: number;
+            /** @description With a worker, not started */
+            reserved: number;
+            /** @description Queued, scheduled, deferred or to be retried */
+            queued: number;
+            /** @description Ended in any way */
+            finished: number;
+            /** @description Succeeded */
+            succeeded: number;
+            /** @description Failed */
+            failed: number;
+            /** @description Rejected by a worker */
+            rejected: number;
+            /** @description Lost with their worker */
+            lost: number;
+            /** @description succeeded / (succeeded + failed + rejected + lost) of what is retained */
+            success_rate: number | null;
+        };
+        /**
+         * WorkerRow
+         * @description WORKER. `unknown` says why a field is null.
+         */
+        WorkerRow: {
+            /** @description `source/name` */
+            key: string;
+            /** @description Celery: the node's name; RQ: the worker's */
+            name: string;
+            /** @description The configured source it was seen in */
+            source: string;
+            /** @description What it is a worker of */
+            engine: components["schemas"]["Engine"];
+            /** @description Whether it is there */
+            state: components["schemas"]["WorkerState"];
+            /** @description Where it runs */
+            hostname: string | null;
+            /** @description Its process there */
+            pid: number | null;
+            /** @description How it runs tasks */
+            pool: string | null;
+            /** @description Tasks it can run at once */
+            concurrency: number | null;
+            /** @description Tasks it runs */
+            active: number | null;
+            /** @description Tasks it took and did not start */
+            reserved: number | null;
+            /** @description Messages it may hold unacknowledged */
+            prefetch: number | null;
+            /** @description Tasks it ran since it started */
+            processed: number | null;
+            /** @description Of those, failed ones */
+            failed: number | null;
+            /** @description What it takes tasks from */
+            queues: string[] | null;
+            /** @description The machine's load of 1, 5 and 15 minutes */
+            load: [
+                number,
+                number,
+                number
+            ] | null;
+            /** @description Its last sign of life */
+            heartbeat_at: string | null;
+            /** @description When it started */
+            started_at: string | null;
+            /** @description Of its engine */
+            version: string | null;
+            /** @description Whether it sends events */
+            events: boolean | null;
+            /** @description Whether Taskscope switched them on */
+            events_enabled_by_us: boolean;
+            /** @description How far its clock is ahead of the collector's */
+            clock_skew_seconds: number | null;
+            /** @description Ids of the tasks it runs */
+            current: string[];
+            /** @description Why it is in this state, where that is not plain */
+            detail: string | null;
+            /** @description Field: why it is null */
+            unknown: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * Engine
+         * @description What runs the tasks.
+         * @enum {string}
+         */
+        Engine: "celery" | "rq";
+        /**
+         * WorkerState
+         * @description Whether a worker is there. `silent`: no sign of life, but a busy solo worker gives none.
+         * @enum {string}
+         */
+        WorkerState: "lost" | "offline" | "online" | "silent";
+        /**
+         * QueueRow
+         * @description QUEUE. `unknown` says why a field is null.
+         */
+        QueueRow: {
+            /** @description `source/name` */
+            key: string;
+            /** @description As the broker calls it */
+            name: string;
+            /** @description The configured source it was seen in */
+            source: string;
+            /** @description Whose tasks it holds */
+            engine: components["schemas"]["Engine"];
+            /** @description Messages ready to be taken, as the broker counts them */
+            depth: number | null;
+            /** @description Messages taken and not acknowledged */
+            unacked: number | null;
+            /** @description Jobs for later (RQ) */
+            scheduled: number | null;
+            /** @description Jobs that wait for others (RQ) */
+            deferred: number | null;
+            /** @description Jobs that run (RQ) */
+            running: number | null;
+            /** @description Jobs in the failed registry (RQ) */
+            failed: number | null;
+            /** @description Workers that take from it */
+            consumers: number | null;
+            /** @description Since when its oldest message waits */
+            oldest_at: string | null;
+            /** @description When this was counted */
+            at: string | null;
+            /** @description Why a count is null */
+            detail: string | null;
+            /** @description `depth` as first counted in each of the last minutes, at most 60, oldest first; null: nobody counted */
+            depths: (number | null)[];
+            /** @description When the last minute of `depths` began; each other one began 60 s before the next */
+            depths_at: string | null;
+            /** @description Field: why it is null */
+            unknown: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * SourceRow
+         * @description SOURCE. `stale` is why the api may be behind the collector (null: it is not).
+         */
+        SourceRow: {
+            /** @description Its name */
+            key: string;
+            /** @description As configured */
+            name: string;
+            /** @description What it watches */
+            engine: components["schemas"]["Engine"];
+            /** @description How it is */
+            status: components["schemas"]["SourceStatus"];
+            /** @description Why it is not up */
+            reason: string | null;
+            /** @description What is known less well, and why */
+            notes: string[];
+            /** @description Since when it has this status */
+            since: string | null;
+            /** @description The collector that writes it */
+            holder: string | null;
+            /** @description What its broker is */
+            transport: string | null;
+            /** @description Whether workers' events are read */
+            events: boolean | null;
+            /** @description Whether a result backend is read */
+            result_backend: boolean | null;
+            /** @description Messages since its collector started */
+            received: number;
+            /** @description Of those, unreadable ones */
+            malformed: number;
+            /** @description Of those, dropped because too many waited */
+            dropped: number;
+            /** @description Of those, too late to change anything */
+            late: number;
+            /** @description Lately */
+            events_per_second: number;
+            /** @description From an event to its reading, lately */
+            lag_seconds: number | null;
+            /** @description Tasks that are remembered */
+            retained: number;
+            /** @description Tasks forgotten for a full budget */
+            evicted: number;
+            /** @description Queued tasks beyond the ceiling, which are only counted */
+            uncounted_queued: number;
+            /** @description When the collector told this */
+            at: string | null;
+            /** @description Configured kinds in order */
+            kinds: string[];
+            /** @description Why the api may be behind the collector; null while it is not */
+            stale: string | null;
+        };
+        /**
+         * SourceStatus
+         * @description How a source is. `degraded`: it goes on, but knows less than it should; the reason says what.
+         * @enum {string}
+         */
+        SourceStatus: "degraded" | "down" | "starting" | "up";
+        /**
+         * DeltaData
+         * @description What entered or changed, and what left, since the frame before.
+         *
+         *         `keys` are all rows of the window, in an answer to `since` alone: whatever else the client holds has left.
+         */
+        DeltaData: {
+            /** @enum {unknown} */
+            kind: "delta";
+            /** @description Where this stands: hand it back as `since`, without looking inside */
+            position: string;
+            /** @description The api's clock */
+            at: string | null;
+            /** @description Whether anything shown may be behind */
+            stale: boolean;
+            /** @description Counts over all tasks of the filter's kind and source */
+            summary: components["schemas"]["Summary"];
+            /** @description All tasks that match the filter */
+            total: number;
+            /** @description Tasks that entered the window or changed, in no order */
+            upsert: (components["schemas"]["TaskRow"] | components["schemas"]["TaskRowPart"])[];
+            /** @description Keys of those that are not there any more */
+            remove: string[];
+            /** @description In an answer to `since`: all keys that there are; forget every other. Else null */
+            keys: string[] | null;
+            /** @description Changes of workers; null: none */
+            workers: components["schemas"]["Changes_WorkerRow_"] | null;
+            /** @description Changes of queues; null: none */
+            queues: components["schemas"]["Changes_QueueRow_"] | null;
+            /** @description All sources; null: as before */
+            sources: components["schemas"]["SourceRow"][] | null;
+        };
+        /**
+         * Changes[WorkerRow]
+         * @description What changed among workers or queues: rows, and keys of those that are gone. `keys`, after `since`: all there are.
+         */
+        Changes_WorkerRow_: {
+            /** @description Rows that are new or changed */
+            upsert: components["schemas"]["WorkerRow"][];
+            /** @description Keys of those that are not there any more */
+            remove: string[];
+            /** @description In an answer to `since`: all keys that there are; forget every other. Else null */
+            keys: string[] | null;
+        };
+        /**
+         * Changes[QueueRow]
+         * @description What changed among workers or queues: rows, and keys of those that are gone. `keys`, after `since`: all there are.
+         */
+        Changes_QueueRow_: {
+            /** @description Rows that are new or changed */
+            upsert: components["schemas"]["QueueRow"][];
+            /** @description Keys of those that are not there any more */
+            remove: string[];
+            /** @description In an answer to `since`: all keys that there are; forget every other. Else null */
+            keys: string[] | null;
+        };
+        /**
+         * Resync
+         * @description The client was too slow and its queue was cut.
+         */
+        Resync: {
+            /** @description Why */
+            reason: string;
+        };
+        /**
+         * ProblemData
+         * @description `error`: what was wrong with a client's message.
+         */
+        ProblemData: {
+            /** @description What kind of problem this is: a URN, not to be fetched */
+            type: string;
+            /** @description The kind in words */
+            title: string;
+            /** @description What is wrong, and what would be right */
+            detail: string;
+            /** @description The member that is wrong */
+            field: string | null;
+        };
+        /**
+         * Greeting
+         * @description The first message to a client of Socket.IO.
+         */
+        Greeting: {
+            /** @description That it is */
+            status: string;
+            /** @description The api's clock */
+            timestamp: string | null;
+        };
+        /**
+         * Realtime
+         * @description The body of `/api/tasks/realtime`.
+         *
+         *         `summary` counts what is retained; `tasks` are those that did not end, running ones first, at most 200, with their
+         *         progress; `finished` are the newest 50 that did.
+         */
+        Realtime: {
+            /**
+             * Format: date-time
+             * @description The api's clock
+             */
+            at: string;
+            /** @description Whether anything shown may be behind; the header X-Taskscope-Stale says what is away */
+            stale: boolean;
+            /** @description Where this stands: hand it to the WebSocket as `since` */
+            position: string;
+            /** @description Counts over all tasks of the kind and source */
+            summary: components["schemas"]["Summary"];
+            /** @description Tasks that did not finish, running ones first; at most 200 */
+            tasks: components["schemas"]["TaskRow"][];
+            /** @description The newest 50 that finished */
+            finished: components["schemas"]["TaskRow"][];
+            /** @description Workers of the source, by key; of more than 500 those that are online first */
+            workers: components["schemas"]["WorkerRow"][];
+            /** @description How many there are */
+            workers_total: number;
+            /** @description Its queues, by key; of more than 500 the deepest */
+            queues: components["schemas"]["QueueRow"][];
+            /** @description How many there are */
+            queues_total: number;
+            /** @description The sources themselves */
+            sources: components["schemas"]["SourceRow"][];
+        };
+        /**
+         * TaskRow
+         * @description TASK as in lists and frames. `unknown` says why a field is null that cannot be known.
+         */
+        TaskRow: {
+            /** @description `source/id`: unique over all sources */
+            key: string;
+            /** @description The engine's id of the task */
+            id: string;
+            /** @description The configured source it was seen in */
+            source: string;
+            /** @description What runs it */
+            engine: components["schemas"]["Engine"];
+            /** @description Where it is */
+            state: components["schemas"]["State"];
+            /** @description The dashboard's group of the state */
+            group: components["schemas"]["Group"];
+            /** @description Grows with each change of the task: `epoch-seq` */
+            version: string;
+            /** @description The task's name; RQ: the function's */
+            name: string | null;
+            /** @description The configured kind whose pattern fits the name, or `other` */
+            kind: string;
+            /** @description The queue it was sent to */
+            queue: string | null;
+            /** @description The worker that has it or had it last */
+            worker: string | null;
+            /** @description When it was sent; RQ: put into its queue */
+            sent_at: string | null;
+            /** @description When a worker took it from the queue (Celery) */
+            received_at: string | null;
+            /** @description When it began to run */
+            started_at: string | null;
+            /** @description When it ended */
+            finished_at: string | null;
+            /** @description Before which it must not start */
+            eta_at: string | null;
+            /** @description After which it is not run any more */
+            expires_at: string | null;
+            /** @description When something was last learned about it */
+            updated_at: string | null;
+            /** @description From when it could have started to its start */
+            wait_seconds: number | null;
+            /** @description From its start to its end, of the last attempt that ended */
+            runtime_seconds: number | null;
+            /** @description How often it was retried */
+            retries: number;
+            /** @description Deliveries to a worker */
+            attempts: number;
+            /** @description Positional arguments, redacted; cut at 200 characters in lists */
+            args: string | null;
+            /** @description Keyword arguments, redacted; cut like `args` */
+            kwargs: string | null;
+            /** @description What it returned, redacted; cut like `args` */
+            result: string | null;
+            /** @description The class of what it raised */
+            exception_type: string | null;
+            /** @description What it raised, in words */
+            exception: string | null;
+            /** @description How far it says it is; null where it says nothing */
+            progress: components["schemas"]["ProgressRow"] | null;
+            /** @description The task that began its workflow */
+            root_id: string | null;
+            /** @description The task that sent it */
+            parent_id: string | null;
+            /** @description The Celery group it is in */
+            group_id: string | null;
+            /** @description Why the state is what it is, where it alone does not say */
+            detail: string | null;
+            /** @description Why the state cannot be confirmed any more; null while certain */
+            uncertain: string | null;
+            /** @description Ids of the tasks that it sent, as far as they are known */
+            children: string[];
+            /** @description The message's priority */
+            priority: number | null;
+            /** @description CPU time it took */
+            cpu_seconds: number | null;
+            /** @description The most memory it held, in bytes */
+            peak_rss_bytes: number | null;
+            /** @description The OpenTelemetry trace it belongs to */
+            trace_id: string | null;
+            /** @description Field: why it is null, though it has a value */
+            unknown: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * State
+         * @description Where a task is, in one vocabulary for both engines.
+         * @enum {string}
+         */
+        State: "deferred" | "failed" | "lost" | "queued" | "rejected" | "reserved" | "retrying" | "revoked" | "running" | "scheduled" | "succeeded";
+        /**
+         * Group
+         * @description The dashboard's grouping of states.
+         * @enum {string}
+         */
+        Group: "active" | "finished" | "queued" | "reserved";
+        /**
+         * ProgressRow
+         * @description How far a running task says it is.
+         */
+        ProgressRow: {
+            /** @description What is done, in the task's own unit */
+            current: number | null;
+            /** @description What there is to do, in the same unit */
+            total: number | null;
+            /** @description 0 to 100, as told or computed */
+            percent: number | null;
+            /** @description What the task says about it */
+            message: string | null;
+            /** @description When it was told */
+            at: string | null;
+        };
+        /**
+         * Join
+         * @description `join_task_monitoring`: everything is optional.
+         */
+        Join: {
+            /**
+             * @description Which tasks; null: all of them
+             * @default null
+             */
+            filter?: components["schemas"]["Filter"] | null;
+            /**
+             * @description A field to order by, descending with `-`, or `live`; null: `-updated_at`
+             * @default null
+             */
+            sort?: string | null;
+            /**
+             * @description Tasks that the window shows, 1 to 500; null: 100
+             * @default null
+             */
+            limit?: number | null;
+            /**
+             * @description Members of a task, to which `key` and `version` are added; null: all
+             * @default null
+             */
+            fields?: string[] | null;
+            /**
+             * @description The `position` of the last frame: where to go on
+             * @default null
+             */
+            since?: string | null;
+        };
+        /**
+         * Filter
+         * @description What a task must have: one of the values of each field that has any, and whatever else is said.
+         */
+        Filter: {
+            /**
+             * @description States, any of which
+             * @default []
+             */
+            state?: components["schemas"]["State"][];
+            /**
+             * @description The dashboard's groups of states, any of which
+             * @default []
+             */
+            group?: components["schemas"]["Group"][];
+            /**
+             * @description Kinds, any of which; `*` stands for any text
+             * @default []
+             */
+            kind?: string[];
+            /**
+             * @description Names, any of which; `*` stands for any text
+             * @default []
+             */
+            name?: string[];
+            /**
+             * @description Queues, any of which; `*` stands for any text
+             * @default []
+             */
+            queue?: string[];
+            /**
+             * @description Workers, any of which; `*` stands for any text
+             * @default []
+             */
+            worker?: string[];
+            /**
+             * @description Sources, any of which
+             * @default []
+             */
+            source?: string[];
+            /**
+             * @description Engines, any of which
+             * @default []
+             */
+            engine?: components["schemas"]["Engine"][];
+            /**
+             * @description Types of exceptions, any of which; `*` stands for any text
+             * @default []
+             */
+            exception_type?: string[];
+            /**
+             * @description Ids of the tasks that all began with, any of which
+             * @default []
+             */
+            root?: string[];
+            /**
+             * @description Ids of the tasks that sent them, any of which
+             * @default []
+             */
+            parent?: string[];
+            /**
+             * @description Ids of the Celery groups they are in, any of which
+             * @default []
+             */
+            group_id?: string[];
+            /**
+             * @description Tasks by their keys, `source/id`, any of which
+             * @default []
+             */
+            key?: string[];
+            /**
+             * @description At most 8 words that all occur, whatever the case, in id, name, args, exception or worker
+             * @default null
+             */
+            q?: string | null;
+            /**
+             * @description Sent at this time or later
+             * @default null
+             */
+            sent_from?: string | number | null;
+            /**
+             * @description Sent before this time
+             * @default null
+             */
+            sent_to?: string | number | null;
+            /**
+             * @description Received by a worker at this time or later
+             * @default null
+             */
+            received_from?: string | number | null;
+            /**
+             * @description Received by a worker before this time
+             * @default null
+             */
+            received_to?: string | number | null;
+            /**
+             * @description Started at this time or later
+             * @default null
+             */
+            started_from?: string | number | null;
+            /**
+             * @description Started before this time
+             * @default null
+             */
+            started_to?: string | number | null;
+            /**
+             * @description Finished at this time or later
+             * @default null
+             */
+            finished_from?: string | number | null;
+            /**
+             * @description Finished before this time
+             * @default null
+             */
+            finished_to?: string | number | null;
+            /**
+             * @description To be run at this time or later
+             * @default null
+             */
+            eta_from?: string | number | null;
+            /**
+             * @description To be run before this time
+             * @default null
+             */
+            eta_to?: string | number | null;
+            /**
+             * @description Not run any more from this time or later
+             * @default null
+             */
+            expires_from?: string | number | null;
+            /**
+             * @description Not run any more from a time before this one
+             * @default null
+             */
+            expires_to?: string | number | null;
+            /**
+             * @description Changed last at this time or later
+             * @default null
+             */
+            updated_from?: string | number | null;
+            /**
+             * @description Changed last before this time
+             * @default null
+             */
+            updated_to?: string | number | null;
+            /**
+             * @description Seconds that it ran at least
+             * @default null
+             */
+            runtime_min?: number | null;
+            /**
+             * @description Seconds that it ran at most
+             * @default null
+             */
+            runtime_max?: number | null;
+            /**
+             * @description Seconds that it waited at least until it began
+             * @default null
+             */
+            wait_min?: number | null;
+            /**
+             * @description Seconds that it waited at most until it began
+             * @default null
+             */
+            wait_max?: number | null;
+        };
+        /**
+         * TaskRowPart
+         * @description The members that `fields` names.
+         */
+        TaskRowPart: {
+            /** @description `source/id`: unique over all sources */
+            key: string;
+            /** @description The engine's id of the task */
+            id?: string;
+            /** @description The configured source it was seen in */
+            source?: string;
+            /** @description What runs it */
+            engine?: components["schemas"]["Engine"];
+            /** @description Where it is */
+            state?: components["schemas"]["State"];
+            /** @description The dashboard's group of the state */
+            group?: components["schemas"]["Group"];
+            /** @description Grows with each change of the task: `epoch-seq` */
+            version: string;
+            /** @description The task's name; RQ: the function's */
+            name?: string | null;
+            /** @description The configured kind whose pattern fits the name, or `other` */
+            kind?: string;
+            /** @description The queue it was sent to */
+            queue?: string | null;
+            /** @description The worker that has it or had it last */
+            worker?: string | null;
+            /** @description When it was sent; RQ: put into its queue */
+            sent_at?: string | null;
+            /** @description When a worker took it from the queue (Celery) */
+            received_at?: string | null;
+            /** @description When it began to run */
+            started_at?: string | null;
+            /** @description When it ended */
+            finished_at?: string | null;
+            /** @description Before which it must not start */
+            eta_at?: string | null;
+            /** @description After which it is not run any more */
+            expires_at?: string | null;
+            /** @description When something was last learned about it */
+            updated_at?: string | null;
+            /** @description From when it could have started to its start */
+            wait_seconds?: number | null;
+            /** @description From its start to its end, of the last attempt that ended */
+            runtime_seconds?: number | null;
+            /** @description How often it was retried */
+            retries?: number;
+            /** @description Deliveries to a worker */
+            attempts?: number;
+            /** @description Positional arguments, redacted; cut at 200 characters in lists */
+            args?: string | null;
+            /** @description Keyword arguments, redacted; cut like `args` */
+            kwargs?: string | null;
+            /** @description What it returned, redacted; cut like `args` */
+            result?: string | null;
+            /** @description The class of what it raised */
+            exception_type?: string | null;
+            /** @description What it raised, in words */
+            exception?: string | null;
+            /** @description How far it says it is; null where it says nothing */
+            progress?: components["schemas"]["ProgressRow"] | null;
+            /** @description The task that began its workflow */
+            root_id?: string | null;
+            /** @description The task that sent it */
+            parent_id?: string | null;
+            /** @description The Celery group it is in */
+            group_id?: string | null;
+            /** @description Why the state is what it is, where it alone does not say */
+            detail?: string | null;
+            /** @description Why the state cannot be confirmed any more; null while certain */
+            uncertain?: string | null;
+            /** @description Ids of the tasks that it sent, as far as they are known */
+            children?: string[];
+            /** @description The message's priority */
+            priority?: number | null;
+            /** @description CPU time it took */
+            cpu_seconds?: number | null;
+            /** @description The most memory it held, in bytes */
+            peak_rss_bytes?: number | null;
+            /** @description The OpenTelemetry trace it belongs to */
+            trace_id?: string | null;
+            /** @description Field: why it is null, though it has a value */
+            unknown?: {
+                [key: string]: string;
+            };
+        };
+        ServerMessage: {
+            /**
+             * @description What is said.
+             * @constant
+             */
+            event: "connected";
+            data: components["schemas"]["Connected"];
+        } | {
+            /**
+             * @description What is said.
+             * @constant
+             */
+            event: "joined_room";
+            data: components["schemas"]["Joined"];
+        } | {
+            /**
+             * @description What is said.
+             * @constant
+             */
+            event: "task_updates";
+            data: components["schemas"]["SnapshotData"] | components["schemas"]["DeltaData"];
+        } | {
+            /**
+             * @description What is said.
+             * @constant
+             */
+            event: "resync";
+            data: components["schemas"]["Resync"];
+        } | {
+            /**
+             * @description What is said.
+             * @constant
+             */
+            event: "error";
+            data: components["schemas"]["ProblemData"];
+        };
+        ClientMessage: {
+            /**
+             * @description What is said.
+             * @constant
+             */
+            event: "join_task_monitoring";
+            data?: components["schemas"]["Join"] | null;
+            /** @description W3C Trace Context, as the header `traceparent`. */
+            traceparent?: string | null;
+            /** @description W3C Trace Context, as the header `tracestate`. */
+            tracestate?: string | null;
+        } | {
+            /**
+             * @description What is said.
+             * @constant
+             */
+            event: "request_task_updates";
+            data?: null;
+            /** @description W3C Trace Context, as the header `traceparent`. */
+            traceparent?: string | null;
+            /** @description W3C Trace Context, as the header `tracestate`. */
+            tracestate?: string | null;
+        } | {
+            /**
+             * @description What is said.
+             * @constant
+             */
+            event: "leave_task_monitoring";
+            data?: null;
+            /** @description W3C Trace Context, as the header `traceparent`. */
+            traceparent?: string | null;
+            /** @description W3C Trace Context, as the header `tracestate`. */
+            tracestate?: string | null;
+        };
+    };
+    responses: never;
+    parameters: never;
+    requestBodies: never;
+    headers: never;
+    pathItems: never;
 }
 export type $defs = Record<string, never>;
 export type operations = Record<string, never>;

@@ -4,4448 +4,3879 @@
  */
 
 export interface paths {
-  '/api/celery/tasks': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/celery/tasks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Celery's tasks: a page as /api/tasks gives it, with what goes on now and what ended last.
+         * @description With `format` csv or ndjson, or such an Accept header: all that match as a file, without pages.
+         */
+        get: operations["get_celery_tasks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /**
-     * Celery's tasks: a page as /api/tasks gives it, with what goes on now and what ended last.
-     * @description With `format` csv or ndjson, or such an Accept header: all that match as a file, without pages.
-     */
-    get: operations['get_celery_tasks'];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/api/celery/workers': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/celery/workers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Celery's workers that match. */
+        get: operations["get_celery_workers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** Celery's workers that match. */
-    get: operations['get_celery_workers'];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/api/health': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Every dependency's state. Always 200: the body says what is wrong. */
+        get: operations["get_health"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** Every dependency's state. Always 200: the body says what is wrong. */
-    get: operations['get_health'];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/api/kinds': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/kinds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The kinds with the counts of their tasks, in the configuration's order, other last. */
+        get: operations["get_kinds"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** The kinds with the counts of their tasks, in the configuration's order, other last. */
-    get: operations['get_kinds'];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/api/queues': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/queues": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The queues that match, as their brokers count them. */
+        get: operations["get_queues"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** The queues that match, as their brokers count them. */
-    get: operations['get_queues'];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/api/rq/jobs': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/rq/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * RQ's jobs: a page as /api/tasks gives it, with what goes on now and what ended last.
+         * @description With `format` csv or ndjson, or such an Accept header: all that match as a file, without pages.
+         */
+        get: operations["get_rq_jobs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /**
-     * RQ's jobs: a page as /api/tasks gives it, with what goes on now and what ended last.
-     * @description With `format` csv or ndjson, or such an Accept header: all that match as a file, without pages.
-     */
-    get: operations['get_rq_jobs'];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/api/rq/workers': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/rq/workers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** RQ's workers that match. */
+        get: operations["get_rq_workers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** RQ's workers that match. */
-    get: operations['get_rq_workers'];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/api/session': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who asks, and which modes are on. Also answers whom nobody knows; a wrong token is an error here, too. */
+        get: operations["get_who"];
+        put?: never;
+        /** Sign a browser in with a token. The cookie that it gets holds no secret, and ends with the token. */
+        post: operations["post_sign_in"];
+        /** Sign the browser out: its cookie is taken away. Whoever is not signed in is answered the same. */
+        delete: operations["delete_sign_out"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** Who asks, and which modes are on. Also answers whom nobody knows; a wrong token is an error here, too. */
-    get: operations['get_who'];
-    put?: never;
-    /** Sign a browser in with a token. The cookie that it gets holds no secret, and ends with the token. */
-    post: operations['post_sign_in'];
-    /** Sign the browser out: its cookie is taken away. Whoever is not signed in is answered the same. */
-    delete: operations['delete_sign_out'];
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/api/sources': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/sources": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The sources that match, with their health. */
+        get: operations["get_sources"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** The sources that match, with their health. */
-    get: operations['get_sources'];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/api/stream': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The tasks that match the filter, pushed as they change, as server-sent events.
+         * @description `connected` comes first, then `task_updates`: a snapshot of the window, and deltas from then on, each with its position
+         *     as `id`. `error` says what was wrong with a token, or that rights ended; after `resync` (the reader was too slow) the
+         *     stream ends, and whoever comes back with `Last-Event-ID` goes on from there. The data are those of the WebSocket
+         *     (`/asyncapi.json`).
+         */
+        get: operations["get_stream"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /**
-     * The tasks that match the filter, pushed as they change, as server-sent events.
-     * @description `connected` comes first, then `task_updates`: a snapshot of the window, and deltas from then on, each with its position
-     *     as `id`. `error` says what was wrong with a token, or that rights ended; after `resync` (the reader was too slow) the
-     *     stream ends, and whoever comes back with `Last-Event-ID` goes on from there. The data are those of the WebSocket
-     *     (`/asyncapi.json`).
-     */
-    get: operations['get_stream'];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/api/tasks': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/tasks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A page of the tasks that match the filter. total counts all that match.
+         * @description With `format` csv or ndjson, or such an Accept header: all of them as a file, without pages.
+         */
+        get: operations["get_tasks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /**
-     * A page of the tasks that match the filter. total counts all that match.
-     * @description With `format` csv or ndjson, or such an Accept header: all of them as a file, without pages.
-     */
-    get: operations['get_tasks'];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/api/tasks/analytics': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/tasks/analytics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What ended in a window: rates, durations, series and trends, by name, kind, queue, worker or source.
+         * @description With `format` csv or ndjson, or such an Accept header: a line for each group, or for each point of the series.
+         */
+        get: operations["get_analytics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /**
-     * What ended in a window: rates, durations, series and trends, by name, kind, queue, worker or source.
-     * @description With `format` csv or ndjson, or such an Accept header: a line for each group, or for each point of the series.
-     */
-    get: operations['get_analytics'];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/api/tasks/analytics/failures': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/tasks/analytics/failures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Why retained tasks failed: by type of exception and shape of message, with an example each.
+         * @description With `format` csv or ndjson, or such an Accept header: a line for each group.
+         */
+        get: operations["get_failures"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /**
-     * Why retained tasks failed: by type of exception and shape of message, with an example each.
-     * @description With `format` csv or ndjson, or such an Accept header: a line for each group.
-     */
-    get: operations['get_failures'];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/api/tasks/facets': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/tasks/facets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How the tasks of a filter are spread over states, kinds, names, queues, workers and sources.
+         * @description Each field is counted without the filter's values of that same field. The most frequent values are listed (`limit`);
+         *     `others` sums the tasks of those that are not.
+         */
+        get: operations["get_facets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /**
-     * How the tasks of a filter are spread over states, kinds, names, queues, workers and sources.
-     * @description Each field is counted without the filter's values of that same field. The most frequent values are listed (`limit`);
-     *     `others` sums the tasks of those that are not.
-     */
-    get: operations['get_facets'];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/api/tasks/realtime': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/tasks/realtime": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the realtime page shows: summary, live tasks, newest finished ones, workers, queues and sources. */
+        get: operations["get_realtime"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** What the realtime page shows: summary, live tasks, newest finished ones, workers, queues and sources. */
-    get: operations['get_realtime'];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/api/tasks/{source}/{task_id}': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/tasks/{source}/{task_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One task of one source, with all that is kept. */
+        get: operations["get_task_of_source"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** One task of one source, with all that is kept. */
-    get: operations['get_task_of_source'];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/api/tasks/{task_id}': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/tasks/{task_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One task with all that is kept. 409 when several sources have that id: the problem names them, source picks one. */
+        get: operations["get_task"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** One task with all that is kept. 409 when several sources have that id: the problem names them, source picks one. */
-    get: operations['get_task'];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/api/workers': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/workers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The workers that match. */
+        get: operations["get_workers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** The workers that match. */
-    get: operations['get_workers'];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/api/workers/{source}/{name}': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/workers/{source}/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One worker, with the tasks that it knows and its configuration, as it says itself when it is asked now.
+         * @description It has 3 s to answer; `unknown` says why it did not.
+         */
+        get: operations["get_worker"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /**
-     * One worker, with the tasks that it knows and its configuration, as it says itself when it is asked now.
-     * @description It has 3 s to answer; `unknown` says why it did not.
-     */
-    get: operations['get_worker'];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/asyncapi.json': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/asyncapi.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What is pushed over WebSocket, server-sent events and Socket.IO, as AsyncAPI 3. */
+        get: operations["get_describe_push"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** What is pushed over WebSocket, server-sent events and Socket.IO, as AsyncAPI 3. */
-    get: operations['get_describe_push'];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/livez': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/livez": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The process answers. */
+        get: operations["get_livez"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** The process answers. */
-    get: operations['get_livez'];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/openapi.json': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/openapi.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** This document. */
+        get: operations["get_describe"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** This document. */
-    get: operations['get_describe'];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/readyz': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/readyz": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * There is a state to show. It stays ready when Redis is lost: what it has is served on, marked stale. It is not ready
+         * @description any more when it is about to end.
+         */
+        get: operations["get_readyz"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /**
-     * There is a state to show. It stays ready when Redis is lost: what it has is served on, marked stale. It is not ready
-     * @description any more when it is about to end.
-     */
-    get: operations['get_readyz'];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
 }
 export type webhooks = Record<string, never>;
 export interface components {
-  schemas: {
-    /**
-     * Problem
-     * @description RFC 9457 `application/problem+json`. `field` names the parameter or member that is wrong.
-     *
-     *         `request_id` is that of the answer's `X-Request-Id`, and of the api's log.
-     */
-    Problem: {
-      /** @description What kind of problem this is: a URN, not to be fetched */
-      type: string;
-      /** @description The kind in words */
-      title: string;
-      /** @description The HTTP status */
-      status: number;
-      /** @description What is wrong, and what would be right */
-      detail: string;
-      /**
-       * @description The parameter or member that is wrong
-       * @default null
-       */
-      field?: string | null;
-      /**
-       * @description Those that have the id, where several do
-       * @default null
-       */
-      sources?: string[] | null;
-      /**
-       * @description How one may say who one is, where nobody known asks
-       * @default null
-       */
-      modes?: string[] | null;
-      /**
-       * @description As in `X-Request-Id` and the api's log
-       * @default null
-       */
-      request_id?: string | null;
-    };
-    /**
-     * Realtime
-     * @description The body of `/api/tasks/realtime`.
-     *
-     *         `summary` counts what is retained; `tasks` are those that did not end, running ones first, at most 200, with their
-     *         progress; `finished` are the newest 50 that did.
-     */
-    Realtime: {
-      /**
-       * Format: date-time
-       * @description The api's clock
-       */
-      at: string;
-      /** @description Whether anything shown may be behind; the header X-Taskscope-Stale says what is away */
-      stale: boolean;
-      /** @description Where this stands: hand it to the WebSocket as `since` */
-      position: string;
-      /** @description Counts over all tasks of the kind and source */
-      summary: components['schemas']['Summary'];
-      /** @description Tasks that did not finish, running ones first; at most 200 */
-      tasks: components['schemas']['TaskRow'][];
-      /** @description The newest 50 that finished */
-      finished: components['schemas']['TaskRow'][];
-      /** @description Workers of the source, by key; of more than 500 those that are online first */
-      workers: components['schemas']['WorkerRow'][];
-      /** @description How many there are */
-      workers_total: number;
-      /** @description Its queues, by key; of more than 500 the deepest */
-      queues: components['schemas']['QueueRow'][];
-      /** @description How many there are */
-      queues_total: number;
-      /** @description The sources themselves */
-      sources: components['schemas']['SourceRow'][];
-    };
-    /**
-     * Summary
-     * @description SUMMARY of docs/architecture.md. `broker_queued`: messages that the brokers count, None where none tells.
-     */
-    Summary: {
-      /** @description All of them */
-      total: number;
-      /** @description Running */
-      active: number;
-      /** @description With a worker, not started */
-      reserved: number;
-      /** @description Queued, scheduled, deferred or to be retried */
-      queued: number;
-      /** @description Ended in any way */
-      finished: number;
-      /** @description Succeeded */
-      succeeded: number;
-      /** @description Failed */
-      failed: number;
-      /** @description Rejected by a worker */
-      rejected: number;
-      /** @description Lost with their worker */
-      lost: number;
-      /** @description succeeded / (succeeded + failed + rejected + lost) of what is retained */
-      success_rate: number | null;
-      /** @description Revoked */
-      revoked: number;
-      /** @description To be tried again */
-      retrying: number;
-      /** @description For later */
-      scheduled: number;
-      /** @description Kind: its counts */
-      by_kind: {
-        [key: string]: components['schemas']['GroupCounts'];
-      };
-      /** @description Messages that the brokers count; null where none tells */
-      broker_queued: number | null;
-    };
-    /**
-     * GroupCounts
-     * @description Counts by dashboard group, and how what ended ended.
-     *
-     *         `success_rate` is succeeded / (succeeded + failed + rejected + lost), 0 to 1, over the finished tasks that are retained
-     *         (revoked ones are neither); null while there are none. What is retained is bounded by budgets, of which failed and lost
-     *         tasks have their own: for a rate over a period there is `/api/tasks/analytics`.
-     */
-    GroupCounts: {
-      /** @description All of them */
-      total: number;
-      /** @description Running */
-      active: number;
-      /** @description With a worker, not started */
-      reserved: number;
-      /** @description Queued, scheduled, deferred or to be retried */
-      queued: number;
-      /** @description Ended in any way */
-      finished: number;
-      /** @description Succeeded */
-      succeeded: number;
-      /** @description Failed */
-      failed: number;
-      /** @description Rejected by a worker */
-      rejected: number;
-      /** @description Lost with their worker */
-      lost: number;
-      /** @description succeeded / (succeeded + failed + rejected + lost) of what is retained */
-      success_rate: number | null;
-    };
-    /**
-     * TaskRow
-     * @description TASK as in lists and frames. `unknown` says why a field is null that cannot be known.
-     */
-    TaskRow: {
-      /** @description `source/id`: unique over all sources */
-      key: string;
-      /** @description The engine's id of the task */
-      id: string;
-      /** @description The configured source it was seen in */
-      source: string;
-      /** @description What runs it */
-      engine: components['schemas']['Engine'];
-      /** @description Where it is */
-      state: components['schemas']['State'];
-      /** @description The dashboard's group of the state */
-      group: components['schemas']['Group'];
-      /** @description Grows with each change of the task: `epoch-seq` */
-      version: string;
-      /** @description The task's name; RQ: the function's */
-      name: string | null;
-      /** @description The configured kind whose pattern fits the name, or `other` */
-      kind: string;
-      /** @description The queue it was sent to */
-      queue: string | null;
-      /** @description The worker that has it or had it last */
-      worker: string | null;
-      /** @description When it was sent; RQ: put into its queue */
-      sent_at: string | null;
-      /** @description When a worker took it from the queue (Celery) */
-      received_at: string | null;
-      /** @description When it began to run */
-      started_at: string | null;
-      /** @description When it ended */
-      finished_at: string | null;
-      /** @description Before which it must not start */
-      eta_at: string | null;
-      /** @description After which it is not run any more */
-      expires_at: string | null;
-      /** @description When something was last learned about it */
-      updated_at: string | null;
-      /** @description From when it could have started to its start */
-      wait_seconds: number | null;
-      /** @description From its start to its end, of the last attempt that ended */
-      runtime_seconds: number | null;
-      /** @description How often it was retried */
-      retries: number;
-      /** @description Deliveries to a worker */
-      attempts: number;
-      /** @description Positional arguments, redacted; cut at 200 characters in lists */
-      args: string | null;
-      /** @description Keyword arguments, redacted; cut like `args` */
-      kwargs: string | null;
-      /** @description What it returned, redacted; cut like `args` */
-      result: string | null;
-      /** @description The class of what it raised */
-      exception_type: string | null;
-      /** @description What it raised, in words */
-      exception: string | null;
-      /** @description How far it says it is; null where it says nothing */
-      progress: components['schemas']['ProgressRow'] | null;
-      /** @description The task that began its workflow */
-      root_id: string | null;
-      /** @description The task that sent it */
-      parent_id: string | null;
-      /** @description The Celery group it is in */
-      group_id: string | null;
-      /** @description Why the state is what it is, where it alone does not say */
-      detail: string | null;
-      /** @description Why the state cannot be confirmed any more; null while certain */
-      uncertain: string | null;
-      /** @description Ids of the tasks that it sent, as far as they are known */
-      children: string[];
-      /** @description The message's priority */
-      priority: number | null;
-      /** @description CPU time it took */
-      cpu_seconds: number | null;
-      /** @description The most memory it held, in bytes */
-      peak_rss_bytes: number | null;
-      /** @description The OpenTelemetry trace it belongs to */
-      trace_id: string | null;
-      /** @description Field: why it is null, though it has a value */
-      unknown: {
-        [key: string]: string;
-      };
-    };
-    /**
-     * Engine
-     * @description What runs the tasks.
-     * @enum {string}
-     */
-    Engine: 'celery' | 'rq';
-    /**
-     * State
-     * @description Where a task is, in one vocabulary for both engines.
-     * @enum {string}
-     */
-    State:
-      | 'deferred'
-      | 'failed'
-      | 'lost'
-      | 'queued'
-      | 'rejected'
-      | 'reserved'
-      | 'retrying'
-      | 'revoked'
-      | 'running'
-      | 'scheduled'
-      | 'succeeded';
-    /**
-     * Group
-     * @description The dashboard's grouping of states.
-     * @enum {string}
-     */
-    Group: 'active' | 'finished' | 'queued' | 'reserved';
-    /**
-     * ProgressRow
-     * @description How far a running task says it is.
-     */
-    ProgressRow: {
-      /** @description What is done, in the task's own unit */
-      current: number | null;
-      /** @description What there is to do, in the same unit */
-      total: number | null;
-      /** @description 0 to 100, as told or computed */
-      percent: number | null;
-      /** @description What the task says about it */
-      message: string | null;
-      /** @description When it was told */
-      at: string | null;
-    };
-    /**
-     * WorkerRow
-     * @description WORKER. `unknown` says why a field is null.
-     */
-    WorkerRow: {
-      /** @description `source/name` */
-      key: string;
-      /** @description Celery: the node's name; RQ: the worker's */
-      name: string;
-      /** @description The configured source it was seen in */
-      source: string;
-      /** @description What it is a worker of */
-      engine: components['schemas']['Engine'];
-      /** @description Whether it is there */
-      state: components['schemas']['WorkerState'];
-      /** @description Where it runs */
-      hostname: string | null;
-      /** @description Its process there */
-      pid: number | null;
-      /** @description How it runs tasks */
-      pool: string | null;
-      /** @description Tasks it can run at once */
-      concurrency: number | null;
-      /** @description Tasks it runs */
-      active: number | null;
-      /** @description Tasks it took and did not start */
-      reserved: number | null;
-      /** @description Messages it may hold unacknowledged */
-      prefetch: number | null;
-      /** @description Tasks it ran since it started */
-      processed: number | null;
-      /** @description Of those, failed ones */
-      failed: number | null;
-      /** @description What it takes tasks from */
-      queues: string[] | null;
-      /** @description The machine's load of 1, 5 and 15 minutes */
-      load: [number, number, number] | null;
-      /** @description Its last sign of life */
-      heartbeat_at: string | null;
-      /** @description When it started */
-      started_at: string | null;
-      /** @description Of its engine */
-      version: string | null;
-      /** @description Whether it sends events */
-      events: boolean | null;
-      /** @description Whether Taskscope switched them on */
-      events_enabled_by_us: boolean;
-      /** @description How far its clock is ahead of the collector's */
-      clock_skew_seconds: number | null;
-      /** @description Ids of the tasks it runs */
-      current: string[];
-      /** @description Why it is in this state, where that is not plain */
-      detail: string | null;
-      /** @description Field: why it is null */
-      unknown: {
-        [key: string]: string;
-      };
-    };
-    /**
-     * WorkerState
-     * @description Whether a worker is there. `silent`: no sign of life, but a busy solo worker gives none.
-     * @enum {string}
-     */
-    WorkerState: 'lost' | 'offline' | 'online' | 'silent';
-    /**
-     * QueueRow
-     * @description QUEUE. `unknown` says why a field is null.
-     */
-    QueueRow: {
-      /** @description `source/name` */
-      key: string;
-      /** @description As the broker calls it */
-      name: string;
-      /** @description The configured source it was seen in */
-      source: string;
-      /** @description Whose tasks it holds */
-      engine: components['schemas']['Engine'];
-      /** @description Messages ready to be taken, as the broker counts them */
-      depth: number | null;
-      /** @description Messages taken and not acknowledged */
-      unacked: number | null;
-      /** @description Jobs for later (RQ) */
-      scheduled: number | null;
-      /** @description Jobs that wait for others (RQ) */
-      deferred: number | null;
-      /** @description Jobs that run (RQ) */
-      running: number | null;
-      /** @description Jobs in the failed registry (RQ) */
-      failed: number | null;
-      /** @description Workers that take from it */
-      consumers: number | null;
-      /** @description Since when its oldest message waits */
-      oldest_at: string | null;
-      /** @description When this was counted */
-      at: string | null;
-      /** @description Why a count is null */
-      detail: string | null;
-      /** @description `depth` as first counted in each of the last minutes, at most 60, oldest first; null: nobody counted */
-      depths: (number | null)[];
-      /** @description When the last minute of `depths` began; each other one began 60 s before the next */
-      depths_at: string | null;
-      /** @description Field: why it is null */
-      unknown: {
-        [key: string]: string;
-      };
-    };
-    /**
-     * SourceRow
-     * @description SOURCE. `stale` is why the api may be behind the collector (null: it is not).
-     */
-    SourceRow: {
-      /** @description Its name */
-      key: string;
-      /** @description As configured */
-      name: string;
-      /** @description What it watches */
-      engine: components['schemas']['Engine'];
-      /** @description How it is */
-      status: components['schemas']['SourceStatus'];
-      /** @description Why it is not up */
-      reason: string | null;
-      /** @description What is known less well, and why */
-      notes: string[];
-      /** @description Since when it has this status */
-      since: string | null;
-      /** @description The collector that writes it */
-      holder: string | null;
-      /** @description What its broker is */
-      transport: string | null;
-      /** @description Whether workers' events are read */
-      events: boolean | null;
-      /** @description Whether a result backend is read */
-      result_backend: boolean | null;
-      /** @description Messages since its collector started */
-      received: number;
-      /** @description Of those, unreadable ones */
-      malformed: number;
-      /** @description Of those, dropped because too many waited */
-      dropped: number;
-      /** @description Of those, too late to change anything */
-      late: number;
-      /** @description Lately */
-      events_per_second: number;
-      /** @description From an event to its reading, lately */
-      lag_seconds: number | null;
-      /** @description Tasks that are remembered */
-      retained: number;
-      /** @description Tasks forgotten for a full budget */
-      evicted: number;
-      /** @description Queued tasks beyond the ceiling, which are only counted */
-      uncounted_queued: number;
-      /** @description When the collector told this */
-      at: string | null;
-      /** @description Configured kinds in order */
-      kinds: string[];
-      /** @description Why the api may be behind the collector; null while it is not */
-      stale: string | null;
-    };
-    /**
-     * SourceStatus
-     * @description How a source is. `degraded`: it goes on, but knows less than it should; the reason says what.
-     * @enum {string}
-     */
-    SourceStatus: 'degraded' | 'down' | 'starting' | 'up';
-    /**
-     * TaskList
-     * @description A page of tasks.
-     */
-    TaskList: {
-      /** @description The page */
-      items: components['schemas']['TaskRow'][];
-      /** @description Give it as `cursor` for the page behind this one; null: there is none */
-      next_cursor: string | null;
-      /** @description All that match the filter */
-      total: number;
-      /** @description Whether anything shown may be behind; the header X-Taskscope-Stale says what is away */
-      stale: boolean;
-    };
-    /**
-     * TaskRowPart
-     * @description The members that `fields` names.
-     */
-    TaskRowPart: {
-      /** @description `source/id`: unique over all sources */
-      key?: string;
-      /** @description The engine's id of the task */
-      id?: string;
-      /** @description The configured source it was seen in */
-      source?: string;
-      /** @description What runs it */
-      engine?: components['schemas']['Engine'];
-      /** @description Where it is */
-      state?: components['schemas']['State'];
-      /** @description The dashboard's group of the state */
-      group?: components['schemas']['Group'];
-      /** @description Grows with each change of the task: `epoch-seq` */
-      version?: string;
-      /** @description The task's name; RQ: the function's */
-      name?: string | null;
-      /** @description The configured kind whose pattern fits the name, or `other` */
-      kind?: string;
-      /** @description The queue it was sent to */
-      queue?: string | null;
-      /** @description The worker that has it or had it last */
-      worker?: string | null;
-      /** @description When it was sent; RQ: put into its queue */
-      sent_at?: string | null;
-      /** @description When a worker took it from the queue (Celery) */
-      received_at?: string | null;
-      /** @description When it began to run */
-      started_at?: string | null;
-      /** @description When it ended */
-      finished_at?: string | null;
-      /** @description Before which it must not start */
-      eta_at?: string | null;
-      /** @description After which it is not run any more */
-      expires_at?: string | null;
-      /** @description When something was last learned about it */
-      updated_at?: string | null;
-      /** @description From when it could have started to its start */
-      wait_seconds?: number | null;
-      /** @description From its start to its end, of the last attempt that ended */
-      runtime_seconds?: number | null;
-      /** @description How often it was retried */
-      retries?: number;
-      /** @description Deliveries to a worker */
-      attempts?: number;
-      /** @description Positional arguments, redacted; cut at 200 characters in lists */
-      args?: string | null;
-      /** @description Keyword arguments, redacted; cut like `args` */
-      kwargs?: string | null;
-      /** @description What it returned, redacted; cut like `args` */
-      result?: string | null;
-      /** @description The class of what it raised */
-      exception_type?: string | null;
-      /** @description What it raised, in words */
-      exception?: string | null;
-      /** @description How far it says it is; null where it says nothing */
-      progress?: components['schemas']['ProgressRow'] | null;
-      /** @description The task that began its workflow */
-      root_id?: string | null;
-      /** @description The task that sent it */
-      parent_id?: string | null;
-      /** @description The Celery group it is in */
-      group_id?: string | null;
-      /** @description Why the state is what it is, where it alone does not say */
-      detail?: string | null;
-      /** @description Why the state cannot be confirmed any more; null while certain */
-      uncertain?: string | null;
-      /** @description Ids of the tasks that it sent, as far as they are known */
-      children?: string[];
-      /** @description The message's priority */
-      priority?: number | null;
-      /** @description CPU time it took */
-      cpu_seconds?: number | null;
-      /** @description The most memory it held, in bytes */
-      peak_rss_bytes?: number | null;
-      /** @description The OpenTelemetry trace it belongs to */
-      trace_id?: string | null;
-      /** @description Field: why it is null, though it has a value */
-      unknown?: {
-        [key: string]: string;
-      };
-    };
-    /**
-     * TaskListPart
-     * @description A page of parts.
-     */
-    TaskListPart: {
-      /** @description The page */
-      items: components['schemas']['TaskRowPart'][];
-      /** @description Give it as `cursor` for the page behind this one; null: there is none */
-      next_cursor: string | null;
-      /** @description All that match the filter */
-      total: number;
-      /** @description Whether anything shown may be behind; the header X-Taskscope-Stale says what is away */
-      stale: boolean;
-    };
-    /**
-     * Facets
-     * @description `total` counts what matches the whole filter.
-     */
-    Facets: {
-      /** @description Tasks that match the whole filter */
-      total: number;
-      /** @description Whether anything shown may be behind; the header X-Taskscope-Stale says what is away */
-      stale: boolean;
-      /** @description Field: its values */
-      facets: components['schemas']['FacetCounts'];
-    };
-    /**
-     * FacetCounts
-     * @description Tasks by each field, counted without the filter's values of that same field: they say what else there is.
-     */
-    FacetCounts: {
-      /** @description By state */
-      state: components['schemas']['Facet'];
-      /** @description By kind */
-      kind: components['schemas']['Facet'];
-      /** @description By name */
-      name: components['schemas']['Facet'];
-      /** @description By queue */
-      queue: components['schemas']['Facet'];
-      /** @description By worker */
-      worker: components['schemas']['Facet'];
-      /** @description By source */
-      source: components['schemas']['Facet'];
-    };
-    /**
-     * Facet
-     * @description The most frequent values of a field, and what is not listed.
-     */
-    Facet: {
-      /** @description Values, most frequent first */
-      values: components['schemas']['FacetValue'][];
-      /** @description Tasks whose value is not listed */
-      others: number;
-      /** @description Values that there are */
-      distinct: number;
-    };
-    /**
-     * FacetValue
-     * @description A value (null: tasks of which it is not known) and how many tasks have it.
-     */
-    FacetValue: {
-      /** @description The value; null: it is not known */
-      value: string | null;
-      /** @description Tasks that have it */
-      count: number;
-    };
-    /**
-     * TaskDetail
-     * @description TASK with everything that is kept.
-     */
-    TaskDetail: {
-      /** @description `source/id`: unique over all sources */
-      key: string;
-      /** @description The engine's id of the task */
-      id: string;
-      /** @description The configured source it was seen in */
-      source: string;
-      /** @description What runs it */
-      engine: components['schemas']['Engine'];
-      /** @description Where it is */
-      state: components['schemas']['State'];
-      /** @description The dashboard's group of the state */
-      group: components['schemas']['Group'];
-      /** @description Grows with each change of the task: `epoch-seq` */
-      version: string;
-      /** @description The task's name; RQ: the function's */
-      name: string | null;
-      /** @description The configured kind whose pattern fits the name, or `other` */
-      kind: string;
-      /** @description The queue it was sent to */
-      queue: string | null;
-      /** @description The worker that has it or had it last */
-      worker: string | null;
-      /** @description When it was sent; RQ: put into its queue */
-      sent_at: string | null;
-      /** @description When a worker took it from the queue (Celery) */
-      received_at: string | null;
-      /** @description When it began to run */
-      started_at: string | null;
-      /** @description When it ended */
-      finished_at: string | null;
-      /** @description Before which it must not start */
-      eta_at: string | null;
-      /** @description After which it is not run any more */
-      expires_at: string | null;
-      /** @description When something was last learned about it */
-      updated_at: string | null;
-      /** @description From when it could have started to its start */
-      wait_seconds: number | null;
-      /** @description From its start to its end, of the last attempt that ended */
-      runtime_seconds: number | null;
-      /** @description How often it was retried */
-      retries: number;
-      /** @description Deliveries to a worker */
-      attempts: number;
-      /** @description Positional arguments, redacted; cut at 200 characters in lists */
-      args: string | null;
-      /** @description Keyword arguments, redacted; cut like `args` */
-      kwargs: string | null;
-      /** @description What it returned, redacted; cut like `args` */
-      result: string | null;
-      /** @description The class of what it raised */
-      exception_type: string | null;
-      /** @description What it raised, in words */
-      exception: string | null;
-      /** @description How far it says it is; null where it says nothing */
-      progress: components['schemas']['ProgressRow'] | null;
-      /** @description The task that began its workflow */
-      root_id: string | null;
-      /** @description The task that sent it */
-      parent_id: string | null;
-      /** @description The Celery group it is in */
-      group_id: string | null;
-      /** @description Why the state is what it is, where it alone does not say */
-      detail: string | null;
-      /** @description Why the state cannot be confirmed any more; null while certain */
-      uncertain: string | null;
-      /** @description Ids of the tasks that it sent, as far as they are known */
-      children: string[];
-      /** @description The message's priority */
-      priority: number | null;
-      /** @description CPU time it took */
-      cpu_seconds: number | null;
-      /** @description The most memory it held, in bytes */
-      peak_rss_bytes: number | null;
-      /** @description The OpenTelemetry trace it belongs to */
-      trace_id: string | null;
-      /** @description Field: why it is null, though it has a value */
-      unknown: {
-        [key: string]: string;
-      };
-      /** @description Whether anything shown may be behind; the header X-Taskscope-Stale says what is away */
-      stale: boolean;
-      /** @description Of the exception */
-      traceback: string | null;
-      /** @description The attempts before the current one, oldest first; of many, the latest 20 */
-      history: components['schemas']['AttemptRow'][];
-      /** @description Attempts that came before those in `history` */
-      history_left_out: number;
-      /** @description The current or last attempt; null while no worker has the task */
-      attempt: components['schemas']['AttemptRow'] | null;
-      /** @description Its place in its queue, asked for now; null for a task that does not wait */
-      place: components['schemas']['PlaceRow'] | null;
-      /** @description Who sent it, whom it sent, and its group, as far as they are known */
-      relatives: components['schemas']['Relatives'];
-      /** @description Where its trace is shown, as `api.trace_url` says; null without that or without `trace_id` */
-      trace_url: string | null;
-    };
-    /**
-     * AttemptRow
-     * @description One delivery of a task to a worker. `unknown` says why a field is null.
-     */
-    AttemptRow: {
-      /** @description Counts from 1 over the task's whole life */
-      number: number;
-      /** @description How it ended, `retrying` if it was tried again; of the current attempt, the task's state */
-      state: components['schemas']['State'];
-      /** @description The worker that had it */
-      worker: string | null;
-      /** @description When it was put into its queue */
-      queued_at: string | null;
-      /** @description When the worker took it; RQ has no such time */
-      received_at: string | null;
-      /** @description When the worker began it */
-      started_at: string | null;
-      /** @description When it ended */
-      finished_at: string | null;
-      /** @description From when it could have been started to when it was */
-      wait_seconds: number | null;
-      /** @description From its start to its end */
-      runtime_seconds: number | null;
-      /** @description Of what made it fail or be tried again */
-      exception_type: string | null;
-      /** @description Its text */
-      exception: string | null;
-      /** @description Field: why it is null */
-      unknown: {
-        [key: string]: string;
-      };
-    };
-    /**
-     * PlaceRow
-     * @description A waiting task's place in its queue, as its broker told just now.
-     */
-    PlaceRow: {
-      /** @description 1 is taken next; null where `reason` says why */
-      position: number | null;
-      /** @description Tasks of the queue that were seen before it */
-      ahead_at_least: number | null;
-      /** @description Tasks in the queue */
-      depth: number | null;
-      /** @description Why there is no position */
-      reason: string | null;
-    };
-    /**
-     * Relatives
-     * @description The tasks around a task.
-     */
-    Relatives: {
-      /** @description Its parent, the parent's parent, ..; the root comes last, also where those between are not known; at most 50 */
-      ancestors: components['schemas']['Relative'][];
-      /** @description The tasks it sent, or jobs that depend on it, by time of sending; at most 100 */
-      children: components['schemas']['Relative'][];
-      /** @description How many of them are known */
-      children_total: number;
-      /** @description The members of its Celery group that are retained, itself too; at most 100 */
-      group: components['schemas']['Relative'][];
-      /** @description How many of them are retained */
-      group_total: number;
-    };
-    /**
-     * Relative
-     * @description A task in short. Of one that is not retained only the id is known.
-     */
-    Relative: {
-      /** @description The engine's id of the task */
-      id: string;
-      /** @description The source it is in */
-      source: string;
-      /** @description Whether anything is kept of it */
-      retained: boolean;
-      /** @description Its name; null where it is not known */
-      name: string | null;
-      /** @description Where it is; null where it is not retained */
-      state: components['schemas']['State'] | null;
-    };
-    /**
-     * WorkerList
-     * @description A page of workers.
-     */
-    WorkerList: {
-      /** @description The page */
-      items: components['schemas']['WorkerRow'][];
-      /** @description Give it as `cursor` for the page behind this one; null: there is none */
-      next_cursor: string | null;
-      /** @description All that match the filter */
-      total: number;
-      /** @description Whether anything shown may be behind; the header X-Taskscope-Stale says what is away */
-      stale: boolean;
-    };
-    /**
-     * WorkerDetail
-     * @description WORKER with what it says itself when it is asked; `unknown` says why a field is null, or cannot be had now.
-     */
-    WorkerDetail: {
-      /** @description `source/name` */
-      key: string;
-      /** @description Celery: the node's name; RQ: the worker's */
-      name: string;
-      /** @description The configured source it was seen in */
-      source: string;
-      /** @description What it is a worker of */
-      engine: components['schemas']['Engine'];
-      /** @description Whether it is there */
-      state: components['schemas']['WorkerState'];
-      /** @description Where it runs */
-      hostname: string | null;
-      /** @description Its process there */
-      pid: number | null;
-      /** @description How it runs tasks */
-      pool: string | null;
-      /** @description Tasks it can run at once */
-      concurrency: number | null;
-      /** @description Tasks it runs */
-      active: number | null;
-      /** @description Tasks it took and did not start */
-      reserved: number | null;
-      /** @description Messages it may hold unacknowledged */
-      prefetch: number | null;
-      /** @description Tasks it ran since it started */
-      processed: number | null;
-      /** @description Of those, failed ones */
-      failed: number | null;
-      /** @description What it takes tasks from */
-      queues: string[] | null;
-      /** @description The machine's load of 1, 5 and 15 minutes */
-      load: [number, number, number] | null;
-      /** @description Its last sign of life */
-      heartbeat_at: string | null;
-      /** @description When it started */
-      started_at: string | null;
-      /** @description Of its engine */
-      version: string | null;
-      /** @description Whether it sends events */
-      events: boolean | null;
-      /** @description Whether Taskscope switched them on */
-      events_enabled_by_us: boolean;
-      /** @description How far its clock is ahead of the collector's */
-      clock_skew_seconds: number | null;
-      /** @description Ids of the tasks it runs */
-      current: string[];
-      /** @description Why it is in this state, where that is not plain */
-      detail: string | null;
-      /** @description Field: why it is null */
-      unknown: {
-        [key: string]: string;
-      };
-      /** @description Whether anything shown may be behind; the header X-Taskscope-Stale says what is away */
-      stale: boolean;
-      /** @description Names of the tasks that it knows */
-      registered: string[] | null;
-      /** @description Its settings where they are not the defaults, without secrets */
-      configuration: {
-        [key: string]: string | number | boolean | null;
-      } | null;
-    };
-    /**
-     * QueueList
-     * @description A page of queues.
-     */
-    QueueList: {
-      /** @description The page */
-      items: components['schemas']['QueueRow'][];
-      /** @description Give it as `cursor` for the page behind this one; null: there is none */
-      next_cursor: string | null;
-      /** @description All that match the filter */
-      total: number;
-      /** @description Whether anything shown may be behind; the header X-Taskscope-Stale says what is away */
-      stale: boolean;
-    };
-    /**
-     * SourceList
-     * @description All sources.
-     */
-    SourceList: {
-      /** @description The page */
-      items: components['schemas']['SourceRow'][];
-      /** @description Give it as `cursor` for the page behind this one; null: there is none */
-      next_cursor: string | null;
-      /** @description All that match the filter */
-      total: number;
-      /** @description Whether anything shown may be behind; the header X-Taskscope-Stale says what is away */
-      stale: boolean;
-    };
-    /**
-     * KindList
-     * @description All kinds, in the order of the configuration.
-     */
-    KindList: {
-      /** @description All of them */
-      items: components['schemas']['KindRow'][];
-      /** @description Null: there is one page */
-      next_cursor: string | null;
-      /** @description All that match the filter */
-      total: number;
-      /** @description Whether anything shown may be behind; the header X-Taskscope-Stale says what is away */
-      stale: boolean;
-    };
-    /**
-     * KindRow
-     * @description A kind with the counts of its tasks.
-     */
-    KindRow: {
-      /** @description All of them */
-      total: number;
-      /** @description Running */
-      active: number;
-      /** @description With a worker, not started */
-      reserved: number;
-      /** @description Queued, scheduled, deferred or to be retried */
-      queued: number;
-      /** @description Ended in any way */
-      finished: number;
-      /** @description Succeeded */
-      succeeded: number;
-      /** @description Failed */
-      failed: number;
-      /** @description Rejected by a worker */
-      rejected: number;
-      /** @description Lost with their worker */
-      lost: number;
-      /** @description succeeded / (succeeded + failed + rejected + lost) of what is retained */
-      success_rate: number | null;
-      /** @description As configured, or `other` */
-      name: string;
-    };
-    /**
-     * EngineTasks
-     * @description A page of an engine's tasks, as `/api/tasks` gives it, with what goes on now and what ended last.
-     *
-     *         `at` comes first: a tag leaves it out there (`conditional.py`).
-     */
-    EngineTasks: {
-      /**
-       * Format: date-time
-       * @description The api's clock
-       */
-      at: string;
-      /** @description The page */
-      items: components['schemas']['TaskRow'][];
-      /** @description Give it as `cursor` for the page behind this one; null: there is none */
-      next_cursor: string | null;
-      /** @description All that match the filter */
-      total: number;
-      /** @description Whether anything shown may be behind; the header X-Taskscope-Stale says what is away */
-      stale: boolean;
-      /** @description Counts over all retained tasks of the kinds asked for */
-      summary: components['schemas']['Summary'];
-      /** @description Tasks that match and did not finish, running ones first, with progress; at most 50 */
-      live: components['schemas']['TaskRow'][];
-      /** @description The newest 50 that match and finished */
-      history: components['schemas']['TaskRow'][];
-    };
-    /**
-     * EngineTasksPart
-     * @description A page of parts.
-     */
-    EngineTasksPart: {
-      /**
-       * Format: date-time
-       * @description The api's clock
-       */
-      at: string;
-      /** @description The page */
-      items: components['schemas']['TaskRowPart'][];
-      /** @description Give it as `cursor` for the page behind this one; null: there is none */
-      next_cursor: string | null;
-      /** @description All that match the filter */
-      total: number;
-      /** @description Whether anything shown may be behind; the header X-Taskscope-Stale says what is away */
-      stale: boolean;
-      /** @description Counts over all retained tasks of the kinds asked for */
-      summary: components['schemas']['Summary'];
-      /** @description Tasks that match and did not finish, running ones first, with progress; at most 50 */
-      live: components['schemas']['TaskRowPart'][];
-      /** @description The newest 50 that match and finished */
-      history: components['schemas']['TaskRowPart'][];
-    };
-    /**
-     * Health
-     * @description `status` is the worst of all: ok, degraded (something is stale or down) or down (nothing can be shown).
-     */
-    Health: {
-      /**
-       * @description The worst of all
-       * @enum {string}
-       */
-      status: 'ok' | 'degraded' | 'down';
-      /**
-       * Format: date-time
-       * @description The api's clock
-       */
-      at: string;
-      /** @description Whether every source was read once */
-      ready: boolean;
-      /** @description Whether anything shown may be behind */
-      stale: boolean;
-      /** @description Of the api */
-      version: string;
-      /** @description Since the api began */
-      uptime_seconds: number;
-      /** @description Where the collectors publish */
-      redis: components['schemas']['Dependency'];
-      /** @description What tells who asks: degraded while its tokens or a provider cannot be had */
-      identity: components['schemas']['Dependency'];
-      /** @description What goes to WebSockets and streams; null for who may not see all sources */
-      push: components['schemas']['PushHealth'] | null;
-      /** @description What goes to clients of Socket.IO; null for who may not see all sources */
-      socket_io: components['schemas']['SocketIoHealth'] | null;
-      /** @description The replica in memory */
-      live_view: components['schemas']['LiveViewHealth'];
-      /** @description Each source that who asks may see */
-      sources: components['schemas']['SourceHealth'][];
-    };
-    /**
-     * Dependency
-     * @description `status` is ok, degraded or down; `detail` says why it is not ok.
-     */
-    Dependency: {
-      /**
-       * @description ok, degraded or down
-       * @enum {string}
-       */
-      status: 'ok' | 'degraded' | 'down';
-      /** @description Why it is not ok */
-      detail: string | null;
-    };
-    /**
-     * PushHealth
-     * @description What goes to WebSockets and streams.
-     */
-    PushHealth: {
-      /**
-       * @description ok, or degraded when rounds failed
-       * @enum {string}
-       */
-      status: 'ok' | 'degraded';
-      /** @description Rounds of pushing since the start */
-      rounds: number;
-      /** @description Rounds and windows that failed; the log says why */
-      failures: number;
-      /** @description WebSockets and streams that are open */
-      sockets: number;
-      /** @description Different subscriptions */
-      windows: number;
-      /** @description What these were refused, by the kind of the error */
-      refused: {
-        [key: string]: number;
-      };
-    };
-    /**
-     * SocketIoHealth
-     * @description What goes to clients of Socket.IO, and what is passed on to other replicas.
-     */
-    SocketIoHealth: {
-      /**
-       * @description ok, or degraded when something of ours failed
-       * @enum {string}
-       */
-      status: 'ok' | 'degraded';
-      /** @description Connections that are open on this replica */
-      connections: number;
-      /** @description Clients among them that get whole snapshots */
-      whole: number;
-      /** @description Whole snapshots that were sent */
-      snapshots: number;
-      /** @description Whole snapshots that a client did not get since it had not taken the one before */
-      skipped: number;
-      /** @description Connections that were one too many */
-      refused: number;
-      /** @description Messages that came too fast */
-      throttled: number;
-      /** @description Connections that ended since what they sent was no packet */
-      garbage: number;
-      /** @description Connections that ended since they took nothing of what waited for them */
-      overfull: number;
-      /** @description Requests and WebSockets of sessions of other replicas that were passed on to these */
-      passed_on: number;
-      /** @description Those whose replica did not answer, or that were too many at once */
-      not_passed_on: number;
-      /** @description What the library complained of: requests that came at the wrong moment, and defects */
-      complaints: number;
-      /** @description Messages and snapshots that failed; the log says why */
-      failures: number;
-    };
-    /**
-     * LiveViewHealth
-     * @description The replica in memory, and who looks at it.
-     */
-    LiveViewHealth: {
-      /**
-       * @description ok, or degraded while Redis is away or a source is stale
-       * @enum {string}
-       */
-      status: 'ok' | 'degraded';
-      /** @description Tasks held in memory */
-      tasks: number;
-      /** @description WebSockets that have a subscription; null for who may not see all sources */
-      clients: number | null;
-      /** @description Those that were too slow and were cut; null as above */
-      clients_cut: number | null;
-    };
-    /**
-     * SourceHealth
-     * @description One source: as its collector says (`status`, `reason`), and why the api may be behind it (`stale`).
-     */
-    SourceHealth: {
-      /** @description As configured */
-      name: string;
-      /**
-       * @description As its collector says
-       * @enum {string}
-       */
-      status: 'ok' | 'degraded' | 'down';
-      /** @description Why it is not ok */
-      reason: string | null;
-      /** @description Why the api may be behind its collector; null while it is not */
-      stale: string | null;
-      /** @description Tasks held in memory */
-      tasks: number;
-      /** @description Up to where its log was read: `epoch-seq` */
-      position: string | null;
-      /** @description How often all of it was read */
-      snapshots: number;
-      /** @description How often something published was missed */
-      gaps: number;
-      /** @description Messages that could not be read */
-      undecodable: number;
-    };
-    /**
-     * Probe
-     * @description What a probe is told.
-     */
-    Probe: {
-      /**
-       * @description ok, or not ready
-       * @enum {string}
-       */
-      status: 'ok' | 'not ready';
-    };
-    /**
-     * WhoAmI
-     * @description Who asks, and how one may say so.
-     */
-    WhoAmI: {
-      /** @description Whether it is known who asks */
-      authenticated: boolean;
-      /** @description Of who asks; null where nobody known does */
-      name: string | null;
-      /**
-       * @description What they may do
-       * @enum {unknown}
-       */
-      role: 'viewer' | 'operator' | 'admin' | null;
-      /** @description The sources that they may see; null: all of them, or nobody known */
-      sources: string[] | null;
-      /**
-       * Format: date-time
-       * @description When that ends by itself
-       */
-      expires_at: string | null;
-      /** @description How one may say who one is; `none`: nobody is asked */
-      modes: ('none' | 'token' | 'proxy' | 'oidc' | 'service_account')[];
-    };
-    /**
-     * SignIn
-     * @description What one signs in with.
-     */
-    SignIn: {
-      /** @description An API token: `taskscope token create` makes it */
-      token: string;
-    };
-    /**
-     * OpenApi
-     * @description An OpenAPI 3.1 document.
-     */
-    OpenApi: {
-      /** @description The version of OpenAPI */
-      openapi: string;
-      /** @description What this is */
-      info: Record<string, unknown>;
-      /** @description Where the paths begin */
-      servers: {
-        [key: string]: string;
-      }[];
-      /** @description What operations are about */
-      tags: {
-        [key: string]: string;
-      }[];
-      /** @description The operations */
-      paths: Record<string, unknown>;
-      /** @description What operations refer to */
-      components: Record<string, unknown>;
-    };
-    /**
-     * AsyncApi
-     * @description An AsyncAPI 3 document.
-     */
-    AsyncApi: {
-      /** @description The version of AsyncAPI */
-      asyncapi: string;
-      /** @description What this is */
-      info: Record<string, unknown>;
-      /** @description How messages are written */
-      defaultContentType: string;
-      /** @description Where the channels are */
-      servers: Record<string, unknown>;
-      /** @description Ways to be told */
-      channels: Record<string, unknown>;
-      /** @description What is said */
-      operations: Record<string, unknown>;
-      /** @description What messages refer to */
-      components: Record<string, unknown>;
-    };
-    /**
-     * Analytics
-     * @description What ended in a window, summed up; counts are exact.
-     */
-    Analytics: {
-      /**
-       * Format: date-time
-       * @description When the figures were read
-       */
-      at: string;
-      /**
-       * Format: date-time
-       * @description Start of the window, rounded down to a bucket
-       */
-      start: string;
-      /**
-       * Format: date-time
-       * @description End of the window
-       */
-      end: string;
-      /** @description Length of the window without gaps */
-      seconds: number;
-      /**
-       * @description What is grouped by
-       * @enum {string}
-       */
-      group_by: 'name' | 'kind' | 'queue' | 'worker' | 'source';
-      /** @description The sources that are summed up */
-      sources: string[];
-      /** @description Whether the figures may be behind */
-      stale: boolean;
-      /** @description Why */
-      stale_reasons: string[];
-      /** @description A quantile is off by at most this share of itself */
-      quantile_error: number;
-      /** @description Parts of the window that nothing is kept of */
-      gaps: components['schemas']['Gap'][];
-      /** @description Everything that the filters let in */
-      totals: components['schemas']['Totals'];
-      /** @description At most 3 slowest attempts of all */
-      slowest: components['schemas']['ExampleRow'][];
-      /** @description At most 3 latest failed attempts of all */
-      latest_failed: components['schemas']['ExampleRow'][];
-      /** @description The window before, with `compare=true` */
-      before: components['schemas']['StretchRow'] | null;
-      /** @description Compared with the window before, with `compare=true` */
-      change: components['schemas']['Change'] | null;
-      /** @description Largest first */
-      groups: components['schemas']['GroupRow'][];
-      /** @description How many groups there are, also those that are not in `groups` */
-      group_count: number;
-      /** @description Attempts in `totals` of no group: without a known name, queue or worker */
-      unattributed: number | null;
-      /** @description Series; null with `series=0` */
-      series: components['schemas']['SeriesRow'] | null;
-      /** @description Distribution by type; null with a filter that it cannot obey */
-      kinds: components['schemas']['KindShare'][] | null;
-      /** @description The last 24 hours, and the trend */
-      last_day: components['schemas']['LastDay'];
-      /** @description Time to drain, for each queue of the sources */
-      queues: components['schemas']['DrainRow'][];
-      /** @description Member -> why it is null or incomplete */
-      unknown: {
-        [key: string]: string;
-      };
-    };
-    /**
-     * Gap
-     * @description A part of the window that nothing is kept of.
-     */
-    Gap: {
-      /** @description Of which source */
-      source: string;
-      /**
-       * Format: date-time
-       * @description Its start
-       */
-      start: string;
-      /**
-       * Format: date-time
-       * @description Its end
-       */
-      end: string;
-    };
-    /**
-     * Totals
-     * @description What ended in a stretch of time. An attempt counts when it ends; one that was retried counts as `retried` alone.
-     */
-    Totals: {
-      /** @description Attempts that ended in any way, retried ones too */
-      attempts: number;
-      /** @description Tasks that ended: all attempts but the retried ones */
-      finished: number;
-      /** @description Succeeded */
-      succeeded: number;
-      /** @description Failed */
-      failed: number;
-      /** @description Attempts that ended in a retry */
-      retried: number;
-      /** @description Revoked, canceled or stopped */
-      revoked: number;
-      /** @description Rejected by a worker */
-      rejected: number;
-      /** @description Lost with their worker */
-      lost: number;
-      /** @description succeeded / (succeeded + failed + rejected + lost); null without any */
-      success_rate: number | null;
-      /** @description retried / attempts; null without any */
-      retry_rate: number | null;
-      /** @description finished / seconds; null where nothing of the time is kept */
-      per_second: number | null;
-      /** @description Runtime; null where it is not kept, see `unknown` */
-      runtime: components['schemas']['DurationsRow'] | null;
-      /** @description Wait before the start; null where it is not kept, see `unknown` */
-      wait: components['schemas']['DurationsRow'] | null;
-    };
-    /**
-     * DurationsRow
-     * @description Durations in seconds: the mean is exact, quantiles are within `quantile_error` of themselves.
-     */
-    DurationsRow: {
-      /** @description Attempts whose duration is known */
-      count: number;
-      /** @description Mean, exact; null without any */
-      mean: number | null;
-      /** @description Median; null without any */
-      p50: number | null;
-      /** @description 95 % took no longer; null without any */
-      p95: number | null;
-      /** @description 99 % took no longer; null without any */
-      p99: number | null;
-    };
-    /**
-     * ExampleRow
-     * @description An attempt to look at.
-     */
-    ExampleRow: {
-      /** @description The task's id */
-      id: string;
-      /** @description The task's source */
-      source: string;
-      /**
-       * Format: date-time
-       * @description When the attempt ended
-       */
-      ended_at: string;
-      /** @description How long it ran; null where that is not known */
-      seconds: number | null;
-      /** @description Type of its exception, if it had one that is known */
-      exception_type: string | null;
-      /** @description Whether `/api/tasks/{source}/{id}` still has the task */
-      retained: boolean;
-    };
-    /**
-     * StretchRow
-     * @description A stretch of time with its totals.
-     */
-    StretchRow: {
-      /**
-       * Format: date-time
-       * @description Its start
-       */
-      start: string;
-      /**
-       * Format: date-time
-       * @description Its end
-       */
-      end: string;
-      /** @description Its length without what is not kept any more */
-      seconds: number;
-      /** @description What ended in it */
-      totals: components['schemas']['Totals'];
-    };
-    /**
-     * Change
-     * @description Compared with the stretch before: ratios now / before (1: unchanged), and differences of rates.
-     */
-    Change: {
-      /** @description Ratio of finished tasks a second; null where there were none before */
-      per_second: number | null;
-      /** @description Difference of success rates */
-      success_rate: number | null;
-      /** @description Difference of retry rates */
-      retry_rate: number | null;
-      /** @description Ratio of mean runtimes */
-      runtime_mean: number | null;
-      /** @description Ratio of 95 % quantiles of runtime */
-      runtime_p95: number | null;
-      /** @description Ratio of mean waits */
-      wait_mean: number | null;
-      /** @description Ratio of 95 % quantiles of wait */
-      wait_p95: number | null;
-    };
-    /**
-     * GroupRow
-     * @description One group with its share and examples.
-     */
-    GroupRow: {
-      /** @description Attempts that ended in any way, retried ones too */
-      attempts: number;
-      /** @description Tasks that ended: all attempts but the retried ones */
-      finished: number;
-      /** @description Succeeded */
-      succeeded: number;
-      /** @description Failed */
-      failed: number;
-      /** @description Attempts that ended in a retry */
-      retried: number;
-      /** @description Revoked, canceled or stopped */
-      revoked: number;
-      /** @description Rejected by a worker */
-      rejected: number;
-      /** @description Lost with their worker */
-      lost: number;
-      /** @description succeeded / (succeeded + failed + rejected + lost); null without any */
-      success_rate: number | null;
-      /** @description retried / attempts; null without any */
-      retry_rate: number | null;
-      /** @description finished / seconds; null where nothing of the time is kept */
-      per_second: number | null;
-      /** @description Runtime; null where it is not kept, see `unknown` */
-      runtime: components['schemas']['DurationsRow'] | null;
-      /** @description Wait before the start; null where it is not kept, see `unknown` */
-      wait: components['schemas']['DurationsRow'] | null;
-      /** @description Name, kind, queue, worker or source; null: kinds of names that were not kept apart */
-      group: string | null;
-      /** @description The name's kind; null in other groupings */
-      kind: string | null;
-      /** @description Its share of all attempts of the answer */
-      share: number | null;
-      /** @description At most 3 slowest attempts */
-      slowest: components['schemas']['ExampleRow'][];
-      /** @description At most 3 latest failed attempts */
-      latest_failed: components['schemas']['ExampleRow'][];
-    };
-    /**
-     * SeriesRow
-     * @description Series in buckets: of everything, of the largest groups, and of all that is in neither of these.
-     */
-    SeriesRow: {
-      /** @description Length of a bucket; the last one may not be over */
-      bucket_seconds: number;
-      /** @description Starts of the buckets */
-      starts: string[];
-      /** @description Everything */
-      total: components['schemas']['Columns'];
-      /** @description The largest groups, largest first */
-      groups: components['schemas']['GroupSeries'][];
-      /** @description Everything but `groups`; without quantiles */
-      rest: components['schemas']['Columns'];
-    };
-    /**
-     * Columns
-     * @description A series, by columns: the number at an index belongs to the start at that index; null: not kept any more, or none.
-     */
-    Columns: {
-      /** @description Succeeded */
-      succeeded: (number | null)[];
-      /** @description Failed */
-      failed: (number | null)[];
-      /** @description Attempts that ended in a retry */
-      retried: (number | null)[];
-      /** @description Revoked */
-      revoked: (number | null)[];
-      /** @description Rejected */
-      rejected: (number | null)[];
-      /** @description Lost */
-      lost: (number | null)[];
-      /** @description Mean runtime */
-      runtime_mean: (number | null)[];
-      /** @description Median runtime; null for what is summed by subtraction */
-      runtime_p50: (number | null)[] | null;
-      /** @description 95 % quantile of runtime */
-      runtime_p95: (number | null)[] | null;
-      /** @description 99 % quantile of runtime */
-      runtime_p99: (number | null)[] | null;
-      /** @description Mean wait */
-      wait_mean: (number | null)[];
-      /** @description Median wait */
-      wait_p50: (number | null)[] | null;
-      /** @description 95 % quantile of wait */
-      wait_p95: (number | null)[] | null;
-      /** @description 99 % quantile of wait */
-      wait_p99: (number | null)[] | null;
-    };
-    /**
-     * GroupSeries
-     * @description The series of one group.
-     */
-    GroupSeries: {
-      /** @description Succeeded */
-      succeeded: (number | null)[];
-      /** @description Failed */
-      failed: (number | null)[];
-      /** @description Attempts that ended in a retry */
-      retried: (number | null)[];
-      /** @description Revoked */
-      revoked: (number | null)[];
-      /** @description Rejected */
-      rejected: (number | null)[];
-      /** @description Lost */
-      lost: (number | null)[];
-      /** @description Mean runtime */
-      runtime_mean: (number | null)[];
-      /** @description Median runtime; null for what is summed by subtraction */
-      runtime_p50: (number | null)[] | null;
-      /** @description 95 % quantile of runtime */
-      runtime_p95: (number | null)[] | null;
-      /** @description 99 % quantile of runtime */
-      runtime_p99: (number | null)[] | null;
-      /** @description Mean wait */
-      wait_mean: (number | null)[];
-      /** @description Median wait */
-      wait_p50: (number | null)[] | null;
-      /** @description 95 % quantile of wait */
-      wait_p95: (number | null)[] | null;
-      /** @description 99 % quantile of wait */
-      wait_p99: (number | null)[] | null;
-      /** @description As in `groups` */
-      group: string | null;
-    };
-    /**
-     * KindShare
-     * @description One type of task.
-     */
-    KindShare: {
-      /** @description The kind; null: of names that were not kept apart */
-      kind: string | null;
-      /** @description Attempts that ended */
-      attempts: number;
-      /** @description Its share of all that have a name */
-      share: number | null;
-      /** @description As in the totals */
-      success_rate: number | null;
-      /** @description Runtime; its mean is the mean completion time */
-      runtime: components['schemas']['DurationsRow'];
-    };
-    /**
-     * LastDay
-     * @description The last 24 hours by the hour, whatever the window is, and the trend: compared with the 24 hours before.
-     */
-    LastDay: {
-      /** @description The last 23 whole hours and the current one */
-      now: components['schemas']['StretchRow'];
-      /** @description The 24 hours before */
-      before: components['schemas']['StretchRow'];
-      /** @description `now` compared with `before` */
-      trend: components['schemas']['Change'];
-      /** @description Starts of the hours */
-      hours: string[];
-      /** @description Tasks that ended in the hour */
-      finished: (number | null)[];
-      /** @description Success rate of the hour; null without any */
-      success_rate: (number | null)[];
-      /** @description Mean runtime in the hour */
-      runtime_mean: (number | null)[];
-    };
-    /**
-     * DrainRow
-     * @description How a queue drains: what leaves it, what comes (derived, see docs/analytics.md), and how long it takes at these rates.
-     */
-    DrainRow: {
-      /** @description The queue's source */
-      source: string;
-      /** @description Its name */
-      queue: string;
-      /** @description Messages that wait; null where the broker does not tell */
-      depth: number | null;
-      /** @description Tasks of the queue that ended, a second, in the last minutes */
-      finished_per_second: number | null;
-      /** @description depth / finished_per_second, as if nothing more came; 0 for an empty queue */
-      seconds_to_drain: number | null;
-      /** @description Why `seconds_to_drain` is null */
-      reason: string | null;
-      /** @description What came, a second: derived as what ended plus the change of depth over the same minutes */
-      in_per_second: number | null;
-      /** @description depth / (what leaves - what comes), if both go on; null where it grows; 0 for an empty queue */
-      net_drain_seconds: number | null;
-      /** @description Whether more comes than leaves; null where that is not known */
-      grows: boolean | null;
-      /** @description Field: why it is null */
-      unknown: {
-        [key: string]: string;
-      };
-    };
-    /**
-     * Failures
-     * @description Why tasks failed, most frequent first.
-     */
-    Failures: {
-      /**
-       * Format: date-time
-       * @description When this was made
-       */
-      at: string;
-      /**
-       * Format: date-time
-       * @description Start of the window
-       */
-      start: string;
-      /**
-       * Format: date-time
-       * @description Its end
-       */
-      end: string;
-      /** @description Whether this may be behind */
-      stale: boolean;
-      /** @description What was looked at */
-      covers: string;
-      /** @description Retained tasks that failed in the window */
-      failed: number;
-      /** @description How many types and shapes there are, also those that are not in `items` */
-      group_count: number;
-      /** @description The most frequent first */
-      items: components['schemas']['FailureRow'][];
-    };
-    /**
-     * FailureRow
-     * @description Failures of one type and one shape of message.
-     */
-    FailureRow: {
-      /** @description Type of the exception; null where nobody told it */
-      exception_type: string | null;
-      /** @description The message, its numbers, ids and quoted parts replaced */
-      shape: string | null;
-      /** @description Retained tasks that failed so */
-      count: number;
-      /** @description When the earliest of them failed */
-      first_at: string | null;
-      /** @description When the latest of them failed */
-      last_at: string | null;
-      /** @description Names of at most 5 tasks among them */
-      names: string[];
-      /** @description The latest of them */
-      example: components['schemas']['FailureExample'];
-    };
-    /**
-     * FailureExample
-     * @description The latest task of a shape.
-     */
-    FailureExample: {
-      /** @description The task's id */
-      id: string;
-      /** @description Its source */
-      source: string;
-      /** @description Its name */
-      name: string | null;
-      /** @description When it failed */
-      ended_at: string | null;
-      /** @description Its exception's message, at most 600 characters */
-      message: string | null;
-    };
-  };
-  responses: {
-    /** @description A parameter is wrong or unknown: `field` names it, `detail` says what would be right. */
-    BadRequest: {
-      headers: {
-        'X-Request-Id': components['headers']['X-Request-Id'];
-        [name: string]: unknown;
-      };
-      content: {
-        'application/problem+json': components['schemas']['Problem'];
-      };
-    };
-    /** @description Nobody known asks, or a token is wrong: `modes` says how one may say who one is. */
-    Unauthorized: {
-      headers: {
-        'X-Request-Id': components['headers']['X-Request-Id'];
-        'WWW-Authenticate': components['headers']['WWW-Authenticate'];
-        [name: string]: unknown;
-      };
-      content: {
-        'application/problem+json': components['schemas']['Problem'];
-      };
-    };
-    /** @description Who asks may not do this, or was given no right at all; or another site's page asks in their name. */
-    Forbidden: {
-      headers: {
-        'X-Request-Id': components['headers']['X-Request-Id'];
-        [name: string]: unknown;
-      };
-      content: {
-        'application/problem+json': components['schemas']['Problem'];
-      };
-    };
-    /** @description There is no such thing, or not for who asks. */
-    NotFound: {
-      headers: {
-        'X-Request-Id': components['headers']['X-Request-Id'];
-        [name: string]: unknown;
-      };
-      content: {
-        'application/problem+json': components['schemas']['Problem'];
-      };
-    };
-    /** @description The path takes another method: `Allow` says which. */
-    MethodNotAllowed: {
-      headers: {
-        'X-Request-Id': components['headers']['X-Request-Id'];
-        Allow: components['headers']['Allow'];
-        [name: string]: unknown;
-      };
-      content: {
-        'application/problem+json': components['schemas']['Problem'];
-      };
-    };
-    /** @description No format fits the Accept header. */
-    NotAcceptable: {
-      headers: {
-        'X-Request-Id': components['headers']['X-Request-Id'];
-        [name: string]: unknown;
-      };
-      content: {
-        'application/problem+json': components['schemas']['Problem'];
-      };
-    };
-    /** @description Several sources have that id: `sources` names them. */
-    Conflict: {
-      headers: {
-        'X-Request-Id': components['headers']['X-Request-Id'];
-        [name: string]: unknown;
-      };
-      content: {
-        'application/problem+json': components['schemas']['Problem'];
-      };
-    };
-    /** @description A body of more than 65536 bytes. */
-    RequestEntityTooLarge: {
-      headers: {
-        'X-Request-Id': components['headers']['X-Request-Id'];
-        [name: string]: unknown;
-      };
-      content: {
-        'application/problem+json': components['schemas']['Problem'];
-      };
-    };
-    /** @description The body is of another kind than is taken. */
-    UnsupportedMediaType: {
-      headers: {
-        'X-Request-Id': components['headers']['X-Request-Id'];
-        [name: string]: unknown;
-      };
-      content: {
-        'application/problem+json': components['schemas']['Problem'];
-      };
-    };
-    /** @description Path and query of more than 16384 bytes. */
-    RequestUriTooLong: {
-      headers: {
-        'X-Request-Id': components['headers']['X-Request-Id'];
-        [name: string]: unknown;
-      };
-      content: {
-        'application/problem+json': components['schemas']['Problem'];
-      };
-    };
-    /** @description Too much at once, or too many wrong tokens: come back after `Retry-After` seconds. */
-    TooManyRequests: {
-      headers: {
-        'X-Request-Id': components['headers']['X-Request-Id'];
-        'Retry-After': components['headers']['Retry-After'];
-        [name: string]: unknown;
-      };
-      content: {
-        'application/problem+json': components['schemas']['Problem'];
-      };
-    };
-    /** @description Headers of more than 32768 bytes. */
-    RequestHeaderFieldsTooLarge: {
-      headers: {
-        'X-Request-Id': components['headers']['X-Request-Id'];
-        [name: string]: unknown;
-      };
-      content: {
-        'application/problem+json': components['schemas']['Problem'];
-      };
-    };
-    /** @description The api failed; its log has the request's id. */
-    InternalServerError: {
-      headers: {
-        'X-Request-Id': components['headers']['X-Request-Id'];
-        [name: string]: unknown;
-      };
-      content: {
-        'application/problem+json': components['schemas']['Problem'];
-      };
-    };
-    /** @description What the answer needs is away for now: come back after `Retry-After` seconds. */
-    ServiceUnavailable: {
-      headers: {
-        'X-Request-Id': components['headers']['X-Request-Id'];
-        'Retry-After': components['headers']['Retry-After'];
-        [name: string]: unknown;
-      };
-      content: {
-        'application/problem+json': components['schemas']['Problem'];
-      };
-    };
-    /** @description The answer took too long. */
-    GatewayTimeout: {
-      headers: {
-        'X-Request-Id': components['headers']['X-Request-Id'];
-        [name: string]: unknown;
-      };
-      content: {
-        'application/problem+json': components['schemas']['Problem'];
-      };
-    };
-  };
-  parameters: never;
-  requestBodies: never;
-  headers: {
-    /** @description The request's id, as in the api's log */
-    'X-Request-Id': string;
-    /** @description Whether the answer may be kept */
-    'Cache-Control': string;
-    /** @description Send it as `If-None-Match`: 304 says that nothing changed */
-    ETag: string;
-    /** @description What is shown may be behind: `redis` is away, or the collectors of `sources=` are silent; else it is not there */
-    'X-Taskscope-Stale': string;
-    /** @description The methods that the path takes */
-    Allow: string;
-    /** @description Seconds to wait before asking again */
-    'Retry-After': number;
-    /** @description How one says who one is */
-    'WWW-Authenticate': string;
-    /** @description A file's name */
-    'Content-Disposition': string;
-  };
-  pathItems: never;
+    schemas: {
+        /**
+         * Problem
+         * @description RFC 9457 `application/problem+json`. `field` names the parameter or member that is wrong.
+         *
+         *         `request_id` is that of the answer's `X-Request-Id`, and of the api's log.
+         */
+        Problem: {
+            /** @description What kind of problem this is: a URN, not to be fetched */
+            type: string;
+            /** @description The kind in words */
+            title: string;
+            /** @description The HTTP status */
+            status: number;
+            /** @description What is wrong, and what would be right */
+            detail: string;
+            /**
+             * @description The parameter or member that is wrong
+             * @default null
+             */
+            field?: string | null;
+            /**
+             * @description Those that have the id, where several do
+             * @default null
+             */
+            sources?: string[] | null;
+            /**
+             * @description How one may say who one is, where nobody known asks
+             * @default null
+             */
+            modes?: string[] | null;
+            /**
+             * @description As in `X-Request-Id` and the api's log
+             * @default null
+             */
+            request_id?: string | null;
+        };
+        /**
+         * Realtime
+         * @description The body of `/api/tasks/realtime`.
+         *
+         *         `summary` counts what is retained; `tasks` are those that did not end, running ones first, at most 200, with their
+         *         progress; `finished` are the newest 50 that did.
+         */
+        Realtime: {
+            /**
+             * Format: date-time
+             * @description The api's clock
+             */
+            at: string;
+            /** @description Whether anything shown may be behind; the header X-Taskscope-Stale says what is away */
+            stale: boolean;
+            /** @description Where this stands: hand it to the WebSocket as `since` */
+            position: string;
+            /** @description Counts over all tasks of the kind and source */
+            summary: components["schemas"]["Summary"];
+            /** @description Tasks that did not finish, running ones first; at most 200 */
+            tasks: components["schemas"]["TaskRow"][];
+            /** @description The newest 50 that finished */
+            finished: components["schemas"]["TaskRow"][];
+            /** @description Workers of the source, by key; of more than 500 those that are online first */
+            workers: components["schemas"]["WorkerRow"][];
+            /** @description How many there are */
+            workers_total: number;
+            /** @description Its queues, by key; of more than 500 the deepest */
+            queues: components["schemas"]["QueueRow"][];
+            /** @description How many there are */
+            queues_total: number;
+            /** @description The sources themselves */
+            sources: components["schemas"]["SourceRow"][];
+        };
+        /**
+         * Summary
+         * @description SUMMARY of docs/architecture.md. `broker_queued`: messages that the brokers count, None where none tells.
+         */
+        Summary: {
+            /** @description All of them */
+            total: number;
+            /** @description Running */
+            active: number;
+            /** @description With a worker, not started */
+            reserved: number;
+            /** @description Queued, scheduled, deferred or to be retried */
+            queued: number;
+            /** @description Ended in any way */
+            finished: number;
+            /** @description Succeeded */
+            succeeded: number;
+            /** @description Failed */
+            failed: number;
+            /** @description Rejected by a worker */
+            rejected: number;
+            /** @description Lost with their worker */
+            lost: number;
+            /** @description succeeded / (succeeded + failed + rejected + lost) of what is retained */
+            success_rate: number | null;
+            /** @description Revoked */
+            revoked: number;
+            /** @description To be tried again */
+            retrying: number;
+            /** @description For later */
+            scheduled: number;
+            /** @description Kind: its counts */
+            by_kind: {
+                [key: string]: components["schemas"]["GroupCounts"];
+            };
+            /** @description Messages that the brokers count; null where none tells */
+            broker_queued: number | null;
+        };
+        /**
+         * GroupCounts
+         * @description Counts by dashboard group, and how what ended ended.
+         *
+         *         `success_rate` is succeeded / (succeeded + failed + rejected + lost), 0 to 1, over the finished tasks that are retained
+         *         (revoked ones are neither); null while there are none. What is retained is bounded by budgets, of which failed and lost
+         *         tasks have their own: for a rate over a period there is `/api/tasks/analytics`.
+         */
+        GroupCounts: {
+            /** @description All of them */
+            total: number;
+            /** @description Running */
+            active: number;
+            /** @description With a worker, not started */
+            reserved: number;
+            /** @description Queued, scheduled, deferred or to be retried */
+            queued: number;
+            /** @description Ended in any way */
+            finished: number;
+            /** @description Succeeded */
+            succeeded: number;
+            /** @description Failed */
+            failed: number;
+            /** @description Rejected by a worker */
+            rejected: number;
+            /** @description Lost with their worker */
+            lost: number;
+            /** @description succeeded / (succeeded + failed + rejected + lost) of what is retained */
+            success_rate: number | null;
+        };
+        /**
+         * TaskRow
+         * @description TASK as in lists and frames. `unknown` says why a field is null that cannot be known.
+         */
+        TaskRow: {
+            /** @description `source/id`: unique over all sources */
+            key: string;
+            /** @description The engine's id of the task */
+            id: string;
+            /** @description The configured source it was seen in */
+            source: string;
+            /** @description What runs it */
+            engine: components["schemas"]["Engine"];
+            /** @description Where it is */
+            state: components["schemas"]["State"];
+            /** @description The dashboard's group of the state */
+            group: components["schemas"]["Group"];
+            /** @description Grows with each change of the task: `epoch-seq` */
+            version: string;
+            /** @description The task's name; RQ: the function's */
+            name: string | null;
+            /** @description The configured kind whose pattern fits the name, or `other` */
+            kind: string;
+            /** @description The queue it was sent to */
+            queue: string | null;
+            /** @description The worker that has it or had it last */
+            worker: string | null;
+            /** @description When it was sent; RQ: put into its queue */
+            sent_at: string | null;
+            /** @description When a worker took it from the queue (Celery) */
+            received_at: string | null;
+            /** @description When it began to run */
+            started_at: string | null;
+            /** @description When it ended */
+            finished_at: string | null;
+            /** @description Before which it must not start */
+            eta_at: string | null;
+            /** @description After which it is not run any more */
+            expires_at: string | null;
+            /** @description When something was last learned about it */
+            updated_at: string | null;
+            /** @description From when it could have started to its start */
+            wait_seconds: number | null;
+            /** @description From its start to its end, of the last attempt that ended */
+            runtime_seconds: number | null;
+            /** @description How often it was retried */
+            retries: number;
+            /** @description Deliveries to a worker */
+            attempts: number;
+            /** @description Positional arguments, redacted; cut at 200 characters in lists */
+            args: string | null;
+            /** @description Keyword arguments, redacted; cut like `args` */
+            kwargs: string | null;
+            /** @description What it returned, redacted; cut like `args` */
+            result: string | null;
+            /** @description The class of what it raised */
+            exception_type: string | null;
+            /** @description What it raised, in words */
+            exception: string | null;
+            /** @description How far it says it is; null where it says nothing */
+            progress: components["schemas"]["ProgressRow"] | null;
+            /** @description The task that began its workflow */
+            root_id: string | null;
+            /** @description The task that sent it */
+            parent_id: string | null;
+            /** @description The Celery group it is in */
+            group_id: string | null;
+            /** @description Why the state is what it is, where it alone does not say */
+            detail: string | null;
+            /** @description Why the state cannot be confirmed any more; null while certain */
+            uncertain: string | null;
+            /** @description Ids of the tasks that it sent, as far as they are known */
+            children: string[];
+            /** @description The message's priority */
+            priority: number | null;
+            /** @description CPU time it took */
+            cpu_seconds: number | null;
+            /** @description The most memory it held, in bytes */
+            peak_rss_bytes: number | null;
+            /** @description The OpenTelemetry trace it belongs to */
+            trace_id: string | null;
+            /** @description Field: why it is null, though it has a value */
+            unknown: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * Engine
+         * @description What runs the tasks.
+         * @enum {string}
+         */
+        Engine: "celery" | "rq";
+        /**
+         * State
+         * @description Where a task is, in one vocabulary for both engines.
+         * @enum {string}
+         */
+        State: "deferred" | "failed" | "lost" | "queued" | "rejected" | "reserved" | "retrying" | "revoked" | "running" | "scheduled" | "succeeded";
+        /**
+         * Group
+         * @description The dashboard's grouping of states.
+         * @enum {string}
+         */
+        Group: "active" | "finished" | "queued" | "reserved";
+        /**
+         * ProgressRow
+         * @description How far a running task says it is.
+         */
+        ProgressRow: {
+            /** @description What is done, in the task's own unit */
+            current: number | null;
+            /** @description What there is to do, in the same unit */
+            total: number | null;
+            /** @description 0 to 100, as told or computed */
+            percent: number | null;
+            /** @description What the task says about it */
+            message: string | null;
+            /** @description When it was told */
+            at: string | null;
+        };
+        /**
+         * WorkerRow
+         * @description WORKER. `unknown` says why a field is null.
+         */
+        WorkerRow: {
+            /** @description `source/name` */
+            key: string;
+            /** @description Celery: the node's name; RQ: the worker's */
+            name: string;
+            /** @description The configured source it was seen in */
+            source: string;
+            /** @description What it is a worker of */
+            engine: components["schemas"]["Engine"];
+            /** @description Whether it is there */
+            state: components["schemas"]["WorkerState"];
+            /** @description Where it runs */
+            hostname: string | null;
+            /** @description Its process there */
+            pid: number | null;
+            /** @description How it runs tasks */
+            pool: string | null;
+            /** @description Tasks it can run at once */
+            concurrency: number | null;
+            /** @description Tasks it runs */
+            active: number | null;
+            /** @description Tasks it took and did not start */
+            reserved: number | null;
+            /** @description Messages it may hold unacknowledged */
+            prefetch: number | null;
+            /** @description Tasks it ran since it started */
+            processed: number | null;
+            /** @description Of those, failed ones */
+            failed: number | null;
+            /** @description What it takes tasks from */
+            queues: string[] | null;
+            /** @description The machine's load of 1, 5 and 15 minutes */
+            load: [
+                number,
+                number,
+                number
+            ] | null;
+            /** @description Its last sign of life */
+            heartbeat_at: string | null;
+            /** @description When it started */
+            started_at: string | null;
+            /** @description Of its engine */
+            version: string | null;
+            /** @description Whether it sends events */
+            events: boolean | null;
+            /** @description Whether Taskscope switched them on */
+            events_enabled_by_us: boolean;
+            /** @description How far its clock is ahead of the collector's */
+            clock_skew_seconds: number | null;
+            /** @description Ids of the tasks it runs */
+            current: string[];
+            /** @description Why it is in this state, where that is not plain */
+            detail: string | null;
+            /** @description Field: why it is null */
+            unknown: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * WorkerState
+         * @description Whether a worker is there. `silent`: no sign of life, but a busy solo worker gives none.
+         * @enum {string}
+         */
+        WorkerState: "lost" | "offline" | "online" | "silent";
+        /**
+         * QueueRow
+         * @description QUEUE. `unknown` says why a field is null.
+         */
+        QueueRow: {
+            /** @description `source/name` */
+            key: string;
+            /** @description As the broker calls it */
+            name: string;
+            /** @description The configured source it was seen in */
+            source: string;
+            /** @description Whose tasks it holds */
+            engine: components["schemas"]["Engine"];
+            /** @description Messages ready to be taken, as the broker counts them */
+            depth: number | null;
+            /** @description Messages taken and not acknowledged */
+            unacked: number | null;
+            /** @description Jobs for later (RQ) */
+            scheduled: number | null;
+            /** @description Jobs that wait for others (RQ) */
+            deferred: number | null;
+            /** @description Jobs that run (RQ) */
+            running: number | null;
+            /** @description Jobs in the failed registry (RQ) */
+            failed: number | null;
+            /** @description Workers that take from it */
+            consumers: number | null;
+            /** @description Since when its oldest message waits */
+            oldest_at: string | null;
+            /** @description When this was counted */
+            at: string | null;
+            /** @description Why a count is null */
+            detail: string | null;
+            /** @description `depth` as first counted in each of the last minutes, at most 60, oldest first; null: nobody counted */
+            depths: (number | null)[];
+            /** @description When the last minute of `depths` began; each other one began 60 s before the next */
+            depths_at: string | null;
+            /** @description Field: why it is null */
+            unknown: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * SourceRow
+         * @description SOURCE. `stale` is why the api may be behind the collector (null: it is not).
+         */
+        SourceRow: {
+            /** @description Its name */
+            key: string;
+            /** @description As configured */
+            name: string;
+            /** @description What it watches */
+            engine: components["schemas"]["Engine"];
+            /** @description How it is */
+            status: components["schemas"]["SourceStatus"];
+            /** @description Why it is not up */
+            reason: string | null;
+            /** @description What is known less well, and why */
+            notes: string[];
+            /** @description Since when it has this status */
+            since: string | null;
+            /** @description The collector that writes it */
+            holder: string | null;
+            /** @description What its broker is */
+            transport: string | null;
+            /** @description Whether workers' events are read */
+            events: boolean | null;
+            /** @description Whether a result backend is read */
+            result_backend: boolean | null;
+            /** @description Messages since its collector started */
+            received: number;
+            /** @description Of those, unreadable ones */
+            malformed: number;
+            /** @description Of those, dropped because too many waited */
+            dropped: number;
+            /** @description Of those, too late to change anything */
+            late: number;
+            /** @description Lately */
+            events_per_second: number;
+            /** @description From an event to its reading, lately */
+            lag_seconds: number | null;
+            /** @description Tasks that are remembered */
+            retained: number;
+            /** @description Tasks forgotten for a full budget */
+            evicted: number;
+            /** @description Queued tasks beyond the ceiling, which are only counted */
+            uncounted_queued: number;
+            /** @description When the collector told this */
+            at: string | null;
+            /** @description Configured kinds in order */
+            kinds: string[];
+            /** @description Why the api may be behind the collector; null while it is not */
+            stale: string | null;
+        };
+        /**
+         * SourceStatus
+         * @description How a source is. `degraded`: it goes on, but knows less than it should; the reason says what.
+         * @enum {string}
+         */
+        SourceStatus: "degraded" | "down" | "starting" | "up";
+        /**
+         * TaskList
+         * @description A page of tasks.
+         */
+        TaskList: {
+            /** @description The page */
+            items: components["schemas"]["TaskRow"][];
+            /** @description Give it as `cursor` for the page behind this one; null: there is none */
+            next_cursor: string | null;
+            /** @description All that match the filter */
+            total: number;
+            /** @description Whether anything shown may be behind; the header X-Taskscope-Stale says what is away */
+            stale: boolean;
+        };
+        /**
+         * TaskRowPart
+         * @description The members that `fields` names.
+         */
+        TaskRowPart: {
+            /** @description `source/id`: unique over all sources */
+            key?: string;
+            /** @description The engine's id of the task */
+            id?: string;
+            /** @description The configured source it was seen in */
+            source?: string;
+            /** @description What runs it */
+            engine?: components["schemas"]["Engine"];
+            /** @description Where it is */
+            state?: components["schemas"]["State"];
+            /** @description The dashboard's group of the state */
+            group?: components["schemas"]["Group"];
+            /** @description Grows with each change of the task: `epoch-seq` */
+            version?: string;
+            /** @description The task's name; RQ: the function's */
+            name?: string | null;
+            /** @description The configured kind whose pattern fits the name, or `other` */
+            kind?: string;
+            /** @description The queue it was sent to */
+            queue?: string | null;
+            /** @description The worker that has it or had it last */
+            worker?: string | null;
+            /** @description When it was sent; RQ: put into its queue */
+            sent_at?: string | null;
+            /** @description When a worker took it from the queue (Celery) */
+            received_at?: string | null;
+            /** @description When it began to run */
+            started_at?: string | null;
+            /** @description When it ended */
+            finished_at?: string | null;
+            /** @description Before which it must not start */
+            eta_at?: string | null;
+            /** @description After which it is not run any more */
+            expires_at?: string | null;
+            /** @description When something was last learned about it */
+            updated_at?: string | null;
+            /** @description From when it could have started to its start */
+            wait_seconds?: number | null;
+            /** @description From its start to its end, of the last attempt that ended */
+            runtime_seconds?: number | null;
+            /** @description How often it was retried */
+            retries?: number;
+            /** @description Deliveries to a worker */
+            attempts?: number;
+            /** @description Positional arguments, redacted; cut at 200 characters in lists */
+            args?: string | null;
+            /** @description Keyword arguments, redacted; cut like `args` */
+            kwargs?: string | null;
+            /** @description What it returned, redacted; cut like `args` */
+            result?: string | null;
+            /** @description The class of what it raised */
+            exception_type?: string | null;
+            /** @description What it raised, in words */
+            exception?: string | null;
+            /** @description How far it says it is; null where it says nothing */
+            progress?: components["schemas"]["ProgressRow"] | null;
+            /** @description The task that began its workflow */
+            root_id?: string | null;
+            /** @description The task that sent it */
+            parent_id?: string | null;
+            /** @description The Celery group it is in */
+            group_id?: string | null;
+            /** @description Why the state is what it is, where it alone does not say */
+            detail?: string | null;
+            /** @description Why the state cannot be confirmed any more; null while certain */
+            uncertain?: string | null;
+            /** @description Ids of the tasks that it sent, as far as they are known */
+            children?: string[];
+            /** @description The message's priority */
+            priority?: number | null;
+            /** @description CPU time it took */
+            cpu_seconds?: number | null;
+            /** @description The most memory it held, in bytes */
+            peak_rss_bytes?: number | null;
+            /** @description The OpenTelemetry trace it belongs to */
+            trace_id?: string | null;
+            /** @description Field: why it is null, though it has a value */
+            unknown?: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * TaskListPart
+         * @description A page of parts.
+         */
+        TaskListPart: {
+            /** @description The page */
+            items: components["schemas"]["TaskRowPart"][];
+            /** @description Give it as `cursor` for the page behind this one; null: there is none */
+            next_cursor: string | null;
+            /** @description All that match the filter */
+            total: number;
+            /** @description Whether anything shown may be behind; the header X-Taskscope-Stale says what is away */
+            stale: boolean;
+        };
+        /**
+         * Facets
+         * @description `total` counts what matches the whole filter.
+         */
+        Facets: {
+            /** @description Tasks that match the whole filter */
+            total: number;
+            /** @description Whether anything shown may be behind; the header X-Taskscope-Stale says what is away */
+            stale: boolean;
+            /** @description Field: its values */
+            facets: components["schemas"]["FacetCounts"];
+        };
+        /**
+         * FacetCounts
+         * @description Tasks by each field, counted without the filter's values of that same field: they say what else there is.
+         */
+        FacetCounts: {
+            /** @description By state */
+            state: components["schemas"]["Facet"];
+            /** @description By kind */
+            kind: components["schemas"]["Facet"];
+            /** @description By name */
+            name: components["schemas"]["Facet"];
+            /** @description By queue */
+            queue: components["schemas"]["Facet"];
+            /** @description By worker */
+            worker: components["schemas"]["Facet"];
+            /** @description By source */
+            source: components["schemas"]["Facet"];
+        };
+        /**
+         * Facet
+         * @description The most frequent values of a field, and what is not listed.
+         */
+        Facet: {
+            /** @description Values, most frequent first */
+            values: components["schemas"]["FacetValue"][];
+            /** @description Tasks whose value is not listed */
+            others: number;
+            /** @description Values that there are */
+            distinct: number;
+        };
+        /**
+         * FacetValue
+         * @description A value (null: tasks of which it is not known) and how many tasks have it.
+         */
+        FacetValue: {
+            /** @description The value; null: it is not known */
+            value: string | null;
+            /** @description Tasks that have it */
+            count: number;
+        };
+        /**
+         * TaskDetail
+         * @description TASK with everything that is kept.
+         */
+        TaskDetail: {
+            /** @description `source/id`: unique over all sources */
+            key: string;
+            /** @description The engine's id of the task */
+            id: string;
+            /** @description The configured source it was seen in */
+            source: string;
+            /** @description What runs it */
+            engine: components["schemas"]["Engine"];
+            /** @description Where it is */
+            state: components["schemas"]["State"];
+            /** @description The dashboard's group of the state */
+            group: components["schemas"]["Group"];
+            /** @description Grows with each change of the task: `epoch-seq` */
+            version: string;
+            /** @description The task's name; RQ: the function's */
+            name: string | null;
+            /** @description The configured kind whose pattern fits the name, or `other` */
+            kind: string;
+            /** @description The queue it was sent to */
+            queue: string | null;
+            /** @description The worker that has it or had it last */
+            worker: string | null;
+            /** @description When it was sent; RQ: put into its queue */
+            sent_at: string | null;
+            /** @description When a worker took it from the queue (Celery) */
+            received_at: string | null;
+            /** @description When it began to run */
+            started_at: string | null;
+            /** @description When it ended */
+            finished_at: string | null;
+            /** @description Before which it must not start */
+            eta_at: string | null;
+            /** @description After which it is not run any more */
+            expires_at: string | null;
+            /** @description When something was last learned about it */
+            updated_at: string | null;
+            /** @description From when it could have started to its start */
+            wait_seconds: number | null;
+            /** @description From its start to its end, of the last attempt that ended */
+            runtime_seconds: number | null;
+            /** @description How often it was retried */
+            retries: number;
+            /** @description Deliveries to a worker */
+            attempts: number;
+            /** @description Positional arguments, redacted; cut at 200 characters in lists */
+            args: string | null;
+            /** @description Keyword arguments, redacted; cut like `args` */
+            kwargs: string | null;
+            /** @description What it returned, redacted; cut like `args` */
+            result: string | null;
+            /** @description The class of what it raised */
+            exception_type: string | null;
+            /** @description What it raised, in words */
+            exception: string | null;
+            /** @description How far it says it is; null where it says nothing */
+            progress: components["schemas"]["ProgressRow"] | null;
+            /** @description The task that began its workflow */
+            root_id: string | null;
+            /** @description The task that sent it */
+            parent_id: string | null;
+            /** @description The Celery group it is in */
+            group_id: string | null;
+            /** @description Why the state is what it is, where it alone does not say */
+            detail: string | null;
+            /** @description Why the state cannot be confirmed any more; null while certain */
+            uncertain: string | null;
+            /** @description Ids of the tasks that it sent, as far as they are known */
+            children: string[];
+            /** @description The message's priority */
+            priority: number | null;
+            /** @description CPU time it took */
+            cpu_seconds: number | null;
+            /** @description The most memory it held, in bytes */
+            peak_rss_bytes: number | null;
+            /** @description The OpenTelemetry trace it belongs to */
+            trace_id: string | null;
+            /** @description Field: why it is null, though it has a value */
+            unknown: {
+                [key: string]: string;
+            };
+            /** @description Whether anything shown may be behind; the header X-Taskscope-Stale says what is away */
+            stale: boolean;
+            /** @description Of the exception */
+            traceback: string | null;
+            /** @description The attempts before the current one, oldest first; of many, the latest 20 */
+            history: components["schemas"]["AttemptRow"][];
+            /** @description Attempts that came before those in `history` */
+            history_left_out: number;
+            /** @description The current or last attempt; null while no worker has the task */
+            attempt: components["schemas"]["AttemptRow"] | null;
+            /** @description Its place in its queue, asked for now; null for a task that does not wait */
+            place: components["schemas"]["PlaceRow"] | null;
+            /** @description Who sent it, whom it sent, and its group, as far as they are known */
+            relatives: components["schemas"]["Relatives"];
+            /** @description Where its trace is shown, as `api.trace_url` says; null without that or without `trace_id` */
+            trace_url: string | null;
+        };
+        /**
+         * AttemptRow
+         * @description One delivery of a task to a worker. `unknown` says why a field is null.
+         */
+        AttemptRow: {
+            /** @description Counts from 1 over the task's whole life */
+            number: number;
+            /** @description How it ended, `retrying` if it was tried again; of the current attempt, the task's state */
+            state: components["schemas"]["State"];
+            /** @description The worker that had it */
+            worker: string | null;
+            /** @description When it was put into its queue */
+            queued_at: string | null;
+            /** @description When the worker took it; RQ has no such time */
+            received_at: string | null;
+            /** @description When the worker began it */
+            started_at: string | null;
+            /** @description When it ended */
+            finished_at: string | null;
+            /** @description From when it could have been started to when it was */
+            wait_seconds: number | null;
+            /** @description From its start to its end */
+            runtime_seconds: number | null;
+            /** @description Of what made it fail or be tried again */
+            exception_type: string | null;
+            /** @description Its text */
+            exception: string | null;
+            /** @description Field: why it is null */
+            unknown: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * PlaceRow
+         * @description A waiting task's place in its queue, as its broker told just now.
+         */
+        PlaceRow: {
+            /** @description 1 is taken next; null where `reason` says why */
+            position: number | null;
+            /** @description Tasks of the queue that were seen before it */
+            ahead_at_least: number | null;
+            /** @description Tasks in the queue */
+            depth: number | null;
+            /** @description Why there is no position */
+            reason: string | null;
+        };
+        /**
+         * Relatives
+         * @description The tasks around a task.
+         */
+        Relatives: {
+            /** @description Its parent, the parent's parent, ..; the root comes last, also where those between are not known; at most 50 */
+            ancestors: components["schemas"]["Relative"][];
+            /** @description The tasks it sent, or jobs that depend on it, by time of sending; at most 100 */
+            children: components["schemas"]["Relative"][];
+            /** @description How many of them are known */
+            children_total: number;
+            /** @description The members of its Celery group that are retained, itself too, or of the header whose body it is; at most 100 */
+            group: components["schemas"]["Relative"][];
+            /** @description How many of them are retained */
+            group_total: number;
+            /** @description The body of the chord whose header its group is, perhaps itself; null where none is retained */
+            chord_body: components["schemas"]["Relative"] | null;
+        };
+        /**
+         * Relative
+         * @description A task in short. Of one that is not retained only the id is known.
+         */
+        Relative: {
+            /** @description The engine's id of the task */
+            id: string;
+            /** @description The source it is in */
+            source: string;
+            /** @description Whether anything is kept of it */
+            retained: boolean;
+            /** @description Its name; null where it is not known */
+            name: string | null;
+            /** @description Where it is; null where it is not retained */
+            state: components["schemas"]["State"] | null;
+        };
+        /**
+         * WorkerList
+         * @description A page of workers.
+         */
+        WorkerList: {
+            /** @description The page */
+            items: components["schemas"]["WorkerRow"][];
+            /** @description Give it as `cursor` for the page behind this one; null: there is none */
+            next_cursor: string | null;
+            /** @description All that match the filter */
+            total: number;
+            /** @description Whether anything shown may be behind; the header X-Taskscope-Stale says what is away */
+            stale: boolean;
+        };
+        /**
+         * WorkerDetail
+         * @description WORKER with what it says itself when it is asked; `unknown` says why a field is null, or cannot be had now.
+         */
+        WorkerDetail: {
+            /** @description `source/name` */
+            key: string;
+            /** @description Celery: the node's name; RQ: the worker's */
+            name: string;
+            /** @description The configured source it was seen in */
+            source: string;
+            /** @description What it is a worker of */
+            engine: components["schemas"]["Engine"];
+            /** @description Whether it is there */
+            state: components["schemas"]["WorkerState"];
+            /** @description Where it runs */
+            hostname: string | null;
+            /** @description Its process there */
+            pid: number | null;
+            /** @description How it runs tasks */
+            pool: string | null;
+            /** @description Tasks it can run at once */
+            concurrency: number | null;
+            /** @description Tasks it runs */
+            active: number | null;
+            /** @description Tasks it took and did not start */
+            reserved: number | null;
+            /** @description Messages it may hold unacknowledged */
+            prefetch: number | null;
+            /** @description Tasks it ran since it started */
+            processed: number | null;
+            /** @description Of those, failed ones */
+            failed: number | null;
+            /** @description What it takes tasks from */
+            queues: string[] | null;
+            /** @description The machine's load of 1, 5 and 15 minutes */
+            load: [
+                number,
+                number,
+                number
+            ] | null;
+            /** @description Its last sign of life */
+            heartbeat_at: string | null;
+            /** @description When it started */
+            started_at: string | null;
+            /** @description Of its engine */
+            version: string | null;
+            /** @description Whether it sends events */
+            events: boolean | null;
+            /** @description Whether Taskscope switched them on */
+            events_enabled_by_us: boolean;
+            /** @description How far its clock is ahead of the collector's */
+            clock_skew_seconds: number | null;
+            /** @description Ids of the tasks it runs */
+            current: string[];
+            /** @description Why it is in this state, where that is not plain */
+            detail: string | null;
+            /** @description Field: why it is null */
+            unknown: {
+                [key: string]: string;
+            };
+            /** @description Whether anything shown may be behind; the header X-Taskscope-Stale says what is away */
+            stale: boolean;
+            /** @description Names of the tasks that it knows */
+            registered: string[] | null;
+            /** @description Its settings where they are not the defaults, without secrets */
+            configuration: {
+                [key: string]: string | number | boolean | null;
+            } | null;
+        };
+        /**
+         * QueueList
+         * @description A page of queues.
+         */
+        QueueList: {
+            /** @description The page */
+            items: components["schemas"]["QueueRow"][];
+            /** @description Give it as `cursor` for the page behind this one; null: there is none */
+            next_cursor: string | null;
+            /** @description All that match the filter */
+            total: number;
+            /** @description Whether anything shown may be behind; the header X-Taskscope-Stale says what is away */
+            stale: boolean;
+        };
+        /**
+         * SourceList
+         * @description All sources.
+         */
+        SourceList: {
+            /** @description The page */
+            items: components["schemas"]["SourceRow"][];
+            /** @description Give it as `cursor` for the page behind this one; null: there is none */
+            next_cursor: string | null;
+            /** @description All that match the filter */
+            total: number;
+            /** @description Whether anything shown may be behind; the header X-Taskscope-Stale says what is away */
+            stale: boolean;
+        };
+        /**
+         * KindList
+         * @description All kinds, in the order of the configuration.
+         */
+        KindList: {
+            /** @description All of them */
+            items: components["schemas"]["KindRow"][];
+            /** @description Null: there is one page */
+            next_cursor: string | null;
+            /** @description All that match the filter */
+            total: number;
+            /** @description Whether anything shown may be behind; the header X-Taskscope-Stale says what is away */
+            stale: boolean;
+        };
+        /**
+         * KindRow
+         * @description A kind with the counts of its tasks.
+         */
+        KindRow: {
+            /** @description All of them */
+            total: number;
+            /** @description Running */
+            active: number;
+            /** @description With a worker, not started */
+            reserved: number;
+            /** @description Queued, scheduled, deferred or to be retried */
+            queued: number;
+            /** @description Ended in any way */
+            finished: number;
+            /** @description Succeeded */
+            succeeded: number;
+            /** @description Failed */
+            failed: number;
+            /** @description Rejected by a worker */
+            rejected: number;
+            /** @description Lost with their worker */
+            lost: number;
+            /** @description succeeded / (succeeded + failed + rejected + lost) of what is retained */
+            success_rate: number | null;
+            /** @description As configured, or `other` */
+            name: string;
+        };
+        /**
+         * EngineTasks
+         * @description A page of an engine's tasks, as `/api/tasks` gives it, with what goes on now and what ended last.
+         *
+         *         `at` comes first: a tag leaves it out there (`conditional.py`).
+         */
+        EngineTasks: {
+            /**
+             * Format: date-time
+             * @description The api's clock
+             */
+            at: string;
+            /** @description The page */
+            items: components["schemas"]["TaskRow"][];
+            /** @description Give it as `cursor` for the page behind this one; null: there is none */
+            next_cursor: string | null;
+            /** @description All that match the filter */
+            total: number;
+            /** @description Whether anything shown may be behind; the header X-Taskscope-Stale says what is away */
+            stale: boolean;
+            /** @description Counts over all retained tasks of the kinds asked for */
+            summary: components["schemas"]["Summary"];
+            /** @description Tasks that match and did not finish, running ones first, with progress; at most 50 */
+            live: components["schemas"]["TaskRow"][];
+            /** @description The newest 50 that match and finished */
+            history: components["schemas"]["TaskRow"][];
+        };
+        /**
+         * EngineTasksPart
+         * @description A page of parts.
+         */
+        EngineTasksPart: {
+            /**
+             * Format: date-time
+             * @description The api's clock
+             */
+            at: string;
+            /** @description The page */
+            items: components["schemas"]["TaskRowPart"][];
+            /** @description Give it as `cursor` for the page behind this one; null: there is none */
+            next_cursor: string | null;
+            /** @description All that match the filter */
+            total: number;
+            /** @description Whether anything shown may be behind; the header X-Taskscope-Stale says what is away */
+            stale: boolean;
+            /** @description Counts over all retained tasks of the kinds asked for */
+            summary: components["schemas"]["Summary"];
+            /** @description Tasks that match and did not finish, running ones first, with progress; at most 50 */
+            live: components["schemas"]["TaskRowPart"][];
+            /** @description The newest 50 that match and finished */
+            history: components["schemas"]["TaskRowPart"][];
+        };
+        /**
+         * Health
+         * @description `status` is the worst of all: ok, degraded (something is stale or down) or down (nothing can be shown).
+         */
+        Health: {
+            /**
+             * @description The worst of all
+             * @enum {string}
+             */
+            status: "ok" | "degraded" | "down";
+            /**
+             * Format: date-time
+             * @description The api's clock
+             */
+            at: string;
+            /** @description Whether every source was read once */
+            ready: boolean;
+            /** @description Whether anything shown may be behind */
+            stale: boolean;
+            /** @description Of the api */
+            version: string;
+            /** @description Since the api began */
+            uptime_seconds: number;
+            /** @description Where the collectors publish */
+            redis: components["schemas"]["Dependency"];
+            /** @description What tells who asks: degraded while its tokens or a provider cannot be had */
+            identity: components["schemas"]["Dependency"];
+            /** @description What goes to WebSockets and streams; null for who may not see all sources */
+            push: components["schemas"]["PushHealth"] | null;
+            /** @description What goes to clients of Socket.IO; null for who may not see all sources */
+            socket_io: components["schemas"]["SocketIoHealth"] | null;
+            /** @description The replica in memory */
+            live_view: components["schemas"]["LiveViewHealth"];
+            /** @description Each source that who asks may see */
+            sources: components["schemas"]["SourceHealth"][];
+        };
+        /**
+         * Dependency
+         * @description `status` is ok, degraded or down; `detail` says why it is not ok.
+         */
+        Dependency: {
+            /**
+             * @description ok, degraded or down
+             * @enum {string}
+             */
+            status: "ok" | "degraded" | "down";
+            /** @description Why it is not ok */
+            detail: string | null;
+        };
+        /**
+         * PushHealth
+         * @description What goes to WebSockets and streams.
+         */
+        PushHealth: {
+            /**
+             * @description ok, or degraded when rounds failed
+             * @enum {string}
+             */
+            status: "ok" | "degraded";
+            /** @description Rounds of pushing since the start */
+            rounds: number;
+            /** @description Rounds and windows that failed; the log says why */
+            failures: number;
+            /** @description WebSockets and streams that are open */
+            sockets: number;
+            /** @description Different subscriptions */
+            windows: number;
+            /** @description What these were refused, by the kind of the error */
+            refused: {
+                [key: string]: number;
+            };
+        };
+        /**
+         * SocketIoHealth
+         * @description What goes to clients of Socket.IO, and what is passed on to other replicas.
+         */
+        SocketIoHealth: {
+            /**
+             * @description ok, or degraded when something of ours failed
+             * @enum {string}
+             */
+            status: "ok" | "degraded";
+            /** @description Connections that are open on this replica */
+            connections: number;
+            /** @description Clients among them that get whole snapshots */
+            whole: number;
+            /** @description Whole snapshots that were sent */
+            snapshots: number;
+            /** @description Whole snapshots that a client did not get since it had not taken the one before */
+            skipped: number;
+            /** @description Connections that were one too many */
+            refused: number;
+            /** @description Messages that came too fast */
+            throttled: number;
+            /** @description Connections that ended since what they sent was no packet */
+            garbage: number;
+            /** @description Connections that ended since they took nothing of what waited for them */
+            overfull: number;
+            /** @description Requests and WebSockets of sessions of other replicas that were passed on to these */
+            passed_on: number;
+            /** @description Those whose replica did not answer, or that were too many at once */
+            not_passed_on: number;
+            /** @description What the library complained of: requests that came at the wrong moment, and defects */
+            complaints: number;
+            /** @description Messages and snapshots that failed; the log says why */
+            failures: number;
+        };
+        /**
+         * LiveViewHealth
+         * @description The replica in memory, and who looks at it.
+         */
+        LiveViewHealth: {
+            /**
+             * @description ok, or degraded while Redis is away or a source is stale
+             * @enum {string}
+             */
+            status: "ok" | "degraded";
+            /** @description Tasks held in memory */
+            tasks: number;
+            /** @description WebSockets that have a subscription; null for who may not see all sources */
+            clients: number | null;
+            /** @description Those that were too slow and were cut; null as above */
+            clients_cut: number | null;
+        };
+        /**
+         * SourceHealth
+         * @description One source: as its collector says (`status`, `reason`), and why the api may be behind it (`stale`).
+         */
+        SourceHealth: {
+            /** @description As configured */
+            name: string;
+            /**
+             * @description As its collector says
+             * @enum {string}
+             */
+            status: "ok" | "degraded" | "down";
+            /** @description Why it is not ok */
+            reason: string | null;
+            /** @description Why the api may be behind its collector; null while it is not */
+            stale: string | null;
+            /** @description Tasks held in memory */
+            tasks: number;
+            /** @description Up to where its log was read: `epoch-seq` */
+            position: string | null;
+            /** @description How often all of it was read */
+            snapshots: number;
+            /** @description How often something published was missed */
+            gaps: number;
+            /** @description Messages that could not be read */
+            undecodable: number;
+        };
+        /**
+         * Probe
+         * @description What a probe is told.
+         */
+        Probe: {
+            /**
+             * @description ok, or not ready
+             * @enum {string}
+             */
+            status: "ok" | "not ready";
+        };
+        /**
+         * WhoAmI
+         * @description Who asks, and how one may say so.
+         */
+        WhoAmI: {
+            /** @description Whether it is known who asks */
+            authenticated: boolean;
+            /** @description Of who asks; null where nobody known does */
+            name: string | null;
+            /**
+             * @description What they may do
+             * @enum {unknown}
+             */
+            role: "viewer" | "operator" | "admin" | null;
+            /** @description The sources that they may see; null: all of them, or nobody known */
+            sources: string[] | null;
+            /**
+             * Format: date-time
+             * @description When that ends by itself
+             */
+            expires_at: string | null;
+            /** @description How one may say who one is; `none`: nobody is asked */
+            modes: ("none" | "token" | "proxy" | "oidc" | "service_account")[];
+        };
+        /**
+         * SignIn
+         * @description What one signs in with.
+         */
+        SignIn: {
+            /** @description An API token: `taskscope token create` makes it */
+            token: string;
+        };
+        /**
+         * OpenApi
+         * @description An OpenAPI 3.1 document.
+         */
+        OpenApi: {
+            /** @description The version of OpenAPI */
+            openapi: string;
+            /** @description What this is */
+            info: Record<string, unknown>;
+            /** @description Where the paths begin */
+            servers: {
+                [key: string]: string;
+            }[];
+            /** @description What operations are about */
+            tags: {
+                [key: string]: string;
+            }[];
+            /** @description The operations */
+            paths: Record<string, unknown>;
+            /** @description What operations refer to */
+            components: Record<string, unknown>;
+        };
+        /**
+         * AsyncApi
+         * @description An AsyncAPI 3 document.
+         */
+        AsyncApi: {
+            /** @description The version of AsyncAPI */
+            asyncapi: string;
+            /** @description What this is */
+            info: Record<string, unknown>;
+            /** @description How messages are written */
+            defaultContentType: string;
+            /** @description Where the channels are */
+            servers: Record<string, unknown>;
+            /** @description Ways to be told */
+            channels: Record<string, unknown>;
+            /** @description What is said */
+            operations: Record<string, unknown>;
+            /** @description What messages refer to */
+            components: Record<string, unknown>;
+        };
+        /**
+         * Analytics
+         * @description What ended in a window, summed up; counts are exact.
+         */
+        Analytics: {
+            /**
+             * Format: date-time
+             * @description When the figures were read
+             */
+            at: string;
+            /**
+             * Format: date-time
+             * @description Start of the window, rounded down to a bucket
+             */
+            start: string;
+            /**
+             * Format: date-time
+             * @description End of the window
+             */
+            end: string;
+            /** @description Length of the window without gaps */
+            seconds: number;
+            /**
+             * @description What is grouped by
+             * @enum {string}
+             */
+            group_by: "name" | "kind" | "queue" | "worker" | "source";
+            /** @description The sources that are summed up */
+            sources: string[];
+            /** @description Whether the figures may be behind */
+            stale: boolean;
+            /** @description Why */
+            stale_reasons: string[];
+            /** @description A quantile is off by at most this share of itself */
+            quantile_error: number;
+            /** @description Parts of the window that nothing is kept of */
+            gaps: components["schemas"]["Gap"][];
+            /** @description Everything that the filters let in */
+            totals: components["schemas"]["Totals"];
+            /** @description At most 3 slowest attempts of all */
+            slowest: components["schemas"]["ExampleRow"][];
+            /** @description At most 3 latest failed attempts of all */
+            latest_failed: components["schemas"]["ExampleRow"][];
+            /** @description The window before, with `compare=true` */
+            before: components["schemas"]["StretchRow"] | null;
+            /** @description Compared with the window before, with `compare=true` */
+            change: components["schemas"]["Change"] | null;
+            /** @description Largest first */
+            groups: components["schemas"]["GroupRow"][];
+            /** @description How many groups there are, also those that are not in `groups` */
+            group_count: number;
+            /** @description Attempts in `totals` of no group: without a known name, queue or worker */
+            unattributed: number | null;
+            /** @description Series; null with `series=0` */
+            series: components["schemas"]["SeriesRow"] | null;
+            /** @description Distribution by type; null with a filter that it cannot obey */
+            kinds: components["schemas"]["KindShare"][] | null;
+            /** @description The last 24 hours, and the trend */
+            last_day: components["schemas"]["LastDay"];
+            /** @description Time to drain, for each queue of the sources */
+            queues: components["schemas"]["DrainRow"][];
+            /** @description Member -> why it is null or incomplete */
+            unknown: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * Gap
+         * @description A part of the window that nothing is kept of.
+         */
+        Gap: {
+            /** @description Of which source */
+            source: string;
+            /**
+             * Format: date-time
+             * @description Its start
+             */
+            start: string;
+            /**
+             * Format: date-time
+             * @description Its end
+             */
+            end: string;
+        };
+        /**
+         * Totals
+         * @description What ended in a stretch of time. An attempt counts when it ends; one that was retried counts as `retried` alone.
+         */
+        Totals: {
+            /** @description Attempts that ended in any way, retried ones too */
+            attempts: number;
+            /** @description Tasks that ended: all attempts but the retried ones */
+            finished: number;
+            /** @description Succeeded */
+            succeeded: number;
+            /** @description Failed */
+            failed: number;
+            /** @description Attempts that ended in a retry */
+            retried: number;
+            /** @description Revoked, canceled or stopped */
+            revoked: number;
+            /** @description Rejected by a worker */
+            rejected: number;
+            /** @description Lost with their worker */
+            lost: number;
+            /** @description succeeded / (succeeded + failed + rejected + lost); null without any */
+            success_rate: number | null;
+            /** @description retried / attempts; null without any */
+            retry_rate: number | null;
+            /** @description finished / seconds; null where nothing of the time is kept */
+            per_second: number | null;
+            /** @description Runtime; null where it is not kept, see `unknown` */
+            runtime: components["schemas"]["DurationsRow"] | null;
+            /** @description Wait before the start; null where it is not kept, see `unknown` */
+            wait: components["schemas"]["DurationsRow"] | null;
+        };
+        /**
+         * DurationsRow
+         * @description Durations in seconds: the mean is exact, quantiles are within `quantile_error` of themselves.
+         */
+        DurationsRow: {
+            /** @description Attempts whose duration is known */
+            count: number;
+            /** @description Mean, exact; null without any */
+            mean: number | null;
+            /** @description Median; null without any */
+            p50: number | null;
+            /** @description 95 % took no longer; null without any */
+            p95: number | null;
+            /** @description 99 % took no longer; null without any */
+            p99: number | null;
+        };
+        /**
+         * ExampleRow
+         * @description An attempt to look at.
+         */
+        ExampleRow: {
+            /** @description The task's id */
+            id: string;
+            /** @description The task's source */
+            source: string;
+            /**
+             * Format: date-time
+             * @description When the attempt ended
+             */
+            ended_at: string;
+            /** @description How long it ran; null where that is not known */
+            seconds: number | null;
+            /** @description Type of its exception, if it had one that is known */
+            exception_type: string | null;
+            /** @description Whether `/api/tasks/{source}/{id}` still has the task */
+            retained: boolean;
+        };
+        /**
+         * StretchRow
+         * @description A stretch of time with its totals.
+         */
+        StretchRow: {
+            /**
+             * Format: date-time
+             * @description Its start
+             */
+            start: string;
+            /**
+             * Format: date-time
+             * @description Its end
+             */
+            end: string;
+            /** @description Its length without what is not kept any more */
+            seconds: number;
+            /** @description What ended in it */
+            totals: components["schemas"]["Totals"];
+        };
+        /**
+         * Change
+         * @description Compared with the stretch before: ratios now / before (1: unchanged), and differences of rates.
+         */
+        Change: {
+            /** @description Ratio of finished tasks a second; null where there were none before */
+            per_second: number | null;
+            /** @description Difference of success rates */
+            success_rate: number | null;
+            /** @description Difference of retry rates */
+            retry_rate: number | null;
+            /** @description Ratio of mean runtimes */
+            runtime_mean: number | null;
+            /** @description Ratio of 95 % quantiles of runtime */
+            runtime_p95: number | null;
+            /** @description Ratio of mean waits */
+            wait_mean: number | null;
+            /** @description Ratio of 95 % quantiles of wait */
+            wait_p95: number | null;
+        };
+        /**
+         * GroupRow
+         * @description One group with its share and examples.
+         */
+        GroupRow: {
+            /** @description Attempts that ended in any way, retried ones too */
+            attempts: number;
+            /** @description Tasks that ended: all attempts but the retried ones */
+            finished: number;
+            /** @description Succeeded */
+            succeeded: number;
+            /** @description Failed */
+            failed: number;
+            /** @description Attempts that ended in a retry */
+            retried: number;
+            /** @description Revoked, canceled or stopped */
+            revoked: number;
+            /** @description Rejected by a worker */
+            rejected: number;
+            /** @description Lost with their worker */
+            lost: number;
+            /** @description succeeded / (succeeded + failed + rejected + lost); null without any */
+            success_rate: number | null;
+            /** @description retried / attempts; null without any */
+            retry_rate: number | null;
+            /** @description finished / seconds; null where nothing of the time is kept */
+            per_second: number | null;
+            /** @description Runtime; null where it is not kept, see `unknown` */
+            runtime: components["schemas"]["DurationsRow"] | null;
+            /** @description Wait before the start; null where it is not kept, see `unknown` */
+            wait: components["schemas"]["DurationsRow"] | null;
+            /** @description Name, kind, queue, worker or source; null: kinds of names that were not kept apart */
+            group: string | null;
+            /** @description The name's kind; null in other groupings */
+            kind: string | null;
+            /** @description Its share of all attempts of the answer */
+            share: number | null;
+            /** @description At most 3 slowest attempts */
+            slowest: components["schemas"]["ExampleRow"][];
+            /** @description At most 3 latest failed attempts */
+            latest_failed: components["schemas"]["ExampleRow"][];
+        };
+        /**
+         * SeriesRow
+         * @description Series in buckets: of everything, of the largest groups, and of all that is in neither of these.
+         */
+        SeriesRow: {
+            /** @description Length of a bucket; the last one may not be over */
+            bucket_seconds: number;
+            /** @description Starts of the buckets */
+            starts: string[];
+            /** @description Everything */
+            total: components["schemas"]["Columns"];
+            /** @description The largest groups, largest first */
+            groups: components["schemas"]["GroupSeries"][];
+            /** @description Everything but `groups`; without quantiles */
+            rest: components["schemas"]["Columns"];
+        };
+        /**
+         * Columns
+         * @description A series, by columns: the number at an index belongs to the start at that index; null: not kept any more, or none.
+         */
+        Columns: {
+            /** @description Succeeded */
+            succeeded: (number | null)[];
+            /** @description Failed */
+            failed: (number | null)[];
+            /** @description Attempts that ended in a retry */
+            retried: (number | null)[];
+            /** @description Revoked */
+            revoked: (number | null)[];
+            /** @description Rejected */
+            rejected: (number | null)[];
+            /** @description Lost */
+            lost: (number | null)[];
+            /** @description Mean runtime */
+            runtime_mean: (number | null)[];
+            /** @description Median runtime; null for what is summed by subtraction */
+            runtime_p50: (number | null)[] | null;
+            /** @description 95 % quantile of runtime */
+            runtime_p95: (number | null)[] | null;
+            /** @description 99 % quantile of runtime */
+            runtime_p99: (number | null)[] | null;
+            /** @description Mean wait */
+            wait_mean: (number | null)[];
+            /** @description Median wait */
+            wait_p50: (number | null)[] | null;
+            /** @description 95 % quantile of wait */
+            wait_p95: (number | null)[] | null;
+            /** @description 99 % quantile of wait */
+            wait_p99: (number | null)[] | null;
+        };
+        /**
+         * GroupSeries
+         * @description The series of one group.
+         */
+        GroupSeries: {
+            /** @description Succeeded */
+            succeeded: (number | null)[];
+            /** @description Failed */
+            failed: (number | null)[];
+            /** @description Attempts that ended in a retry */
+            retried: (number | null)[];
+            /** @description Revoked */
+            revoked: (number | null)[];
+            /** @description Rejected */
+            rejected: (number | null)[];
+            /** @description Lost */
+            lost: (number | null)[];
+            /** @description Mean runtime */
+            runtime_mean: (number | null)[];
+            /** @description Median runtime; null for what is summed by subtraction */
+            runtime_p50: (number | null)[] | null;
+            /** @description 95 % quantile of runtime */
+            runtime_p95: (number | null)[] | null;
+            /** @description 99 % quantile of runtime */
+            runtime_p99: (number | null)[] | null;
+            /** @description Mean wait */
+            wait_mean: (number | null)[];
+            /** @description Median wait */
+            wait_p50: (number | null)[] | null;
+            /** @description 95 % quantile of wait */
+            wait_p95: (number | null)[] | null;
+            /** @description 99 % quantile of wait */
+            wait_p99: (number | null)[] | null;
+            /** @description As in `groups` */
+            group: string | null;
+        };
+        /**
+         * KindShare
+         * @description One type of task.
+         */
+        KindShare: {
+            /** @description The kind; null: of names that were not kept apart */
+            kind: string | null;
+            /** @description Attempts that ended */
+            attempts: number;
+            /** @description Its share of all that have a name */
+            share: number | null;
+            /** @description As in the totals */
+            success_rate: number | null;
+            /** @description Runtime; its mean is the mean completion time */
+            runtime: components["schemas"]["DurationsRow"];
+        };
+        /**
+         * LastDay
+         * @description The last 24 hours by the hour, whatever the window is, and the trend: compared with the 24 hours before.
+         */
+        LastDay: {
+            /** @description The last 23 whole hours and the current one */
+            now: components["schemas"]["StretchRow"];
+            /** @description The 24 hours before */
+            before: components["schemas"]["StretchRow"];
+            /** @description `now` compared with `before` */
+            trend: components["schemas"]["Change"];
+            /** @description Starts of the hours */
+            hours: string[];
+            /** @description Tasks that ended in the hour */
+            finished: (number | null)[];
+            /** @description Success rate of the hour; null without any */
+            success_rate: (number | null)[];
+            /** @description Mean runtime in the hour */
+            runtime_mean: (number | null)[];
+        };
+        /**
+         * DrainRow
+         * @description How a queue drains: what leaves it, what comes (derived, see docs/analytics.md), and how long it takes at these rates.
+         */
+        DrainRow: {
+            /** @description The queue's source */
+            source: string;
+            /** @description Its name */
+            queue: string;
+            /** @description Messages that wait; null where the broker does not tell */
+            depth: number | null;
+            /** @description Tasks of the queue that ended, a second, in the last minutes */
+            finished_per_second: number | null;
+            /** @description depth / finished_per_second, as if nothing more came; 0 for an empty queue */
+            seconds_to_drain: number | null;
+            /** @description Why `seconds_to_drain` is null */
+            reason: string | null;
+            /** @description What came, a second: derived as what ended plus the change of depth over the same minutes */
+            in_per_second: number | null;
+            /** @description Tasks of the queue that ended, a second, over the same minutes as `in_per_second` */
+            out_per_second: number | null;
+            /** @description depth / (out_per_second - in_per_second), if both go on; null where it grows; 0 for an empty queue */
+            net_drain_seconds: number | null;
+            /** @description Whether more comes than leaves; null where that is not known */
+            grows: boolean | null;
+            /** @description Field: why it is null */
+            unknown: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * Failures
+         * @description Why tasks failed, most frequent first.
+         */
+        Failures: {
+            /**
+             * Format: date-time
+             * @description When this was made
+             */
+            at: string;
+            /**
+             * Format: date-time
+             * @description Start of the window
+             */
+            start: string;
+            /**
+             * Format: date-time
+             * @description Its end
+             */
+            end: string;
+            /** @description Whether this may be behind */
+            stale: boolean;
+            /** @description What was looked at */
+            covers: string;
+            /** @description Retained tasks that failed in the window */
+            failed: number;
+            /** @description How many types and shapes there are, also those that are not in `items` */
+            group_count: number;
+            /** @description The most frequent first */
+            items: components["schemas"]["FailureRow"][];
+        };
+        /**
+         * FailureRow
+         * @description Failures of one type and one shape of message.
+         */
+        FailureRow: {
+            /** @description Type of the exception; null where nobody told it */
+            exception_type: string | null;
+            /** @description The message, its numbers, ids and quoted parts replaced */
+            shape: string | null;
+            /** @description Retained tasks that failed so */
+            count: number;
+            /** @description When the earliest of them failed */
+            first_at: string | null;
+            /** @description When the latest of them failed */
+            last_at: string | null;
+            /** @description Names of at most 5 tasks among them */
+            names: string[];
+            /** @description The latest of them */
+            example: components["schemas"]["FailureExample"];
+        };
+        /**
+         * FailureExample
+         * @description The latest task of a shape.
+         */
+        FailureExample: {
+            /** @description The task's id */
+            id: string;
+            /** @description Its source */
+            source: string;
+            /** @description Its name */
+            name: string | null;
+            /** @description When it failed */
+            ended_at: string | null;
+            /** @description Its exception's message, at most 600 characters */
+            message: string | null;
+        };
+    };
+    responses: {
+        /** @description A parameter is wrong or unknown: `field` names it, `detail` says what would be right. */
+        BadRequest: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Nobody known asks, or a token is wrong: `modes` says how one may say who one is. */
+        Unauthorized: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Who asks may not do this, or was given no right at all; or another site's page asks in their name. */
+        Forbidden: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description There is no such thing, or not for who asks. */
+        NotFound: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The path takes another method: `Allow` says which. */
+        MethodNotAllowed: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                Allow: components["headers"]["Allow"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description No format fits the Accept header. */
+        NotAcceptable: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Several sources have that id: `sources` names them. */
+        Conflict: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description A body of more than 65536 bytes. */
+        RequestEntityTooLarge: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The body is of another kind than is taken. */
+        UnsupportedMediaType: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Path and query of more than 16384 bytes. */
+        RequestUriTooLong: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Too much at once, or too many wrong tokens: come back after `Retry-After` seconds. */
+        TooManyRequests: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "Retry-After": components["headers"]["Retry-After"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Headers of more than 32768 bytes. */
+        RequestHeaderFieldsTooLarge: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The api failed; its log has the request's id. */
+        InternalServerError: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description What the answer needs is away for now: come back after `Retry-After` seconds. */
+        ServiceUnavailable: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "Retry-After": components["headers"]["Retry-After"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The answer took too long. */
+        GatewayTimeout: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+    };
+    parameters: never;
+    requestBodies: never;
+    headers: {
+        /** @description The request's id, as in the api's log */
+        "X-Request-Id": string;
+        /** @description Whether the answer may be kept */
+        "Cache-Control": string;
+        /** @description Send it as `If-None-Match`: 304 says that nothing changed */
+        ETag: string;
+        /** @description What is shown may be behind: `redis` is away, or the collectors of `sources=` are silent; else it is not there */
+        "X-Taskscope-Stale": string;
+        /** @description The methods that the path takes */
+        Allow: string;
+        /** @description Seconds to wait before asking again */
+        "Retry-After": number;
+        /** @description How one says who one is */
+        "WWW-Authenticate": string;
+        /** @description A file's name */
+        "Content-Disposition": string;
+    };
+    pathItems: never;
 }
 export type $defs = Record<string, never>;
 export interface operations {
-  get_celery_tasks: {
-    parameters: {
-      query?: {
-        /** @description States, any of which. For example `state=failed,lost`. */
-        state?: components['schemas']['State'][];
-        /** @description The dashboard's groups of states, any of which. For example `group=active`. */
-        group?: components['schemas']['Group'][];
-        /** @description Kinds, any of which; `*` stands for any text. For example `kind=vod`. */
-        kind?: string[];
-        /** @description Names, any of which; `*` stands for any text. For example `name=archive.*`. */
-        name?: string[];
-        /** @description Queues, any of which; `*` stands for any text. For example `queue=vod`. */
-        queue?: string[];
-        /** @description Workers, any of which; `*` stands for any text. For example `worker=celery@encoder-*`. */
-        worker?: string[];
-        /** @description Sources, any of which. For example `source=archivist`. */
-        source?: string[];
-        /** @description Types of exceptions, any of which; `*` stands for any text. For example `exception_type=ValueError`. */
-        exception_type?: string[];
-        /** @description Ids of the tasks that all began with, any of which. For example `root=6f1d2c`. */
-        root?: string[];
-        /** @description Ids of the tasks that sent them, any of which. For example `parent=6f1d2c`. */
-        parent?: string[];
-        /** @description Ids of the Celery groups they are in, any of which. For example `group_id=b77d90`. */
-        group_id?: string[];
-        /** @description Tasks by their keys, `source/id`, any of which. For example `key=archivist/6f1d2c`. */
-        key?: string[];
-        /** @description At most 8 words that all occur, whatever the case, in id, name, args, exception or worker. For example `q=film.mp4`. */
-        q?: string;
-        /** @description Sent at this time or later. For example `sent_from=2026-03-01T09:00:00Z`. */
-        sent_from?: string | number;
-        /** @description Sent before this time. For example `sent_to=2026-03-02T09:00:00Z`. */
-        sent_to?: string | number;
-        /** @description Received by a worker at this time or later. For example `received_from=2026-03-01T09:00:00Z`. */
-        received_from?: string | number;
-        /** @description Received by a worker before this time. For example `received_to=2026-03-02T09:00:00Z`. */
-        received_to?: string | number;
-        /** @description Started at this time or later. For example `started_from=2026-03-01T09:00:00Z`. */
-        started_from?: string | number;
-        /** @description Started before this time. For example `started_to=2026-03-02T09:00:00Z`. */
-        started_to?: string | number;
-        /** @description Finished at this time or later. For example `finished_from=2026-03-01T09:00:00Z`. */
-        finished_from?: string | number;
-        /** @description Finished before this time. For example `finished_to=2026-03-02T09:00:00Z`. */
-        finished_to?: string | number;
-        /** @description To be run at this time or later. For example `eta_from=2026-03-01T09:00:00Z`. */
-        eta_from?: string | number;
-        /** @description To be run before this time. For example `eta_to=2026-03-02T09:00:00Z`. */
-        eta_to?: string | number;
-        /** @description Not run any more from this time or later. For example `expires_from=2026-03-01T09:00:00Z`. */
-        expires_from?: string | number;
-        /** @description Not run any more from a time before this one. For example `expires_to=2026-03-02T09:00:00Z`. */
-        expires_to?: string | number;
-        /** @description Changed last at this time or later. For example `updated_from=2026-03-01T09:00:00Z`. */
-        updated_from?: string | number;
-        /** @description Changed last before this time. For example `updated_to=2026-03-02T09:00:00Z`. */
-        updated_to?: string | number;
-        /** @description Seconds that it ran at least. For example `runtime_min=2.5`. */
-        runtime_min?: number;
-        /** @description Seconds that it ran at most. For example `runtime_max=60`. */
-        runtime_max?: number;
-        /** @description Seconds that it waited at least until it began. For example `wait_min=10`. */
-        wait_min?: number;
-        /** @description Seconds that it waited at most until it began. For example `wait_max=300`. */
-        wait_max?: number;
-        /** @description What to order by, descending with `-`; `live`: running tasks first. For example `sort=-runtime_seconds`. */
-        sort?:
-          | 'live'
-          | 'updated_at'
-          | '-updated_at'
-          | 'sent_at'
-          | '-sent_at'
-          | 'received_at'
-          | '-received_at'
-          | 'started_at'
-          | '-started_at'
-          | 'finished_at'
-          | '-finished_at'
-          | 'eta_at'
-          | '-eta_at'
-          | 'expires_at'
-          | '-expires_at'
-          | 'wait_seconds'
-          | '-wait_seconds'
-          | 'runtime_seconds'
-          | '-runtime_seconds'
-          | 'retries'
-          | '-retries'
-          | 'attempts'
-          | '-attempts'
-          | 'name'
-          | '-name'
-          | 'kind'
-          | '-kind'
-          | 'queue'
-          | '-queue'
-          | 'worker'
-          | '-worker'
-          | 'state'
-          | '-state'
-          | 'group'
-          | '-group'
-          | 'engine'
-          | '-engine'
-          | 'exception_type'
-          | '-exception_type'
-          | 'updated'
-          | '-updated'
-          | 'sent'
-          | '-sent'
-          | 'received'
-          | '-received'
-          | 'started'
-          | '-started'
-          | 'finished'
-          | '-finished'
-          | 'eta'
-          | '-eta'
-          | 'expires'
-          | '-expires'
-          | 'wait'
-          | '-wait'
-          | 'runtime'
-          | '-runtime';
-        /** @description Items of a page; of an export rows, as many as there may be. For example `limit=50`. */
-        limit?: number;
-        /** @description `next_cursor` of the page before, with the same parameters. For example `cursor=lQGrLXVwZGF0ZWRfYXQ`. */
-        cursor?: string;
-        /** @description How many to leave out at the beginning; not together with `cursor`. For example `offset=50000`. */
-        offset?: number;
-        /** @description Members of the items; without it all. For example `fields=id,state`. */
-        fields?: (
-          | 'key'
-          | 'id'
-          | 'source'
-          | 'engine'
-          | 'state'
-          | 'group'
-          | 'version'
-          | 'name'
-          | 'kind'
-          | 'queue'
-          | 'worker'
-          | 'sent_at'
-          | 'received_at'
-          | 'started_at'
-          | 'finished_at'
-          | 'eta_at'
-          | 'expires_at'
-          | 'updated_at'
-          | 'wait_seconds'
-          | 'runtime_seconds'
-          | 'retries'
-          | 'attempts'
-          | 'args'
-          | 'kwargs'
-          | 'result'
-          | 'exception_type'
-          | 'exception'
-          | 'progress'
-          | 'root_id'
-          | 'parent_id'
-          | 'group_id'
-          | 'detail'
-          | 'uncertain'
-          | 'children'
-          | 'priority'
-          | 'cpu_seconds'
-          | 'peak_rss_bytes'
-          | 'trace_id'
-          | 'unknown'
-        )[];
-        /** @description How the answer is written; without it as the Accept header says. For example `format=csv`. */
-        format?: 'json' | 'csv' | 'ndjson';
-      };
-      header?: never;
-      path?: never;
-      cookie?: never;
+    get_celery_tasks: {
+        parameters: {
+            query?: {
+                /** @description States, any of which. For example `state=failed,lost`. */
+                state?: components["schemas"]["State"][];
+                /** @description The dashboard's groups of states, any of which. For example `group=active`. */
+                group?: components["schemas"]["Group"][];
+                /** @description Kinds, any of which; `*` stands for any text. For example `kind=vod`. */
+                kind?: string[];
+                /** @description Names, any of which; `*` stands for any text. For example `name=archive.*`. */
+                name?: string[];
+                /** @description Queues, any of which; `*` stands for any text. For example `queue=vod`. */
+                queue?: string[];
+                /** @description Workers, any of which; `*` stands for any text. For example `worker=celery@encoder-*`. */
+                worker?: string[];
+                /** @description Sources, any of which. For example `source=archivist`. */
+                source?: string[];
+                /** @description Types of exceptions, any of which; `*` stands for any text. For example `exception_type=ValueError`. */
+                exception_type?: string[];
+                /** @description Ids of the tasks that all began with, any of which. For example `root=6f1d2c`. */
+                root?: string[];
+                /** @description Ids of the tasks that sent them, any of which. For example `parent=6f1d2c`. */
+                parent?: string[];
+                /** @description Ids of the Celery groups they are in, any of which. For example `group_id=b77d90`. */
+                group_id?: string[];
+                /** @description Tasks by their keys, `source/id`, any of which. For example `key=archivist/6f1d2c`. */
+                key?: string[];
+                /** @description At most 8 words that all occur, whatever the case, in id, name, args, exception or worker. For example `q=film.mp4`. */
+                q?: string;
+                /** @description Sent at this time or later. For example `sent_from=2026-03-01T09:00:00Z`. */
+                sent_from?: string | number;
+                /** @description Sent before this time. For example `sent_to=2026-03-02T09:00:00Z`. */
+                sent_to?: string | number;
+                /** @description Received by a worker at this time or later. For example `received_from=2026-03-01T09:00:00Z`. */
+                received_from?: string | number;
+                /** @description Received by a worker before this time. For example `received_to=2026-03-02T09:00:00Z`. */
+                received_to?: string | number;
+                /** @description Started at this time or later. For example `started_from=2026-03-01T09:00:00Z`. */
+                started_from?: string | number;
+                /** @description Started before this time. For example `started_to=2026-03-02T09:00:00Z`. */
+                started_to?: string | number;
+                /** @description Finished at this time or later. For example `finished_from=2026-03-01T09:00:00Z`. */
+                finished_from?: string | number;
+                /** @description Finished before this time. For example `finished_to=2026-03-02T09:00:00Z`. */
+                finished_to?: string | number;
+                /** @description To be run at this time or later. For example `eta_from=2026-03-01T09:00:00Z`. */
+                eta_from?: string | number;
+                /** @description To be run before this time. For example `eta_to=2026-03-02T09:00:00Z`. */
+                eta_to?: string | number;
+                /** @description Not run any more from this time or later. For example `expires_from=2026-03-01T09:00:00Z`. */
+                expires_from?: string | number;
+                /** @description Not run any more from a time before this one. For example `expires_to=2026-03-02T09:00:00Z`. */
+                expires_to?: string | number;
+                /** @description Changed last at this time or later. For example `updated_from=2026-03-01T09:00:00Z`. */
+                updated_from?: string | number;
+                /** @description Changed last before this time. For example `updated_to=2026-03-02T09:00:00Z`. */
+                updated_to?: string | number;
+                /** @description Seconds that it ran at least. For example `runtime_min=2.5`. */
+                runtime_min?: number;
+                /** @description Seconds that it ran at most. For example `runtime_max=60`. */
+                runtime_max?: number;
+                /** @description Seconds that it waited at least until it began. For example `wait_min=10`. */
+                wait_min?: number;
+                /** @description Seconds that it waited at most until it began. For example `wait_max=300`. */
+                wait_max?: number;
+                /** @description What to order by, descending with `-`; `live`: running tasks first. For example `sort=-runtime_seconds`. */
+                sort?: "live" | "updated_at" | "-updated_at" | "sent_at" | "-sent_at" | "received_at" | "-received_at" | "started_at" | "-started_at" | "finished_at" | "-finished_at" | "eta_at" | "-eta_at" | "expires_at" | "-expires_at" | "wait_seconds" | "-wait_seconds" | "runtime_seconds" | "-runtime_seconds" | "retries" | "-retries" | "attempts" | "-attempts" | "name" | "-name" | "kind" | "-kind" | "queue" | "-queue" | "worker" | "-worker" | "state" | "-state" | "group" | "-group" | "engine" | "-engine" | "exception_type" | "-exception_type" | "updated" | "-updated" | "sent" | "-sent" | "received" | "-received" | "started" | "-started" | "finished" | "-finished" | "eta" | "-eta" | "expires" | "-expires" | "wait" | "-wait" | "runtime" | "-runtime";
+                /** @description Items of a page; of an export rows, as many as there may be. For example `limit=50`. */
+                limit?: number;
+                /** @description `next_cursor` of the page before, with the same parameters. For example `cursor=lQGrLXVwZGF0ZWRfYXQ`. */
+                cursor?: string;
+                /** @description How many to leave out at the beginning; not together with `cursor`. For example `offset=50000`. */
+                offset?: number;
+                /** @description Members of the items; without it all. For example `fields=id,state`. */
+                fields?: ("key" | "id" | "source" | "engine" | "state" | "group" | "version" | "name" | "kind" | "queue" | "worker" | "sent_at" | "received_at" | "started_at" | "finished_at" | "eta_at" | "expires_at" | "updated_at" | "wait_seconds" | "runtime_seconds" | "retries" | "attempts" | "args" | "kwargs" | "result" | "exception_type" | "exception" | "progress" | "root_id" | "parent_id" | "group_id" | "detail" | "uncertain" | "children" | "priority" | "cpu_seconds" | "peak_rss_bytes" | "trace_id" | "unknown")[];
+                /** @description How the answer is written; without it as the Accept header says. For example `format=csv`. */
+                format?: "json" | "csv" | "ndjson";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of an engine's tasks, as `/api/tasks` gives it, with what goes on now and what ended last. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    ETag: components["headers"]["ETag"];
+                    "X-Taskscope-Stale": components["headers"]["X-Taskscope-Stale"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EngineTasks"] | components["schemas"]["EngineTasksPart"];
+                    "application/x-ndjson": string;
+                    "text/csv": string;
+                };
+            };
+            /** @description Nothing changed since the answer whose `ETag` came as `If-None-Match`. */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    ETag: components["headers"]["ETag"];
+                    "X-Taskscope-Stale": components["headers"]["X-Taskscope-Stale"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            414: components["responses"]["RequestUriTooLong"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["RequestHeaderFieldsTooLarge"];
+            500: components["responses"]["InternalServerError"];
+            504: components["responses"]["GatewayTimeout"];
+        };
     };
-    requestBody?: never;
-    responses: {
-      /** @description A page of an engine's tasks, as `/api/tasks` gives it, with what goes on now and what ended last. */
-      200: {
-        headers: {
-          'X-Request-Id': components['headers']['X-Request-Id'];
-          'Cache-Control': components['headers']['Cache-Control'];
-          'Content-Disposition': components['headers']['Content-Disposition'];
-          ETag: components['headers']['ETag'];
-          'X-Taskscope-Stale': components['headers']['X-Taskscope-Stale'];
-          [name: string]: unknown;
+    get_celery_workers: {
+        parameters: {
+            query?: {
+                /** @description Sources, any of which. For example `source=archivist`. */
+                source?: string[];
+                /** @description Items of a page. For example `limit=50`. */
+                limit?: number;
+                /** @description `next_cursor` of the page before, with the same parameters. For example `cursor=lQGrLXVwZGF0ZWRfYXQ`. */
+                cursor?: string;
+                /** @description States, any of which. For example `state=online`. */
+                state?: components["schemas"]["WorkerState"][];
+                /** @description Names, any of which; `*` stands for any text. For example `name=celery@encoder-*`. */
+                name?: string[];
+                /** @description Queues that the worker reads, any of which. For example `queue=vod`. */
+                queue?: string[];
+                /** @description Words that all occur in name, host, state, pool, version, queues or detail. For example `q=encoder`. */
+                q?: string;
+                /** @description What to order by, descending with `-`; what is null comes last. For example `sort=-clock_skew_seconds`. */
+                sort?: "key" | "-key" | "name" | "-name" | "source" | "-source" | "engine" | "-engine" | "state" | "-state" | "hostname" | "-hostname" | "pool" | "-pool" | "concurrency" | "-concurrency" | "active" | "-active" | "reserved" | "-reserved" | "prefetch" | "-prefetch" | "processed" | "-processed" | "failed" | "-failed" | "heartbeat_at" | "-heartbeat_at" | "started_at" | "-started_at" | "version" | "-version" | "clock_skew_seconds" | "-clock_skew_seconds";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
         };
-        content: {
-          'application/json': components['schemas']['EngineTasks'] | components['schemas']['EngineTasksPart'];
-          'application/x-ndjson': string;
-          'text/csv': string;
+        requestBody?: never;
+        responses: {
+            /** @description A page of workers. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    ETag: components["headers"]["ETag"];
+                    "X-Taskscope-Stale": components["headers"]["X-Taskscope-Stale"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkerList"];
+                };
+            };
+            /** @description Nothing changed since the answer whose `ETag` came as `If-None-Match`. */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    ETag: components["headers"]["ETag"];
+                    "X-Taskscope-Stale": components["headers"]["X-Taskscope-Stale"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            414: components["responses"]["RequestUriTooLong"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["RequestHeaderFieldsTooLarge"];
+            500: components["responses"]["InternalServerError"];
+            504: components["responses"]["GatewayTimeout"];
         };
-      };
-      /** @description Nothing changed since the answer whose `ETag` came as `If-None-Match`. */
-      304: {
-        headers: {
-          'X-Request-Id': components['headers']['X-Request-Id'];
-          'Cache-Control': components['headers']['Cache-Control'];
-          'Content-Disposition': components['headers']['Content-Disposition'];
-          ETag: components['headers']['ETag'];
-          'X-Taskscope-Stale': components['headers']['X-Taskscope-Stale'];
-          [name: string]: unknown;
-        };
-        content?: never;
-      };
-      400: components['responses']['BadRequest'];
-      401: components['responses']['Unauthorized'];
-      403: components['responses']['Forbidden'];
-      406: components['responses']['NotAcceptable'];
-      413: components['responses']['RequestEntityTooLarge'];
-      414: components['responses']['RequestUriTooLong'];
-      429: components['responses']['TooManyRequests'];
-      431: components['responses']['RequestHeaderFieldsTooLarge'];
-      500: components['responses']['InternalServerError'];
-      504: components['responses']['GatewayTimeout'];
     };
-  };
-  get_celery_workers: {
-    parameters: {
-      query?: {
-        /** @description Sources, any of which. For example `source=archivist`. */
-        source?: string[];
-        /** @description Items of a page. For example `limit=50`. */
-        limit?: number;
-        /** @description `next_cursor` of the page before, with the same parameters. For example `cursor=lQGrLXVwZGF0ZWRfYXQ`. */
-        cursor?: string;
-        /** @description States, any of which. For example `state=online`. */
-        state?: components['schemas']['WorkerState'][];
-        /** @description Names, any of which; `*` stands for any text. For example `name=celery@encoder-*`. */
-        name?: string[];
-        /** @description Queues that the worker reads, any of which. For example `queue=vod`. */
-        queue?: string[];
-        /** @description Words that all occur in name, host, state, pool, version, queues or detail. For example `q=encoder`. */
-        q?: string;
-        /** @description What to order by, descending with `-`; what is null comes last. For example `sort=-clock_skew_seconds`. */
-        sort?:
-          | 'key'
-          | '-key'
-          | 'name'
-          | '-name'
-          | 'source'
-          | '-source'
-          | 'engine'
-          | '-engine'
-          | 'state'
-          | '-state'
-          | 'hostname'
-          | '-hostname'
-          | 'pool'
-          | '-pool'
-          | 'concurrency'
-          | '-concurrency'
-          | 'active'
-          | '-active'
-          | 'reserved'
-          | '-reserved'
-          | 'prefetch'
-          | '-prefetch'
-          | 'processed'
-          | '-processed'
-          | 'failed'
-          | '-failed'
-          | 'heartbeat_at'
-          | '-heartbeat_at'
-          | 'started_at'
-          | '-started_at'
-          | 'version'
-          | '-version'
-          | 'clock_skew_seconds'
-          | '-clock_skew_seconds';
-      };
-      header?: never;
-      path?: never;
-      cookie?: never;
+    get_health: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description `status` is the worst of all: ok, degraded (something is stale or down) or down (nothing can be shown). */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    ETag: components["headers"]["ETag"];
+                    "X-Taskscope-Stale": components["headers"]["X-Taskscope-Stale"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Health"];
+                };
+            };
+            /** @description Nothing changed since the answer whose `ETag` came as `If-None-Match`. */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    ETag: components["headers"]["ETag"];
+                    "X-Taskscope-Stale": components["headers"]["X-Taskscope-Stale"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            414: components["responses"]["RequestUriTooLong"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["RequestHeaderFieldsTooLarge"];
+            500: components["responses"]["InternalServerError"];
+            504: components["responses"]["GatewayTimeout"];
+        };
     };
-    requestBody?: never;
-    responses: {
-      /** @description A page of workers. */
-      200: {
-        headers: {
-          'X-Request-Id': components['headers']['X-Request-Id'];
-          'Cache-Control': components['headers']['Cache-Control'];
-          ETag: components['headers']['ETag'];
-          'X-Taskscope-Stale': components['headers']['X-Taskscope-Stale'];
-          [name: string]: unknown;
+    get_kinds: {
+        parameters: {
+            query?: {
+                /** @description Sources, any of which. For example `source=archivist`. */
+                source?: string[];
+                /** @description Items of a page. For example `limit=50`. */
+                limit?: number;
+                /** @description `next_cursor` of the page before, with the same parameters. For example `cursor=lQGrLXVwZGF0ZWRfYXQ`. */
+                cursor?: string;
+                /** @description Kinds, any of which; `*` stands for any text. For example `kind=vod`. */
+                kind?: string[];
+                /** @description What to order by, descending with `-`; what is null comes last. For example `sort=-success_rate`. */
+                sort?: "configured" | "-configured" | "name" | "-name" | "total" | "-total" | "active" | "-active" | "reserved" | "-reserved" | "queued" | "-queued" | "finished" | "-finished" | "succeeded" | "-succeeded" | "failed" | "-failed" | "rejected" | "-rejected" | "lost" | "-lost" | "success_rate" | "-success_rate";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
         };
-        content: {
-          'application/json': components['schemas']['WorkerList'];
+        requestBody?: never;
+        responses: {
+            /** @description All kinds, in the order of the configuration. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    ETag: components["headers"]["ETag"];
+                    "X-Taskscope-Stale": components["headers"]["X-Taskscope-Stale"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KindList"];
+                };
+            };
+            /** @description Nothing changed since the answer whose `ETag` came as `If-None-Match`. */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    ETag: components["headers"]["ETag"];
+                    "X-Taskscope-Stale": components["headers"]["X-Taskscope-Stale"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            414: components["responses"]["RequestUriTooLong"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["RequestHeaderFieldsTooLarge"];
+            500: components["responses"]["InternalServerError"];
+            504: components["responses"]["GatewayTimeout"];
         };
-      };
-      /** @description Nothing changed since the answer whose `ETag` came as `If-None-Match`. */
-      304: {
-        headers: {
-          'X-Request-Id': components['headers']['X-Request-Id'];
-          'Cache-Control': components['headers']['Cache-Control'];
-          ETag: components['headers']['ETag'];
-          'X-Taskscope-Stale': components['headers']['X-Taskscope-Stale'];
-          [name: string]: unknown;
-        };
-        content?: never;
-      };
-      400: components['responses']['BadRequest'];
-      401: components['responses']['Unauthorized'];
-      403: components['responses']['Forbidden'];
-      413: components['responses']['RequestEntityTooLarge'];
-      414: components['responses']['RequestUriTooLong'];
-      429: components['responses']['TooManyRequests'];
-      431: components['responses']['RequestHeaderFieldsTooLarge'];
-      500: components['responses']['InternalServerError'];
-      504: components['responses']['GatewayTimeout'];
     };
-  };
-  get_health: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    get_queues: {
+        parameters: {
+            query?: {
+                /** @description Sources, any of which. For example `source=archivist`. */
+                source?: string[];
+                /** @description Items of a page. For example `limit=50`. */
+                limit?: number;
+                /** @description `next_cursor` of the page before, with the same parameters. For example `cursor=lQGrLXVwZGF0ZWRfYXQ`. */
+                cursor?: string;
+                /** @description Engines, any of which. For example `engine=celery`. */
+                engine?: components["schemas"]["Engine"][];
+                /** @description Names, any of which; `*` stands for any text. For example `name=vod*`. */
+                name?: string[];
+                /** @description Words that all occur in name, source or detail. For example `q=vod`. */
+                q?: string;
+                /** @description What to order by, descending with `-`; what is null comes last. For example `sort=-at`. */
+                sort?: "key" | "-key" | "name" | "-name" | "source" | "-source" | "engine" | "-engine" | "depth" | "-depth" | "unacked" | "-unacked" | "scheduled" | "-scheduled" | "deferred" | "-deferred" | "running" | "-running" | "failed" | "-failed" | "consumers" | "-consumers" | "oldest_at" | "-oldest_at" | "at" | "-at";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of queues. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    ETag: components["headers"]["ETag"];
+                    "X-Taskscope-Stale": components["headers"]["X-Taskscope-Stale"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueueList"];
+                };
+            };
+            /** @description Nothing changed since the answer whose `ETag` came as `If-None-Match`. */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    ETag: components["headers"]["ETag"];
+                    "X-Taskscope-Stale": components["headers"]["X-Taskscope-Stale"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            414: components["responses"]["RequestUriTooLong"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["RequestHeaderFieldsTooLarge"];
+            500: components["responses"]["InternalServerError"];
+            504: components["responses"]["GatewayTimeout"];
+        };
     };
-    requestBody?: never;
-    responses: {
-      /** @description `status` is the worst of all: ok, degraded (something is stale or down) or down (nothing can be shown). */
-      200: {
-        headers: {
-          'X-Request-Id': components['headers']['X-Request-Id'];
-          'Cache-Control': components['headers']['Cache-Control'];
-          ETag: components['headers']['ETag'];
-          'X-Taskscope-Stale': components['headers']['X-Taskscope-Stale'];
-          [name: string]: unknown;
+    get_rq_jobs: {
+        parameters: {
+            query?: {
+                /** @description States, any of which. For example `state=failed,lost`. */
+                state?: components["schemas"]["State"][];
+                /** @description The dashboard's groups of states, any of which. For example `group=active`. */
+                group?: components["schemas"]["Group"][];
+                /** @description Kinds, any of which; `*` stands for any text. For example `kind=vod`. */
+                kind?: string[];
+                /** @description Names, any of which; `*` stands for any text. For example `name=archive.*`. */
+                name?: string[];
+                /** @description Queues, any of which; `*` stands for any text. For example `queue=vod`. */
+                queue?: string[];
+                /** @description Workers, any of which; `*` stands for any text. For example `worker=celery@encoder-*`. */
+                worker?: string[];
+                /** @description Sources, any of which. For example `source=archivist`. */
+                source?: string[];
+                /** @description Types of exceptions, any of which; `*` stands for any text. For example `exception_type=ValueError`. */
+                exception_type?: string[];
+                /** @description Ids of the tasks that all began with, any of which. For example `root=6f1d2c`. */
+                root?: string[];
+                /** @description Ids of the tasks that sent them, any of which. For example `parent=6f1d2c`. */
+                parent?: string[];
+                /** @description Ids of the Celery groups they are in, any of which. For example `group_id=b77d90`. */
+                group_id?: string[];
+                /** @description Tasks by their keys, `source/id`, any of which. For example `key=archivist/6f1d2c`. */
+                key?: string[];
+                /** @description At most 8 words that all occur, whatever the case, in id, name, args, exception or worker. For example `q=film.mp4`. */
+                q?: string;
+                /** @description Sent at this time or later. For example `sent_from=2026-03-01T09:00:00Z`. */
+                sent_from?: string | number;
+                /** @description Sent before this time. For example `sent_to=2026-03-02T09:00:00Z`. */
+                sent_to?: string | number;
+                /** @description Received by a worker at this time or later. For example `received_from=2026-03-01T09:00:00Z`. */
+                received_from?: string | number;
+                /** @description Received by a worker before this time. For example `received_to=2026-03-02T09:00:00Z`. */
+                received_to?: string | number;
+                /** @description Started at this time or later. For example `started_from=2026-03-01T09:00:00Z`. */
+                started_from?: string | number;
+                /** @description Started before this time. For example `started_to=2026-03-02T09:00:00Z`. */
+                started_to?: string | number;
+                /** @description Finished at this time or later. For example `finished_from=2026-03-01T09:00:00Z`. */
+                finished_from?: string | number;
+                /** @description Finished before this time. For example `finished_to=2026-03-02T09:00:00Z`. */
+                finished_to?: string | number;
+                /** @description To be run at this time or later. For example `eta_from=2026-03-01T09:00:00Z`. */
+                eta_from?: string | number;
+                /** @description To be run before this time. For example `eta_to=2026-03-02T09:00:00Z`. */
+                eta_to?: string | number;
+                /** @description Not run any more from this time or later. For example `expires_from=2026-03-01T09:00:00Z`. */
+                expires_from?: string | number;
+                /** @description Not run any more from a time before this one. For example `expires_to=2026-03-02T09:00:00Z`. */
+                expires_to?: string | number;
+                /** @description Changed last at this time or later. For example `updated_from=2026-03-01T09:00:00Z`. */
+                updated_from?: string | number;
+                /** @description Changed last before this time. For example `updated_to=2026-03-02T09:00:00Z`. */
+                updated_to?: string | number;
+                /** @description Seconds that it ran at least. For example `runtime_min=2.5`. */
+                runtime_min?: number;
+                /** @description Seconds that it ran at most. For example `runtime_max=60`. */
+                runtime_max?: number;
+                /** @description Seconds that it waited at least until it began. For example `wait_min=10`. */
+                wait_min?: number;
+                /** @description Seconds that it waited at most until it began. For example `wait_max=300`. */
+                wait_max?: number;
+                /** @description What to order by, descending with `-`; `live`: running tasks first. For example `sort=-runtime_seconds`. */
+                sort?: "live" | "updated_at" | "-updated_at" | "sent_at" | "-sent_at" | "received_at" | "-received_at" | "started_at" | "-started_at" | "finished_at" | "-finished_at" | "eta_at" | "-eta_at" | "expires_at" | "-expires_at" | "wait_seconds" | "-wait_seconds" | "runtime_seconds" | "-runtime_seconds" | "retries" | "-retries" | "attempts" | "-attempts" | "name" | "-name" | "kind" | "-kind" | "queue" | "-queue" | "worker" | "-worker" | "state" | "-state" | "group" | "-group" | "engine" | "-engine" | "exception_type" | "-exception_type" | "updated" | "-updated" | "sent" | "-sent" | "received" | "-received" | "started" | "-started" | "finished" | "-finished" | "eta" | "-eta" | "expires" | "-expires" | "wait" | "-wait" | "runtime" | "-runtime";
+                /** @description Items of a page; of an export rows, as many as there may be. For example `limit=50`. */
+                limit?: number;
+                /** @description `next_cursor` of the page before, with the same parameters. For example `cursor=lQGrLXVwZGF0ZWRfYXQ`. */
+                cursor?: string;
+                /** @description How many to leave out at the beginning; not together with `cursor`. For example `offset=50000`. */
+                offset?: number;
+                /** @description Members of the items; without it all. For example `fields=id,state`. */
+                fields?: ("key" | "id" | "source" | "engine" | "state" | "group" | "version" | "name" | "kind" | "queue" | "worker" | "sent_at" | "received_at" | "started_at" | "finished_at" | "eta_at" | "expires_at" | "updated_at" | "wait_seconds" | "runtime_seconds" | "retries" | "attempts" | "args" | "kwargs" | "result" | "exception_type" | "exception" | "progress" | "root_id" | "parent_id" | "group_id" | "detail" | "uncertain" | "children" | "priority" | "cpu_seconds" | "peak_rss_bytes" | "trace_id" | "unknown")[];
+                /** @description How the answer is written; without it as the Accept header says. For example `format=csv`. */
+                format?: "json" | "csv" | "ndjson";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
         };
-        content: {
-          'application/json': components['schemas']['Health'];
+        requestBody?: never;
+        responses: {
+            /** @description A page of an engine's tasks, as `/api/tasks` gives it, with what goes on now and what ended last. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    ETag: components["headers"]["ETag"];
+                    "X-Taskscope-Stale": components["headers"]["X-Taskscope-Stale"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EngineTasks"] | components["schemas"]["EngineTasksPart"];
+                    "application/x-ndjson": string;
+                    "text/csv": string;
+                };
+            };
+            /** @description Nothing changed since the answer whose `ETag` came as `If-None-Match`. */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    ETag: components["headers"]["ETag"];
+                    "X-Taskscope-Stale": components["headers"]["X-Taskscope-Stale"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            414: components["responses"]["RequestUriTooLong"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["RequestHeaderFieldsTooLarge"];
+            500: components["responses"]["InternalServerError"];
+            504: components["responses"]["GatewayTimeout"];
         };
-      };
-      /** @description Nothing changed since the answer whose `ETag` came as `If-None-Match`. */
-      304: {
-        headers: {
-          'X-Request-Id': components['headers']['X-Request-Id'];
-          'Cache-Control': components['headers']['Cache-Control'];
-          ETag: components['headers']['ETag'];
-          'X-Taskscope-Stale': components['headers']['X-Taskscope-Stale'];
-          [name: string]: unknown;
-        };
-        content?: never;
-      };
-      400: components['responses']['BadRequest'];
-      401: components['responses']['Unauthorized'];
-      403: components['responses']['Forbidden'];
-      413: components['responses']['RequestEntityTooLarge'];
-      414: components['responses']['RequestUriTooLong'];
-      429: components['responses']['TooManyRequests'];
-      431: components['responses']['RequestHeaderFieldsTooLarge'];
-      500: components['responses']['InternalServerError'];
-      504: components['responses']['GatewayTimeout'];
     };
-  };
-  get_kinds: {
-    parameters: {
-      query?: {
-        /** @description Sources, any of which. For example `source=archivist`. */
-        source?: string[];
-        /** @description Items of a page. For example `limit=50`. */
-        limit?: number;
-        /** @description `next_cursor` of the page before, with the same parameters. For example `cursor=lQGrLXVwZGF0ZWRfYXQ`. */
-        cursor?: string;
-        /** @description Kinds, any of which; `*` stands for any text. For example `kind=vod`. */
-        kind?: string[];
-        /** @description What to order by, descending with `-`; what is null comes last. For example `sort=-success_rate`. */
-        sort?:
-          | 'configured'
-          | '-configured'
-          | 'name'
-          | '-name'
-          | 'total'
-          | '-total'
-          | 'active'
-          | '-active'
-          | 'reserved'
-          | '-reserved'
-          | 'queued'
-          | '-queued'
-          | 'finished'
-          | '-finished'
-          | 'succeeded'
-          | '-succeeded'
-          | 'failed'
-          | '-failed'
-          | 'rejected'
-          | '-rejected'
-          | 'lost'
-          | '-lost'
-          | 'success_rate'
-          | '-success_rate';
-      };
-      header?: never;
-      path?: never;
-      cookie?: never;
+    get_rq_workers: {
+        parameters: {
+            query?: {
+                /** @description Sources, any of which. For example `source=archivist`. */
+                source?: string[];
+                /** @description Items of a page. For example `limit=50`. */
+                limit?: number;
+                /** @description `next_cursor` of the page before, with the same parameters. For example `cursor=lQGrLXVwZGF0ZWRfYXQ`. */
+                cursor?: string;
+                /** @description States, any of which. For example `state=online`. */
+                state?: components["schemas"]["WorkerState"][];
+                /** @description Names, any of which; `*` stands for any text. For example `name=celery@encoder-*`. */
+                name?: string[];
+                /** @description Queues that the worker reads, any of which. For example `queue=vod`. */
+                queue?: string[];
+                /** @description Words that all occur in name, host, state, pool, version, queues or detail. For example `q=encoder`. */
+                q?: string;
+                /** @description What to order by, descending with `-`; what is null comes last. For example `sort=-clock_skew_seconds`. */
+                sort?: "key" | "-key" | "name" | "-name" | "source" | "-source" | "engine" | "-engine" | "state" | "-state" | "hostname" | "-hostname" | "pool" | "-pool" | "concurrency" | "-concurrency" | "active" | "-active" | "reserved" | "-reserved" | "prefetch" | "-prefetch" | "processed" | "-processed" | "failed" | "-failed" | "heartbeat_at" | "-heartbeat_at" | "started_at" | "-started_at" | "version" | "-version" | "clock_skew_seconds" | "-clock_skew_seconds";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of workers. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    ETag: components["headers"]["ETag"];
+                    "X-Taskscope-Stale": components["headers"]["X-Taskscope-Stale"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkerList"];
+                };
+            };
+            /** @description Nothing changed since the answer whose `ETag` came as `If-None-Match`. */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    ETag: components["headers"]["ETag"];
+                    "X-Taskscope-Stale": components["headers"]["X-Taskscope-Stale"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            414: components["responses"]["RequestUriTooLong"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["RequestHeaderFieldsTooLarge"];
+            500: components["responses"]["InternalServerError"];
+            504: components["responses"]["GatewayTimeout"];
+        };
     };
-    requestBody?: never;
-    responses: {
-      /** @description All kinds, in the order of the configuration. */
-      200: {
-        headers: {
-          'X-Request-Id': components['headers']['X-Request-Id'];
-          'Cache-Control': components['headers']['Cache-Control'];
-          ETag: components['headers']['ETag'];
-          'X-Taskscope-Stale': components['headers']['X-Taskscope-Stale'];
-          [name: string]: unknown;
+    get_who: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
         };
-        content: {
-          'application/json': components['schemas']['KindList'];
+        requestBody?: never;
+        responses: {
+            /** @description Who asks, and how one may say so. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WhoAmI"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            414: components["responses"]["RequestUriTooLong"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["RequestHeaderFieldsTooLarge"];
+            500: components["responses"]["InternalServerError"];
+            504: components["responses"]["GatewayTimeout"];
         };
-      };
-      /** @description Nothing changed since the answer whose `ETag` came as `If-None-Match`. */
-      304: {
-        headers: {
-          'X-Request-Id': components['headers']['X-Request-Id'];
-          'Cache-Control': components['headers']['Cache-Control'];
-          ETag: components['headers']['ETag'];
-          'X-Taskscope-Stale': components['headers']['X-Taskscope-Stale'];
-          [name: string]: unknown;
-        };
-        content?: never;
-      };
-      400: components['responses']['BadRequest'];
-      401: components['responses']['Unauthorized'];
-      403: components['responses']['Forbidden'];
-      413: components['responses']['RequestEntityTooLarge'];
-      414: components['responses']['RequestUriTooLong'];
-      429: components['responses']['TooManyRequests'];
-      431: components['responses']['RequestHeaderFieldsTooLarge'];
-      500: components['responses']['InternalServerError'];
-      504: components['responses']['GatewayTimeout'];
     };
-  };
-  get_queues: {
-    parameters: {
-      query?: {
-        /** @description Sources, any of which. For example `source=archivist`. */
-        source?: string[];
-        /** @description Items of a page. For example `limit=50`. */
-        limit?: number;
-        /** @description `next_cursor` of the page before, with the same parameters. For example `cursor=lQGrLXVwZGF0ZWRfYXQ`. */
-        cursor?: string;
-        /** @description Engines, any of which. For example `engine=celery`. */
-        engine?: components['schemas']['Engine'][];
-        /** @description Names, any of which; `*` stands for any text. For example `name=vod*`. */
-        name?: string[];
-        /** @description Words that all occur in name, source or detail. For example `q=vod`. */
-        q?: string;
-        /** @description What to order by, descending with `-`; what is null comes last. For example `sort=-at`. */
-        sort?:
-          | 'key'
-          | '-key'
-          | 'name'
-          | '-name'
-          | 'source'
-          | '-source'
-          | 'engine'
-          | '-engine'
-          | 'depth'
-          | '-depth'
-          | 'unacked'
-          | '-unacked'
-          | 'scheduled'
-          | '-scheduled'
-          | 'deferred'
-          | '-deferred'
-          | 'running'
-          | '-running'
-          | 'failed'
-          | '-failed'
-          | 'consumers'
-          | '-consumers'
-          | 'oldest_at'
-          | '-oldest_at'
-          | 'at'
-          | '-at';
-      };
-      header?: never;
-      path?: never;
-      cookie?: never;
+    post_sign_in: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description What one signs in with. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignIn"];
+            };
+        };
+        responses: {
+            /** @description Who asks, and how one may say so. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WhoAmI"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            414: components["responses"]["RequestUriTooLong"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["RequestHeaderFieldsTooLarge"];
+            500: components["responses"]["InternalServerError"];
+            504: components["responses"]["GatewayTimeout"];
+        };
     };
-    requestBody?: never;
-    responses: {
-      /** @description A page of queues. */
-      200: {
-        headers: {
-          'X-Request-Id': components['headers']['X-Request-Id'];
-          'Cache-Control': components['headers']['Cache-Control'];
-          ETag: components['headers']['ETag'];
-          'X-Taskscope-Stale': components['headers']['X-Taskscope-Stale'];
-          [name: string]: unknown;
+    delete_sign_out: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
         };
-        content: {
-          'application/json': components['schemas']['QueueList'];
+        requestBody?: never;
+        responses: {
+            /** @description Who asks, and how one may say so. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WhoAmI"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            414: components["responses"]["RequestUriTooLong"];
+            431: components["responses"]["RequestHeaderFieldsTooLarge"];
+            500: components["responses"]["InternalServerError"];
+            504: components["responses"]["GatewayTimeout"];
         };
-      };
-      /** @description Nothing changed since the answer whose `ETag` came as `If-None-Match`. */
-      304: {
-        headers: {
-          'X-Request-Id': components['headers']['X-Request-Id'];
-          'Cache-Control': components['headers']['Cache-Control'];
-          ETag: components['headers']['ETag'];
-          'X-Taskscope-Stale': components['headers']['X-Taskscope-Stale'];
-          [name: string]: unknown;
-        };
-        content?: never;
-      };
-      400: components['responses']['BadRequest'];
-      401: components['responses']['Unauthorized'];
-      403: components['responses']['Forbidden'];
-      413: components['responses']['RequestEntityTooLarge'];
-      414: components['responses']['RequestUriTooLong'];
-      429: components['responses']['TooManyRequests'];
-      431: components['responses']['RequestHeaderFieldsTooLarge'];
-      500: components['responses']['InternalServerError'];
-      504: components['responses']['GatewayTimeout'];
     };
-  };
-  get_rq_jobs: {
-    parameters: {
-      query?: {
-        /** @description States, any of which. For example `state=failed,lost`. */
-        state?: components['schemas']['State'][];
-        /** @description The dashboard's groups of states, any of which. For example `group=active`. */
-        group?: components['schemas']['Group'][];
-        /** @description Kinds, any of which; `*` stands for any text. For example `kind=vod`. */
-        kind?: string[];
-        /** @description Names, any of which; `*` stands for any text. For example `name=archive.*`. */
-        name?: string[];
-        /** @description Queues, any of which; `*` stands for any text. For example `queue=vod`. */
-        queue?: string[];
-        /** @description Workers, any of which; `*` stands for any text. For example `worker=celery@encoder-*`. */
-        worker?: string[];
-        /** @description Sources, any of which. For example `source=archivist`. */
-        source?: string[];
-        /** @description Types of exceptions, any of which; `*` stands for any text. For example `exception_type=ValueError`. */
-        exception_type?: string[];
-        /** @description Ids of the tasks that all began with, any of which. For example `root=6f1d2c`. */
-        root?: string[];
-        /** @description Ids of the tasks that sent them, any of which. For example `parent=6f1d2c`. */
-        parent?: string[];
-        /** @description Ids of the Celery groups they are in, any of which. For example `group_id=b77d90`. */
-        group_id?: string[];
-        /** @description Tasks by their keys, `source/id`, any of which. For example `key=archivist/6f1d2c`. */
-        key?: string[];
-        /** @description At most 8 words that all occur, whatever the case, in id, name, args, exception or worker. For example `q=film.mp4`. */
-        q?: string;
-        /** @description Sent at this time or later. For example `sent_from=2026-03-01T09:00:00Z`. */
-        sent_from?: string | number;
-        /** @description Sent before this time. For example `sent_to=2026-03-02T09:00:00Z`. */
-        sent_to?: string | number;
-        /** @description Received by a worker at this time or later. For example `received_from=2026-03-01T09:00:00Z`. */
-        received_from?: string | number;
-        /** @description Received by a worker before this time. For example `received_to=2026-03-02T09:00:00Z`. */
-        received_to?: string | number;
-        /** @description Started at this time or later. For example `started_from=2026-03-01T09:00:00Z`. */
-        started_from?: string | number;
-        /** @description Started before this time. For example `started_to=2026-03-02T09:00:00Z`. */
-        started_to?: string | number;
-        /** @description Finished at this time or later. For example `finished_from=2026-03-01T09:00:00Z`. */
-        finished_from?: string | number;
-        /** @description Finished before this time. For example `finished_to=2026-03-02T09:00:00Z`. */
-        finished_to?: string | number;
-        /** @description To be run at this time or later. For example `eta_from=2026-03-01T09:00:00Z`. */
-        eta_from?: string | number;
-        /** @description To be run before this time. For example `eta_to=2026-03-02T09:00:00Z`. */
-        eta_to?: string | number;
-        /** @description Not run any more from this time or later. For example `expires_from=2026-03-01T09:00:00Z`. */
-        expires_from?: string | number;
-        /** @description Not run any more from a time before this one. For example `expires_to=2026-03-02T09:00:00Z`. */
-        expires_to?: string | number;
-        /** @description Changed last at this time or later. For example `updated_from=2026-03-01T09:00:00Z`. */
-        updated_from?: string | number;
-        /** @description Changed last before this time. For example `updated_to=2026-03-02T09:00:00Z`. */
-        updated_to?: string | number;
-        /** @description Seconds that it ran at least. For example `runtime_min=2.5`. */
-        runtime_min?: number;
-        /** @description Seconds that it ran at most. For example `runtime_max=60`. */
-        runtime_max?: number;
-        /** @description Seconds that it waited at least until it began. For example `wait_min=10`. */
-        wait_min?: number;
-        /** @description Seconds that it waited at most until it began. For example `wait_max=300`. */
-        wait_max?: number;
-        /** @description What to order by, descending with `-`; `live`: running tasks first. For example `sort=-runtime_seconds`. */
-        sort?:
-          | 'live'
-          | 'updated_at'
-          | '-updated_at'
-          | 'sent_at'
-          | '-sent_at'
-          | 'received_at'
-          | '-received_at'
-          | 'started_at'
-          | '-started_at'
-          | 'finished_at'
-          | '-finished_at'
-          | 'eta_at'
-          | '-eta_at'
-          | 'expires_at'
-          | '-expires_at'
-          | 'wait_seconds'
-          | '-wait_seconds'
-          | 'runtime_seconds'
-          | '-runtime_seconds'
-          | 'retries'
-          | '-retries'
-          | 'attempts'
-          | '-attempts'
-          | 'name'
-          | '-name'
-          | 'kind'
-          | '-kind'
-          | 'queue'
-          | '-queue'
-          | 'worker'
-          | '-worker'
-          | 'state'
-          | '-state'
-          | 'group'
-          | '-group'
-          | 'engine'
-          | '-engine'
-          | 'exception_type'
-          | '-exception_type'
-          | 'updated'
-          | '-updated'
-          | 'sent'
-          | '-sent'
-          | 'received'
-          | '-received'
-          | 'started'
-          | '-started'
-          | 'finished'
-          | '-finished'
-          | 'eta'
-          | '-eta'
-          | 'expires'
-          | '-expires'
-          | 'wait'
-          | '-wait'
-          | 'runtime'
-          | '-runtime';
-        /** @description Items of a page; of an export rows, as many as there may be. For example `limit=50`. */
-        limit?: number;
-        /** @description `next_cursor` of the page before, with the same parameters. For example `cursor=lQGrLXVwZGF0ZWRfYXQ`. */
-        cursor?: string;
-        /** @description How many to leave out at the beginning; not together with `cursor`. For example `offset=50000`. */
-        offset?: number;
-        /** @description Members of the items; without it all. For example `fields=id,state`. */
-        fields?: (
-          | 'key'
-          | 'id'
-          | 'source'
-          | 'engine'
-          | 'state'
-          | 'group'
-          | 'version'
-          | 'name'
-          | 'kind'
-          | 'queue'
-          | 'worker'
-          | 'sent_at'
-          | 'received_at'
-          | 'started_at'
-          | 'finished_at'
-          | 'eta_at'
-          | 'expires_at'
-          | 'updated_at'
-          | 'wait_seconds'
-          | 'runtime_seconds'
-          | 'retries'
-          | 'attempts'
-          | 'args'
-          | 'kwargs'
-          | 'result'
-          | 'exception_type'
-          | 'exception'
-          | 'progress'
-          | 'root_id'
-          | 'parent_id'
-          | 'group_id'
-          | 'detail'
-          | 'uncertain'
-          | 'children'
-          | 'priority'
-          | 'cpu_seconds'
-          | 'peak_rss_bytes'
-          | 'trace_id'
-          | 'unknown'
-        )[];
-        /** @description How the answer is written; without it as the Accept header says. For example `format=csv`. */
-        format?: 'json' | 'csv' | 'ndjson';
-      };
-      header?: never;
-      path?: never;
-      cookie?: never;
+    get_sources: {
+        parameters: {
+            query?: {
+                /** @description Sources, any of which. For example `source=archivist`. */
+                source?: string[];
+                /** @description Items of a page. For example `limit=50`. */
+                limit?: number;
+                /** @description `next_cursor` of the page before, with the same parameters. For example `cursor=lQGrLXVwZGF0ZWRfYXQ`. */
+                cursor?: string;
+                /** @description Engines, any of which. For example `engine=celery`. */
+                engine?: components["schemas"]["Engine"][];
+                /** @description How they are, any of which. For example `status=down`. */
+                status?: components["schemas"]["SourceStatus"][];
+                /** @description Names, any of which; `*` stands for any text. For example `name=archiv*`. */
+                name?: string[];
+                /** @description Words that all occur in name, reason or notes. For example `q=refused`. */
+                q?: string;
+                /** @description What to order by, descending with `-`; what is null comes last. For example `sort=-at`. */
+                sort?: "key" | "-key" | "name" | "-name" | "engine" | "-engine" | "status" | "-status" | "since" | "-since" | "received" | "-received" | "malformed" | "-malformed" | "dropped" | "-dropped" | "late" | "-late" | "events_per_second" | "-events_per_second" | "lag_seconds" | "-lag_seconds" | "retained" | "-retained" | "evicted" | "-evicted" | "uncounted_queued" | "-uncounted_queued" | "at" | "-at";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All sources. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    ETag: components["headers"]["ETag"];
+                    "X-Taskscope-Stale": components["headers"]["X-Taskscope-Stale"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SourceList"];
+                };
+            };
+            /** @description Nothing changed since the answer whose `ETag` came as `If-None-Match`. */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    ETag: components["headers"]["ETag"];
+                    "X-Taskscope-Stale": components["headers"]["X-Taskscope-Stale"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            414: components["responses"]["RequestUriTooLong"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["RequestHeaderFieldsTooLarge"];
+            500: components["responses"]["InternalServerError"];
+            504: components["responses"]["GatewayTimeout"];
+        };
     };
-    requestBody?: never;
-    responses: {
-      /** @description A page of an engine's tasks, as `/api/tasks` gives it, with what goes on now and what ended last. */
-      200: {
-        headers: {
-          'X-Request-Id': components['headers']['X-Request-Id'];
-          'Cache-Control': components['headers']['Cache-Control'];
-          'Content-Disposition': components['headers']['Content-Disposition'];
-          ETag: components['headers']['ETag'];
-          'X-Taskscope-Stale': components['headers']['X-Taskscope-Stale'];
-          [name: string]: unknown;
+    get_stream: {
+        parameters: {
+            query?: {
+                /** @description States, any of which. For example `state=failed,lost`. */
+                state?: components["schemas"]["State"][];
+                /** @description The dashboard's groups of states, any of which. For example `group=active`. */
+                group?: components["schemas"]["Group"][];
+                /** @description Kinds, any of which; `*` stands for any text. For example `kind=vod`. */
+                kind?: string[];
+                /** @description Names, any of which; `*` stands for any text. For example `name=archive.*`. */
+                name?: string[];
+                /** @description Queues, any of which; `*` stands for any text. For example `queue=vod`. */
+                queue?: string[];
+                /** @description Workers, any of which; `*` stands for any text. For example `worker=celery@encoder-*`. */
+                worker?: string[];
+                /** @description Sources, any of which. For example `source=archivist`. */
+                source?: string[];
+                /** @description Engines, any of which. For example `engine=celery`. */
+                engine?: components["schemas"]["Engine"][];
+                /** @description Types of exceptions, any of which; `*` stands for any text. For example `exception_type=ValueError`. */
+                exception_type?: string[];
+                /** @description Ids of the tasks that all began with, any of which. For example `root=6f1d2c`. */
+                root?: string[];
+                /** @description Ids of the tasks that sent them, any of which. For example `parent=6f1d2c`. */
+                parent?: string[];
+                /** @description Ids of the Celery groups they are in, any of which. For example `group_id=b77d90`. */
+                group_id?: string[];
+                /** @description Tasks by their keys, `source/id`, any of which. For example `key=archivist/6f1d2c`. */
+                key?: string[];
+                /** @description At most 8 words that all occur, whatever the case, in id, name, args, exception or worker. For example `q=film.mp4`. */
+                q?: string;
+                /** @description Sent at this time or later. For example `sent_from=2026-03-01T09:00:00Z`. */
+                sent_from?: string | number;
+                /** @description Sent before this time. For example `sent_to=2026-03-02T09:00:00Z`. */
+                sent_to?: string | number;
+                /** @description Received by a worker at this time or later. For example `received_from=2026-03-01T09:00:00Z`. */
+                received_from?: string | number;
+                /** @description Received by a worker before this time. For example `received_to=2026-03-02T09:00:00Z`. */
+                received_to?: string | number;
+                /** @description Started at this time or later. For example `started_from=2026-03-01T09:00:00Z`. */
+                started_from?: string | number;
+                /** @description Started before this time. For example `started_to=2026-03-02T09:00:00Z`. */
+                started_to?: string | number;
+                /** @description Finished at this time or later. For example `finished_from=2026-03-01T09:00:00Z`. */
+                finished_from?: string | number;
+                /** @description Finished before this time. For example `finished_to=2026-03-02T09:00:00Z`. */
+                finished_to?: string | number;
+                /** @description To be run at this time or later. For example `eta_from=2026-03-01T09:00:00Z`. */
+                eta_from?: string | number;
+                /** @description To be run before this time. For example `eta_to=2026-03-02T09:00:00Z`. */
+                eta_to?: string | number;
+                /** @description Not run any more from this time or later. For example `expires_from=2026-03-01T09:00:00Z`. */
+                expires_from?: string | number;
+                /** @description Not run any more from a time before this one. For example `expires_to=2026-03-02T09:00:00Z`. */
+                expires_to?: string | number;
+                /** @description Changed last at this time or later. For example `updated_from=2026-03-01T09:00:00Z`. */
+                updated_from?: string | number;
+                /** @description Changed last before this time. For example `updated_to=2026-03-02T09:00:00Z`. */
+                updated_to?: string | number;
+                /** @description Seconds that it ran at least. For example `runtime_min=2.5`. */
+                runtime_min?: number;
+                /** @description Seconds that it ran at most. For example `runtime_max=60`. */
+                runtime_max?: number;
+                /** @description Seconds that it waited at least until it began. For example `wait_min=10`. */
+                wait_min?: number;
+                /** @description Seconds that it waited at most until it began. For example `wait_max=300`. */
+                wait_max?: number;
+                /** @description What to order by, descending with `-`; `live`: running tasks first. For example `sort=-updated_at`. */
+                sort?: "live" | "updated_at" | "-updated_at" | "sent_at" | "-sent_at" | "received_at" | "-received_at" | "started_at" | "-started_at" | "finished_at" | "-finished_at" | "eta_at" | "-eta_at" | "expires_at" | "-expires_at" | "wait_seconds" | "-wait_seconds" | "runtime_seconds" | "-runtime_seconds" | "retries" | "-retries" | "attempts" | "-attempts" | "name" | "-name" | "kind" | "-kind" | "queue" | "-queue" | "worker" | "-worker" | "state" | "-state" | "group" | "-group" | "engine" | "-engine" | "exception_type" | "-exception_type" | "updated" | "-updated" | "sent" | "-sent" | "received" | "-received" | "started" | "-started" | "finished" | "-finished" | "eta" | "-eta" | "expires" | "-expires" | "wait" | "-wait" | "runtime" | "-runtime";
+                /** @description Tasks that the window shows at most. For example `limit=100`. */
+                limit?: number;
+                /** @description Members of the tasks, to which `key` and `version` are added; without it all. For example `fields=state`. */
+                fields?: ("key" | "id" | "source" | "engine" | "state" | "group" | "version" | "name" | "kind" | "queue" | "worker" | "sent_at" | "received_at" | "started_at" | "finished_at" | "eta_at" | "expires_at" | "updated_at" | "wait_seconds" | "runtime_seconds" | "retries" | "attempts" | "args" | "kwargs" | "result" | "exception_type" | "exception" | "progress" | "root_id" | "parent_id" | "group_id" | "detail" | "uncertain" | "children" | "priority" | "cpu_seconds" | "peak_rss_bytes" | "trace_id" | "unknown")[];
+                /** @description Where to go on: the `id` of the last event, for whoever cannot send `Last-Event-ID`. For example `since=lZGTAaFz`. */
+                since?: string;
+            };
+            header?: {
+                /** @description Where to go on: the `id` of the last event that was read. It counts before `since`. For example `Last-Event-ID: lZGTAaFz`. */
+                "Last-Event-ID"?: string;
+            };
+            path?: never;
+            cookie?: never;
         };
-        content: {
-          'application/json': components['schemas']['EngineTasks'] | components['schemas']['EngineTasksPart'];
-          'application/x-ndjson': string;
-          'text/csv': string;
+        requestBody?: never;
+        responses: {
+            /** @description Events without end. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            414: components["responses"]["RequestUriTooLong"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["RequestHeaderFieldsTooLarge"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+            504: components["responses"]["GatewayTimeout"];
         };
-      };
-      /** @description Nothing changed since the answer whose `ETag` came as `If-None-Match`. */
-      304: {
-        headers: {
-          'X-Request-Id': components['headers']['X-Request-Id'];
-          'Cache-Control': components['headers']['Cache-Control'];
-          'Content-Disposition': components['headers']['Content-Disposition'];
-          ETag: components['headers']['ETag'];
-          'X-Taskscope-Stale': components['headers']['X-Taskscope-Stale'];
-          [name: string]: unknown;
-        };
-        content?: never;
-      };
-      400: components['responses']['BadRequest'];
-      401: components['responses']['Unauthorized'];
-      403: components['responses']['Forbidden'];
-      406: components['responses']['NotAcceptable'];
-      413: components['responses']['RequestEntityTooLarge'];
-      414: components['responses']['RequestUriTooLong'];
-      429: components['responses']['TooManyRequests'];
-      431: components['responses']['RequestHeaderFieldsTooLarge'];
-      500: components['responses']['InternalServerError'];
-      504: components['responses']['GatewayTimeout'];
     };
-  };
-  get_rq_workers: {
-    parameters: {
-      query?: {
-        /** @description Sources, any of which. For example `source=archivist`. */
-        source?: string[];
-        /** @description Items of a page. For example `limit=50`. */
-        limit?: number;
-        /** @description `next_cursor` of the page before, with the same parameters. For example `cursor=lQGrLXVwZGF0ZWRfYXQ`. */
-        cursor?: string;
-        /** @description States, any of which. For example `state=online`. */
-        state?: components['schemas']['WorkerState'][];
-        /** @description Names, any of which; `*` stands for any text. For example `name=celery@encoder-*`. */
-        name?: string[];
-        /** @description Queues that the worker reads, any of which. For example `queue=vod`. */
-        queue?: string[];
-        /** @description Words that all occur in name, host, state, pool, version, queues or detail. For example `q=encoder`. */
-        q?: string;
-        /** @description What to order by, descending with `-`; what is null comes last. For example `sort=-clock_skew_seconds`. */
-        sort?:
-          | 'key'
-          | '-key'
-          | 'name'
-          | '-name'
-          | 'source'
-          | '-source'
-          | 'engine'
-          | '-engine'
-          | 'state'
-          | '-state'
-          | 'hostname'
-          | '-hostname'
-          | 'pool'
-          | '-pool'
-          | 'concurrency'
-          | '-concurrency'
-          | 'active'
-          | '-active'
-          | 'reserved'
-          | '-reserved'
-          | 'prefetch'
-          | '-prefetch'
-          | 'processed'
-          | '-processed'
-          | 'failed'
-          | '-failed'
-          | 'heartbeat_at'
-          | '-heartbeat_at'
-          | 'started_at'
-          | '-started_at'
-          | 'version'
-          | '-version'
-          | 'clock_skew_seconds'
-          | '-clock_skew_seconds';
-      };
-      header?: never;
-      path?: never;
-      cookie?: never;
+    get_tasks: {
+        parameters: {
+            query?: {
+                /** @description States, any of which. For example `state=failed,lost`. */
+                state?: components["schemas"]["State"][];
+                /** @description The dashboard's groups of states, any of which. For example `group=active`. */
+                group?: components["schemas"]["Group"][];
+                /** @description Kinds, any of which; `*` stands for any text. For example `kind=vod`. */
+                kind?: string[];
+                /** @description Names, any of which; `*` stands for any text. For example `name=archive.*`. */
+                name?: string[];
+                /** @description Queues, any of which; `*` stands for any text. For example `queue=vod`. */
+                queue?: string[];
+                /** @description Workers, any of which; `*` stands for any text. For example `worker=celery@encoder-*`. */
+                worker?: string[];
+                /** @description Sources, any of which. For example `source=archivist`. */
+                source?: string[];
+                /** @description Engines, any of which. For example `engine=celery`. */
+                engine?: components["schemas"]["Engine"][];
+                /** @description Types of exceptions, any of which; `*` stands for any text. For example `exception_type=ValueError`. */
+                exception_type?: string[];
+                /** @description Ids of the tasks that all began with, any of which. For example `root=6f1d2c`. */
+                root?: string[];
+                /** @description Ids of the tasks that sent them, any of which. For example `parent=6f1d2c`. */
+                parent?: string[];
+                /** @description Ids of the Celery groups they are in, any of which. For example `group_id=b77d90`. */
+                group_id?: string[];
+                /** @description Tasks by their keys, `source/id`, any of which. For example `key=archivist/6f1d2c`. */
+                key?: string[];
+                /** @description At most 8 words that all occur, whatever the case, in id, name, args, exception or worker. For example `q=film.mp4`. */
+                q?: string;
+                /** @description Sent at this time or later. For example `sent_from=2026-03-01T09:00:00Z`. */
+                sent_from?: string | number;
+                /** @description Sent before this time. For example `sent_to=2026-03-02T09:00:00Z`. */
+                sent_to?: string | number;
+                /** @description Received by a worker at this time or later. For example `received_from=2026-03-01T09:00:00Z`. */
+                received_from?: string | number;
+                /** @description Received by a worker before this time. For example `received_to=2026-03-02T09:00:00Z`. */
+                received_to?: string | number;
+                /** @description Started at this time or later. For example `started_from=2026-03-01T09:00:00Z`. */
+                started_from?: string | number;
+                /** @description Started before this time. For example `started_to=2026-03-02T09:00:00Z`. */
+                started_to?: string | number;
+                /** @description Finished at this time or later. For example `finished_from=2026-03-01T09:00:00Z`. */
+                finished_from?: string | number;
+                /** @description Finished before this time. For example `finished_to=2026-03-02T09:00:00Z`. */
+                finished_to?: string | number;
+                /** @description To be run at this time or later. For example `eta_from=2026-03-01T09:00:00Z`. */
+                eta_from?: string | number;
+                /** @description To be run before this time. For example `eta_to=2026-03-02T09:00:00Z`. */
+                eta_to?: string | number;
+                /** @description Not run any more from this time or later. For example `expires_from=2026-03-01T09:00:00Z`. */
+                expires_from?: string | number;
+                /** @description Not run any more from a time before this one. For example `expires_to=2026-03-02T09:00:00Z`. */
+                expires_to?: string | number;
+                /** @description Changed last at this time or later. For example `updated_from=2026-03-01T09:00:00Z`. */
+                updated_from?: string | number;
+                /** @description Changed last before this time. For example `updated_to=2026-03-02T09:00:00Z`. */
+                updated_to?: string | number;
+                /** @description Seconds that it ran at least. For example `runtime_min=2.5`. */
+                runtime_min?: number;
+                /** @description Seconds that it ran at most. For example `runtime_max=60`. */
+                runtime_max?: number;
+                /** @description Seconds that it waited at least until it began. For example `wait_min=10`. */
+                wait_min?: number;
+                /** @description Seconds that it waited at most until it began. For example `wait_max=300`. */
+                wait_max?: number;
+                /** @description What to order by, descending with `-`; `live`: running tasks first. For example `sort=-runtime_seconds`. */
+                sort?: "live" | "updated_at" | "-updated_at" | "sent_at" | "-sent_at" | "received_at" | "-received_at" | "started_at" | "-started_at" | "finished_at" | "-finished_at" | "eta_at" | "-eta_at" | "expires_at" | "-expires_at" | "wait_seconds" | "-wait_seconds" | "runtime_seconds" | "-runtime_seconds" | "retries" | "-retries" | "attempts" | "-attempts" | "name" | "-name" | "kind" | "-kind" | "queue" | "-queue" | "worker" | "-worker" | "state" | "-state" | "group" | "-group" | "engine" | "-engine" | "exception_type" | "-exception_type" | "updated" | "-updated" | "sent" | "-sent" | "received" | "-received" | "started" | "-started" | "finished" | "-finished" | "eta" | "-eta" | "expires" | "-expires" | "wait" | "-wait" | "runtime" | "-runtime";
+                /** @description Items of a page; of an export rows, as many as there may be. For example `limit=50`. */
+                limit?: number;
+                /** @description `next_cursor` of the page before, with the same parameters. For example `cursor=lQGrLXVwZGF0ZWRfYXQ`. */
+                cursor?: string;
+                /** @description How many to leave out at the beginning; not together with `cursor`. For example `offset=50000`. */
+                offset?: number;
+                /** @description Members of the items; without it all. For example `fields=id,state`. */
+                fields?: ("key" | "id" | "source" | "engine" | "state" | "group" | "version" | "name" | "kind" | "queue" | "worker" | "sent_at" | "received_at" | "started_at" | "finished_at" | "eta_at" | "expires_at" | "updated_at" | "wait_seconds" | "runtime_seconds" | "retries" | "attempts" | "args" | "kwargs" | "result" | "exception_type" | "exception" | "progress" | "root_id" | "parent_id" | "group_id" | "detail" | "uncertain" | "children" | "priority" | "cpu_seconds" | "peak_rss_bytes" | "trace_id" | "unknown")[];
+                /** @description How the answer is written; without it as the Accept header says. For example `format=csv`. */
+                format?: "json" | "csv" | "ndjson";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of tasks. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    ETag: components["headers"]["ETag"];
+                    "X-Taskscope-Stale": components["headers"]["X-Taskscope-Stale"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskList"] | components["schemas"]["TaskListPart"];
+                    "application/x-ndjson": string;
+                    "text/csv": string;
+                };
+            };
+            /** @description Nothing changed since the answer whose `ETag` came as `If-None-Match`. */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    ETag: components["headers"]["ETag"];
+                    "X-Taskscope-Stale": components["headers"]["X-Taskscope-Stale"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            414: components["responses"]["RequestUriTooLong"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["RequestHeaderFieldsTooLarge"];
+            500: components["responses"]["InternalServerError"];
+            504: components["responses"]["GatewayTimeout"];
+        };
     };
-    requestBody?: never;
-    responses: {
-      /** @description A page of workers. */
-      200: {
-        headers: {
-          'X-Request-Id': components['headers']['X-Request-Id'];
-          'Cache-Control': components['headers']['Cache-Control'];
-          ETag: components['headers']['ETag'];
-          'X-Taskscope-Stale': components['headers']['X-Taskscope-Stale'];
-          [name: string]: unknown;
+    get_analytics: {
+        parameters: {
+            query?: {
+                /** @description How much time, up to 90d. For example `window=24h`. */
+                window?: string;
+                /** @description Length of a series' buckets: a multiple of 1m up to 6h back, of 5m up to 48h, of 1h beyond; `auto` fits. For example `bucket=5m`. */
+                bucket?: string;
+                /** @description What to group by; without it by what is filtered, else by name. For example `group_by=name`. */
+                group_by?: "name" | "kind" | "queue" | "worker" | "source";
+                /** @description Kinds; not together with queue or worker. For example `kind=vod`. */
+                kind?: string[];
+                /** @description Names; not together with queue or worker. For example `name=archive.*`. */
+                name?: string[];
+                /** @description Queues; not together with kind, name or worker. For example `queue=vod`. */
+                queue?: string[];
+                /** @description Workers; not together with kind, name or queue. For example `worker=celery@encoder-1`. */
+                worker?: string[];
+                /** @description Sources. For example `source=archivist`. */
+                source?: string[];
+                /** @description When the window ends, rounded down to a bucket; without it now. For example `until=2026-03-01T09:30:00Z`. */
+                until?: string | number;
+                /** @description Whether to sum up the window before, too. For example `compare=True`. */
+                compare?: boolean;
+                /** @description How many of the largest groups get a series; 0: no series. For example `series=20`. */
+                series?: number;
+                /** @description How many of the largest groups are listed. For example `groups=200`. */
+                groups?: number;
+                /** @description How the answer is written; without it as the Accept header says. For example `format=csv`. */
+                format?: "json" | "csv" | "ndjson";
+                /** @description What the lines of a csv or ndjson are. For example `table=series`. */
+                table?: "groups" | "series";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
         };
-        content: {
-          'application/json': components['schemas']['WorkerList'];
+        requestBody?: never;
+        responses: {
+            /** @description What ended in a window, summed up; counts are exact. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    ETag: components["headers"]["ETag"];
+                    "X-Taskscope-Stale": components["headers"]["X-Taskscope-Stale"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Analytics"];
+                    "application/x-ndjson": string;
+                    "text/csv": string;
+                };
+            };
+            /** @description Nothing changed since the answer whose `ETag` came as `If-None-Match`. */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    ETag: components["headers"]["ETag"];
+                    "X-Taskscope-Stale": components["headers"]["X-Taskscope-Stale"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            414: components["responses"]["RequestUriTooLong"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["RequestHeaderFieldsTooLarge"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+            504: components["responses"]["GatewayTimeout"];
         };
-      };
-      /** @description Nothing changed since the answer whose `ETag` came as `If-None-Match`. */
-      304: {
-        headers: {
-          'X-Request-Id': components['headers']['X-Request-Id'];
-          'Cache-Control': components['headers']['Cache-Control'];
-          ETag: components['headers']['ETag'];
-          'X-Taskscope-Stale': components['headers']['X-Taskscope-Stale'];
-          [name: string]: unknown;
-        };
-        content?: never;
-      };
-      400: components['responses']['BadRequest'];
-      401: components['responses']['Unauthorized'];
-      403: components['responses']['Forbidden'];
-      413: components['responses']['RequestEntityTooLarge'];
-      414: components['responses']['RequestUriTooLong'];
-      429: components['responses']['TooManyRequests'];
-      431: components['responses']['RequestHeaderFieldsTooLarge'];
-      500: components['responses']['InternalServerError'];
-      504: components['responses']['GatewayTimeout'];
     };
-  };
-  get_who: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    get_failures: {
+        parameters: {
+            query?: {
+                /** @description How much time, up to 90d. For example `window=24h`. */
+                window?: string;
+                /** @description When the window ends; without it now. For example `until=2026-03-01T09:30:00Z`. */
+                until?: string | number;
+                /** @description Kinds, any of which; `*` stands for any text. For example `kind=vod`. */
+                kind?: string[];
+                /** @description Names, any of which; `*` stands for any text. For example `name=archive.*`. */
+                name?: string[];
+                /** @description Queues, any of which; `*` stands for any text. For example `queue=vod`. */
+                queue?: string[];
+                /** @description Workers, any of which; `*` stands for any text. For example `worker=celery@encoder-1`. */
+                worker?: string[];
+                /** @description Sources, any of which. For example `source=archivist`. */
+                source?: string[];
+                /** @description How many of the most frequent are listed. For example `groups=50`. */
+                groups?: number;
+                /** @description How the answer is written; without it as the Accept header says. For example `format=csv`. */
+                format?: "json" | "csv" | "ndjson";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Why tasks failed, most frequent first. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    ETag: components["headers"]["ETag"];
+                    "X-Taskscope-Stale": components["headers"]["X-Taskscope-Stale"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failures"];
+                    "application/x-ndjson": string;
+                    "text/csv": string;
+                };
+            };
+            /** @description Nothing changed since the answer whose `ETag` came as `If-None-Match`. */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    ETag: components["headers"]["ETag"];
+                    "X-Taskscope-Stale": components["headers"]["X-Taskscope-Stale"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            414: components["responses"]["RequestUriTooLong"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["RequestHeaderFieldsTooLarge"];
+            500: components["responses"]["InternalServerError"];
+            504: components["responses"]["GatewayTimeout"];
+        };
     };
-    requestBody?: never;
-    responses: {
-      /** @description Who asks, and how one may say so. */
-      200: {
-        headers: {
-          'X-Request-Id': components['headers']['X-Request-Id'];
-          'Cache-Control': components['headers']['Cache-Control'];
-          [name: string]: unknown;
+    get_facets: {
+        parameters: {
+            query?: {
+                /** @description States, any of which. For example `state=failed,lost`. */
+                state?: components["schemas"]["State"][];
+                /** @description The dashboard's groups of states, any of which. For example `group=active`. */
+                group?: components["schemas"]["Group"][];
+                /** @description Kinds, any of which; `*` stands for any text. For example `kind=vod`. */
+                kind?: string[];
+                /** @description Names, any of which; `*` stands for any text. For example `name=archive.*`. */
+                name?: string[];
+                /** @description Queues, any of which; `*` stands for any text. For example `queue=vod`. */
+                queue?: string[];
+                /** @description Workers, any of which; `*` stands for any text. For example `worker=celery@encoder-*`. */
+                worker?: string[];
+                /** @description Sources, any of which. For example `source=archivist`. */
+                source?: string[];
+                /** @description Engines, any of which. For example `engine=celery`. */
+                engine?: components["schemas"]["Engine"][];
+                /** @description Types of exceptions, any of which; `*` stands for any text. For example `exception_type=ValueError`. */
+                exception_type?: string[];
+                /** @description Ids of the tasks that all began with, any of which. For example `root=6f1d2c`. */
+                root?: string[];
+                /** @description Ids of the tasks that sent them, any of which. For example `parent=6f1d2c`. */
+                parent?: string[];
+                /** @description Ids of the Celery groups they are in, any of which. For example `group_id=b77d90`. */
+                group_id?: string[];
+                /** @description Tasks by their keys, `source/id`, any of which. For example `key=archivist/6f1d2c`. */
+                key?: string[];
+                /** @description At most 8 words that all occur, whatever the case, in id, name, args, exception or worker. For example `q=film.mp4`. */
+                q?: string;
+                /** @description Sent at this time or later. For example `sent_from=2026-03-01T09:00:00Z`. */
+                sent_from?: string | number;
+                /** @description Sent before this time. For example `sent_to=2026-03-02T09:00:00Z`. */
+                sent_to?: string | number;
+                /** @description Received by a worker at this time or later. For example `received_from=2026-03-01T09:00:00Z`. */
+                received_from?: string | number;
+                /** @description Received by a worker before this time. For example `received_to=2026-03-02T09:00:00Z`. */
+                received_to?: string | number;
+                /** @description Started at this time or later. For example `started_from=2026-03-01T09:00:00Z`. */
+                started_from?: string | number;
+                /** @description Started before this time. For example `started_to=2026-03-02T09:00:00Z`. */
+                started_to?: string | number;
+                /** @description Finished at this time or later. For example `finished_from=2026-03-01T09:00:00Z`. */
+                finished_from?: string | number;
+                /** @description Finished before this time. For example `finished_to=2026-03-02T09:00:00Z`. */
+                finished_to?: string | number;
+                /** @description To be run at this time or later. For example `eta_from=2026-03-01T09:00:00Z`. */
+                eta_from?: string | number;
+                /** @description To be run before this time. For example `eta_to=2026-03-02T09:00:00Z`. */
+                eta_to?: string | number;
+                /** @description Not run any more from this time or later. For example `expires_from=2026-03-01T09:00:00Z`. */
+                expires_from?: string | number;
+                /** @description Not run any more from a time before this one. For example `expires_to=2026-03-02T09:00:00Z`. */
+                expires_to?: string | number;
+                /** @description Changed last at this time or later. For example `updated_from=2026-03-01T09:00:00Z`. */
+                updated_from?: string | number;
+                /** @description Changed last before this time. For example `updated_to=2026-03-02T09:00:00Z`. */
+                updated_to?: string | number;
+                /** @description Seconds that it ran at least. For example `runtime_min=2.5`. */
+                runtime_min?: number;
+                /** @description Seconds that it ran at most. For example `runtime_max=60`. */
+                runtime_max?: number;
+                /** @description Seconds that it waited at least until it began. For example `wait_min=10`. */
+                wait_min?: number;
+                /** @description Seconds that it waited at most until it began. For example `wait_max=300`. */
+                wait_max?: number;
+                /** @description Values of a field. For example `limit=50`. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
         };
-        content: {
-          'application/json': components['schemas']['WhoAmI'];
+        requestBody?: never;
+        responses: {
+            /** @description `total` counts what matches the whole filter. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    ETag: components["headers"]["ETag"];
+                    "X-Taskscope-Stale": components["headers"]["X-Taskscope-Stale"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Facets"];
+                };
+            };
+            /** @description Nothing changed since the answer whose `ETag` came as `If-None-Match`. */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    ETag: components["headers"]["ETag"];
+                    "X-Taskscope-Stale": components["headers"]["X-Taskscope-Stale"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            414: components["responses"]["RequestUriTooLong"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["RequestHeaderFieldsTooLarge"];
+            500: components["responses"]["InternalServerError"];
+            504: components["responses"]["GatewayTimeout"];
         };
-      };
-      400: components['responses']['BadRequest'];
-      401: components['responses']['Unauthorized'];
-      403: components['responses']['Forbidden'];
-      413: components['responses']['RequestEntityTooLarge'];
-      414: components['responses']['RequestUriTooLong'];
-      429: components['responses']['TooManyRequests'];
-      431: components['responses']['RequestHeaderFieldsTooLarge'];
-      500: components['responses']['InternalServerError'];
-      504: components['responses']['GatewayTimeout'];
     };
-  };
-  post_sign_in: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    get_realtime: {
+        parameters: {
+            query?: {
+                /** @description Kinds, any of which; `*` stands for any text. For example `kind=vod`. */
+                kind?: string[];
+                /** @description Sources, any of which. For example `source=archivist`. */
+                source?: string[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The body of `/api/tasks/realtime`. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    ETag: components["headers"]["ETag"];
+                    "X-Taskscope-Stale": components["headers"]["X-Taskscope-Stale"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Realtime"];
+                };
+            };
+            /** @description Nothing changed since the answer whose `ETag` came as `If-None-Match`. */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    ETag: components["headers"]["ETag"];
+                    "X-Taskscope-Stale": components["headers"]["X-Taskscope-Stale"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            414: components["responses"]["RequestUriTooLong"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["RequestHeaderFieldsTooLarge"];
+            500: components["responses"]["InternalServerError"];
+            504: components["responses"]["GatewayTimeout"];
+        };
     };
-    /** @description What one signs in with. */
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['SignIn'];
-      };
+    get_task_of_source: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The source's name. For example `source=archivist`. */
+                source: string;
+                /** @description The task's id. For example `task_id=6f1d2c`. */
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description TASK with everything that is kept. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    ETag: components["headers"]["ETag"];
+                    "X-Taskscope-Stale": components["headers"]["X-Taskscope-Stale"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskDetail"];
+                };
+            };
+            /** @description Nothing changed since the answer whose `ETag` came as `If-None-Match`. */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    ETag: components["headers"]["ETag"];
+                    "X-Taskscope-Stale": components["headers"]["X-Taskscope-Stale"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            414: components["responses"]["RequestUriTooLong"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["RequestHeaderFieldsTooLarge"];
+            500: components["responses"]["InternalServerError"];
+            504: components["responses"]["GatewayTimeout"];
+        };
     };
-    responses: {
-      /** @description Who asks, and how one may say so. */
-      200: {
-        headers: {
-          'X-Request-Id': components['headers']['X-Request-Id'];
-          'Cache-Control': components['headers']['Cache-Control'];
-          [name: string]: unknown;
+    get_task: {
+        parameters: {
+            query?: {
+                /** @description Which source's task, where several have the id. For example `source=archivist`. */
+                source?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The task's id. For example `task_id=6f1d2c`. */
+                task_id: string;
+            };
+            cookie?: never;
         };
-        content: {
-          'application/json': components['schemas']['WhoAmI'];
+        requestBody?: never;
+        responses: {
+            /** @description TASK with everything that is kept. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    ETag: components["headers"]["ETag"];
+                    "X-Taskscope-Stale": components["headers"]["X-Taskscope-Stale"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskDetail"];
+                };
+            };
+            /** @description Nothing changed since the answer whose `ETag` came as `If-None-Match`. */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    ETag: components["headers"]["ETag"];
+                    "X-Taskscope-Stale": components["headers"]["X-Taskscope-Stale"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            414: components["responses"]["RequestUriTooLong"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["RequestHeaderFieldsTooLarge"];
+            500: components["responses"]["InternalServerError"];
+            504: components["responses"]["GatewayTimeout"];
         };
-      };
-      400: components['responses']['BadRequest'];
-      401: components['responses']['Unauthorized'];
-      403: components['responses']['Forbidden'];
-      404: components['responses']['NotFound'];
-      413: components['responses']['RequestEntityTooLarge'];
-      414: components['responses']['RequestUriTooLong'];
-      415: components['responses']['UnsupportedMediaType'];
-      429: components['responses']['TooManyRequests'];
-      431: components['responses']['RequestHeaderFieldsTooLarge'];
-      500: components['responses']['InternalServerError'];
-      504: components['responses']['GatewayTimeout'];
     };
-  };
-  delete_sign_out: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    get_workers: {
+        parameters: {
+            query?: {
+                /** @description Sources, any of which. For example `source=archivist`. */
+                source?: string[];
+                /** @description Items of a page. For example `limit=50`. */
+                limit?: number;
+                /** @description `next_cursor` of the page before, with the same parameters. For example `cursor=lQGrLXVwZGF0ZWRfYXQ`. */
+                cursor?: string;
+                /** @description Engines, any of which. For example `engine=celery`. */
+                engine?: components["schemas"]["Engine"][];
+                /** @description States, any of which. For example `state=online`. */
+                state?: components["schemas"]["WorkerState"][];
+                /** @description Names, any of which; `*` stands for any text. For example `name=celery@encoder-*`. */
+                name?: string[];
+                /** @description Queues that the worker reads, any of which. For example `queue=vod`. */
+                queue?: string[];
+                /** @description Words that all occur in name, host, state, pool, version, queues or detail. For example `q=encoder`. */
+                q?: string;
+                /** @description What to order by, descending with `-`; what is null comes last. For example `sort=-clock_skew_seconds`. */
+                sort?: "key" | "-key" | "name" | "-name" | "source" | "-source" | "engine" | "-engine" | "state" | "-state" | "hostname" | "-hostname" | "pool" | "-pool" | "concurrency" | "-concurrency" | "active" | "-active" | "reserved" | "-reserved" | "prefetch" | "-prefetch" | "processed" | "-processed" | "failed" | "-failed" | "heartbeat_at" | "-heartbeat_at" | "started_at" | "-started_at" | "version" | "-version" | "clock_skew_seconds" | "-clock_skew_seconds";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of workers. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    ETag: components["headers"]["ETag"];
+                    "X-Taskscope-Stale": components["headers"]["X-Taskscope-Stale"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkerList"];
+                };
+            };
+            /** @description Nothing changed since the answer whose `ETag` came as `If-None-Match`. */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    ETag: components["headers"]["ETag"];
+                    "X-Taskscope-Stale": components["headers"]["X-Taskscope-Stale"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            414: components["responses"]["RequestUriTooLong"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["RequestHeaderFieldsTooLarge"];
+            500: components["responses"]["InternalServerError"];
+            504: components["responses"]["GatewayTimeout"];
+        };
     };
-    requestBody?: never;
-    responses: {
-      /** @description Who asks, and how one may say so. */
-      200: {
-        headers: {
-          'X-Request-Id': components['headers']['X-Request-Id'];
-          'Cache-Control': components['headers']['Cache-Control'];
-          [name: string]: unknown;
+    get_worker: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The source's name. For example `source=archivist`. */
+                source: string;
+                /** @description The worker's name. For example `name=celery@encoder-1`. */
+                name: string;
+            };
+            cookie?: never;
         };
-        content: {
-          'application/json': components['schemas']['WhoAmI'];
+        requestBody?: never;
+        responses: {
+            /** @description WORKER with what it says itself when it is asked; `unknown` says why a field is null, or cannot be had now. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    ETag: components["headers"]["ETag"];
+                    "X-Taskscope-Stale": components["headers"]["X-Taskscope-Stale"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkerDetail"];
+                };
+            };
+            /** @description Nothing changed since the answer whose `ETag` came as `If-None-Match`. */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    ETag: components["headers"]["ETag"];
+                    "X-Taskscope-Stale": components["headers"]["X-Taskscope-Stale"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            414: components["responses"]["RequestUriTooLong"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["RequestHeaderFieldsTooLarge"];
+            500: components["responses"]["InternalServerError"];
+            504: components["responses"]["GatewayTimeout"];
         };
-      };
-      400: components['responses']['BadRequest'];
-      403: components['responses']['Forbidden'];
-      413: components['responses']['RequestEntityTooLarge'];
-      414: components['responses']['RequestUriTooLong'];
-      431: components['responses']['RequestHeaderFieldsTooLarge'];
-      500: components['responses']['InternalServerError'];
-      504: components['responses']['GatewayTimeout'];
     };
-  };
-  get_sources: {
-    parameters: {
-      query?: {
-        /** @description Sources, any of which. For example `source=archivist`. */
-        source?: string[];
-        /** @description Items of a page. For example `limit=50`. */
-        limit?: number;
-        /** @description `next_cursor` of the page before, with the same parameters. For example `cursor=lQGrLXVwZGF0ZWRfYXQ`. */
-        cursor?: string;
-        /** @description Engines, any of which. For example `engine=celery`. */
-        engine?: components['schemas']['Engine'][];
-        /** @description How they are, any of which. For example `status=down`. */
-        status?: components['schemas']['SourceStatus'][];
-        /** @description Names, any of which; `*` stands for any text. For example `name=archiv*`. */
-        name?: string[];
-        /** @description Words that all occur in name, reason or notes. For example `q=refused`. */
-        q?: string;
-        /** @description What to order by, descending with `-`; what is null comes last. For example `sort=-at`. */
-        sort?:
-          | 'key'
-          | '-key'
-          | 'name'
-          | '-name'
-          | 'engine'
-          | '-engine'
-          | 'status'
-          | '-status'
-          | 'since'
-          | '-since'
-          | 'received'
-          | '-received'
-          | 'malformed'
-          | '-malformed'
-          | 'dropped'
-          | '-dropped'
-          | 'late'
-          | '-late'
-          | 'events_per_second'
-          | '-events_per_second'
-          | 'lag_seconds'
-          | '-lag_seconds'
-          | 'retained'
-          | '-retained'
-          | 'evicted'
-          | '-evicted'
-          | 'uncounted_queued'
-          | '-uncounted_queued'
-          | 'at'
-          | '-at';
-      };
-      header?: never;
-      path?: never;
-      cookie?: never;
+    get_describe_push: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description An AsyncAPI 3 document. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    ETag: components["headers"]["ETag"];
+                    "X-Taskscope-Stale": components["headers"]["X-Taskscope-Stale"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AsyncApi"];
+                };
+            };
+            /** @description Nothing changed since the answer whose `ETag` came as `If-None-Match`. */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    ETag: components["headers"]["ETag"];
+                    "X-Taskscope-Stale": components["headers"]["X-Taskscope-Stale"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            414: components["responses"]["RequestUriTooLong"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["RequestHeaderFieldsTooLarge"];
+            500: components["responses"]["InternalServerError"];
+            504: components["responses"]["GatewayTimeout"];
+        };
     };
-    requestBody?: never;
-    responses: {
-      /** @description All sources. */
-      200: {
-        headers: {
-          'X-Request-Id': components['headers']['X-Request-Id'];
-          'Cache-Control': components['headers']['Cache-Control'];
-          ETag: components['headers']['ETag'];
-          'X-Taskscope-Stale': components['headers']['X-Taskscope-Stale'];
-          [name: string]: unknown;
+    get_livez: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
         };
-        content: {
-          'application/json': components['schemas']['SourceList'];
+        requestBody?: never;
+        responses: {
+            /** @description What a probe is told. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Probe"];
+                };
+            };
+            413: components["responses"]["RequestEntityTooLarge"];
+            414: components["responses"]["RequestUriTooLong"];
+            431: components["responses"]["RequestHeaderFieldsTooLarge"];
+            500: components["responses"]["InternalServerError"];
+            504: components["responses"]["GatewayTimeout"];
         };
-      };
-      /** @description Nothing changed since the answer whose `ETag` came as `If-None-Match`. */
-      304: {
-        headers: {
-          'X-Request-Id': components['headers']['X-Request-Id'];
-          'Cache-Control': components['headers']['Cache-Control'];
-          ETag: components['headers']['ETag'];
-          'X-Taskscope-Stale': components['headers']['X-Taskscope-Stale'];
-          [name: string]: unknown;
-        };
-        content?: never;
-      };
-      400: components['responses']['BadRequest'];
-      401: components['responses']['Unauthorized'];
-      403: components['responses']['Forbidden'];
-      413: components['responses']['RequestEntityTooLarge'];
-      414: components['responses']['RequestUriTooLong'];
-      429: components['responses']['TooManyRequests'];
-      431: components['responses']['RequestHeaderFieldsTooLarge'];
-      500: components['responses']['InternalServerError'];
-      504: components['responses']['GatewayTimeout'];
     };
-  };
-  get_stream: {
-    parameters: {
-      query?: {
-        /** @description States, any of which. For example `state=failed,lost`. */
-        state?: components['schemas']['State'][];
-        /** @description The dashboard's groups of states, any of which. For example `group=active`. */
-        group?: components['schemas']['Group'][];
-        /** @description Kinds, any of which; `*` stands for any text. For example `kind=vod`. */
-        kind?: string[];
-        /** @description Names, any of which; `*` stands for any text. For example `name=archive.*`. */
-        name?: string[];
-        /** @description Queues, any of which; `*` stands for any text. For example `queue=vod`. */
-        queue?: string[];
-        /** @description Workers, any of which; `*` stands for any text. For example `worker=celery@encoder-*`. */
-        worker?: string[];
-        /** @description Sources, any of which. For example `source=archivist`. */
-        source?: string[];
-        /** @description Engines, any of which. For example `engine=celery`. */
-        engine?: components['schemas']['Engine'][];
-        /** @description Types of exceptions, any of which; `*` stands for any text. For example `exception_type=ValueError`. */
-        exception_type?: string[];
-        /** @description Ids of the tasks that all began with, any of which. For example `root=6f1d2c`. */
-        root?: string[];
-        /** @description Ids of the tasks that sent them, any of which. For example `parent=6f1d2c`. */
-        parent?: string[];
-        /** @description Ids of the Celery groups they are in, any of which. For example `group_id=b77d90`. */
-        group_id?: string[];
-        /** @description Tasks by their keys, `source/id`, any of which. For example `key=archivist/6f1d2c`. */
-        key?: string[];
-        /** @description At most 8 words that all occur, whatever the case, in id, name, args, exception or worker. For example `q=film.mp4`. */
-        q?: string;
-        /** @description Sent at this time or later. For example `sent_from=2026-03-01T09:00:00Z`. */
-        sent_from?: string | number;
-        /** @description Sent before this time. For example `sent_to=2026-03-02T09:00:00Z`. */
-        sent_to?: string | number;
-        /** @description Received by a worker at this time or later. For example `received_from=2026-03-01T09:00:00Z`. */
-        received_from?: string | number;
-        /** @description Received by a worker before this time. For example `received_to=2026-03-02T09:00:00Z`. */
-        received_to?: string | number;
-        /** @description Started at this time or later. For example `started_from=2026-03-01T09:00:00Z`. */
-        started_from?: string | number;
-        /** @description Started before this time. For example `started_to=2026-03-02T09:00:00Z`. */
-        started_to?: string | number;
-        /** @description Finished at this time or later. For example `finished_from=2026-03-01T09:00:00Z`. */
-        finished_from?: string | number;
-        /** @description Finished before this time. For example `finished_to=2026-03-02T09:00:00Z`. */
-        finished_to?: string | number;
-        /** @description To be run at this time or later. For example `eta_from=2026-03-01T09:00:00Z`. */
-        eta_from?: string | number;
-        /** @description To be run before this time. For example `eta_to=2026-03-02T09:00:00Z`. */
-        eta_to?: string | number;
-        /** @description Not run any more from this time or later. For example `expires_from=2026-03-01T09:00:00Z`. */
-        expires_from?: string | number;
-        /** @description Not run any more from a time before this one. For example `expires_to=2026-03-02T09:00:00Z`. */
-        expires_to?: string | number;
-        /** @description Changed last at this time or later. For example `updated_from=2026-03-01T09:00:00Z`. */
-        updated_from?: string | number;
-        /** @description Changed last before this time. For example `updated_to=2026-03-02T09:00:00Z`. */
-        updated_to?: string | number;
-        /** @description Seconds that it ran at least. For example `runtime_min=2.5`. */
-        runtime_min?: number;
-        /** @description Seconds that it ran at most. For example `runtime_max=60`. */
-        runtime_max?: number;
-        /** @description Seconds that it waited at least until it began. For example `wait_min=10`. */
-        wait_min?: number;
-        /** @description Seconds that it waited at most until it began. For example `wait_max=300`. */
-        wait_max?: number;
-        /** @description What to order by, descending with `-`; `live`: running tasks first. For example `sort=-updated_at`. */
-        sort?:
-          | 'live'
-          | 'updated_at'
-          | '-updated_at'
-          | 'sent_at'
-          | '-sent_at'
-          | 'received_at'
-          | '-received_at'
-          | 'started_at'
-          | '-started_at'
-          | 'finished_at'
-          | '-finished_at'
-          | 'eta_at'
-          | '-eta_at'
-          | 'expires_at'
-          | '-expires_at'
-          | 'wait_seconds'
-          | '-wait_seconds'
-          | 'runtime_seconds'
-          | '-runtime_seconds'
-          | 'retries'
-          | '-retries'
-          | 'attempts'
-          | '-attempts'
-          | 'name'
-          | '-name'
-          | 'kind'
-          | '-kind'
-          | 'queue'
-          | '-queue'
-          | 'worker'
-          | '-worker'
-          | 'state'
-          | '-state'
-          | 'group'
-          | '-group'
-          | 'engine'
-          | '-engine'
-          | 'exception_type'
-          | '-exception_type'
-          | 'updated'
-          | '-updated'
-          | 'sent'
-          | '-sent'
-          | 'received'
-          | '-received'
-          | 'started'
-          | '-started'
-          | 'finished'
-          | '-finished'
-          | 'eta'
-          | '-eta'
-          | 'expires'
-          | '-expires'
-          | 'wait'
-          | '-wait'
-          | 'runtime'
-          | '-runtime';
-        /** @description Tasks that the window shows at most. For example `limit=100`. */
-        limit?: number;
-        /** @description Members of the tasks, to which `key` and `version` are added; without it all. For example `fields=state`. */
-        fields?: (
-          | 'key'
-          | 'id'
-          | 'source'
-          | 'engine'
-          | 'state'
-          | 'group'
-          | 'version'
-          | 'name'
-          | 'kind'
-          | 'queue'
-          | 'worker'
-          | 'sent_at'
-          | 'received_at'
-          | 'started_at'
-          | 'finished_at'
-          | 'eta_at'
-          | 'expires_at'
-          | 'updated_at'
-          | 'wait_seconds'
-          | 'runtime_seconds'
-          | 'retries'
-          | 'attempts'
-          | 'args'
-          | 'kwargs'
-          | 'result'
-          | 'exception_type'
-          | 'exception'
-          | 'progress'
-          | 'root_id'
-          | 'parent_id'
-          | 'group_id'
-          | 'detail'
-          | 'uncertain'
-          | 'children'
-          | 'priority'
-          | 'cpu_seconds'
-          | 'peak_rss_bytes'
-          | 'trace_id'
-          | 'unknown'
-        )[];
-        /** @description Where to go on: the `id` of the last event, for whoever cannot send `Last-Event-ID`. For example `since=lZGTAaFz`. */
-        since?: string;
-      };
-      header?: {
-        /** @description Where to go on: the `id` of the last event that was read. It counts before `since`. For example `Last-Event-ID: lZGTAaFz`. */
-        'Last-Event-ID'?: string;
-      };
-      path?: never;
-      cookie?: never;
+    get_describe: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description An OpenAPI 3.1 document. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    ETag: components["headers"]["ETag"];
+                    "X-Taskscope-Stale": components["headers"]["X-Taskscope-Stale"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenApi"];
+                };
+            };
+            /** @description Nothing changed since the answer whose `ETag` came as `If-None-Match`. */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    ETag: components["headers"]["ETag"];
+                    "X-Taskscope-Stale": components["headers"]["X-Taskscope-Stale"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            414: components["responses"]["RequestUriTooLong"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["RequestHeaderFieldsTooLarge"];
+            500: components["responses"]["InternalServerError"];
+            504: components["responses"]["GatewayTimeout"];
+        };
     };
-    requestBody?: never;
-    responses: {
-      /** @description Events without end. */
-      200: {
-        headers: {
-          'X-Request-Id': components['headers']['X-Request-Id'];
-          'Cache-Control': components['headers']['Cache-Control'];
-          [name: string]: unknown;
+    get_readyz: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
         };
-        content: {
-          'text/event-stream': string;
+        requestBody?: never;
+        responses: {
+            /** @description What a probe is told. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Probe"];
+                };
+            };
+            413: components["responses"]["RequestEntityTooLarge"];
+            414: components["responses"]["RequestUriTooLong"];
+            431: components["responses"]["RequestHeaderFieldsTooLarge"];
+            500: components["responses"]["InternalServerError"];
+            /** @description What a probe is told. */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Probe"];
+                };
+            };
+            504: components["responses"]["GatewayTimeout"];
         };
-      };
-      400: components['responses']['BadRequest'];
-      401: components['responses']['Unauthorized'];
-      403: components['responses']['Forbidden'];
-      413: components['responses']['RequestEntityTooLarge'];
-      414: components['responses']['RequestUriTooLong'];
-      429: components['responses']['TooManyRequests'];
-      431: components['responses']['RequestHeaderFieldsTooLarge'];
-      500: components['responses']['InternalServerError'];
-      503: components['responses']['ServiceUnavailable'];
-      504: components['responses']['GatewayTimeout'];
     };
-  };
-  get_tasks: {
-    parameters: {
-      query?: {
-        /** @description States, any of which. For example `state=failed,lost`. */
-        state?: components['schemas']['State'][];
-        /** @description The dashboard's groups of states, any of which. For example `group=active`. */
-        group?: components['schemas']['Group'][];
-        /** @description Kinds, any of which; `*` stands for any text. For example `kind=vod`. */
-        kind?: string[];
-        /** @description Names, any of which; `*` stands for any text. For example `name=archive.*`. */
-        name?: string[];
-        /** @description Queues, any of which; `*` stands for any text. For example `queue=vod`. */
-        queue?: string[];
-        /** @description Workers, any of which; `*` stands for any text. For example `worker=celery@encoder-*`. */
-        worker?: string[];
-        /** @description Sources, any of which. For example `source=archivist`. */
-        source?: string[];
-        /** @description Engines, any of which. For example `engine=celery`. */
-        engine?: components['schemas']['Engine'][];
-        /** @description Types of exceptions, any of which; `*` stands for any text. For example `exception_type=ValueError`. */
-        exception_type?: string[];
-        /** @description Ids of the tasks that all began with, any of which. For example `root=6f1d2c`. */
-        root?: string[];
-        /** @description Ids of the tasks that sent them, any of which. For example `parent=6f1d2c`. */
-        parent?: string[];
-        /** @description Ids of the Celery groups they are in, any of which. For example `group_id=b77d90`. */
-        group_id?: string[];
-        /** @description Tasks by their keys, `source/id`, any of which. For example `key=archivist/6f1d2c`. */
-        key?: string[];
-        /** @description At most 8 words that all occur, whatever the case, in id, name, args, exception or worker. For example `q=film.mp4`. */
-        q?: string;
-        /** @description Sent at this time or later. For example `sent_from=2026-03-01T09:00:00Z`. */
-        sent_from?: string | number;
-        /** @description Sent before this time. For example `sent_to=2026-03-02T09:00:00Z`. */
-        sent_to?: string | number;
-        /** @description Received by a worker at this time or later. For example `received_from=2026-03-01T09:00:00Z`. */
-        received_from?: string | number;
-        /** @description Received by a worker before this time. For example `received_to=2026-03-02T09:00:00Z`. */
-        received_to?: string | number;
-        /** @description Started at this time or later. For example `started_from=2026-03-01T09:00:00Z`. */
-        started_from?: string | number;
-        /** @description Started before this time. For example `started_to=2026-03-02T09:00:00Z`. */
-        started_to?: string | number;
-        /** @description Finished at this time or later. For example `finished_from=2026-03-01T09:00:00Z`. */
-        finished_from?: string | number;
-        /** @description Finished before this time. For example `finished_to=2026-03-02T09:00:00Z`. */
-        finished_to?: string | number;
-        /** @description To be run at this time or later. For example `eta_from=2026-03-01T09:00:00Z`. */
-        eta_from?: string | number;
-        /** @description To be run before this time. For example `eta_to=2026-03-02T09:00:00Z`. */
-        eta_to?: string | number;
-        /** @description Not run any more from this time or later. For example `expires_from=2026-03-01T09:00:00Z`. */
-        expires_from?: string | number;
-        /** @description Not run any more from a time before this one. For example `expires_to=2026-03-02T09:00:00Z`. */
-        expires_to?: string | number;
-        /** @description Changed last at this time or later. For example `updated_from=2026-03-01T09:00:00Z`. */
-        updated_from?: string | number;
-        /** @description Changed last before this time. For example `updated_to=2026-03-02T09:00:00Z`. */
-        updated_to?: string | number;
-        /** @description Seconds that it ran at least. For example `runtime_min=2.5`. */
-        runtime_min?: number;
-        /** @description Seconds that it ran at most. For example `runtime_max=60`. */
-        runtime_max?: number;
-        /** @description Seconds that it waited at least until it began. For example `wait_min=10`. */
-        wait_min?: number;
-        /** @description Seconds that it waited at most until it began. For example `wait_max=300`. */
-        wait_max?: number;
-        /** @description What to order by, descending with `-`; `live`: running tasks first. For example `sort=-runtime_seconds`. */
-        sort?:
-          | 'live'
-          | 'updated_at'
-          | '-updated_at'
-          | 'sent_at'
-          | '-sent_at'
-          | 'received_at'
-          | '-received_at'
-          | 'started_at'
-          | '-started_at'
-          | 'finished_at'
-          | '-finished_at'
-          | 'eta_at'
-          | '-eta_at'
-          | 'expires_at'
-          | '-expires_at'
-          | 'wait_seconds'
-          | '-wait_seconds'
-          | 'runtime_seconds'
-          | '-runtime_seconds'
-          | 'retries'
-          | '-retries'
-          | 'attempts'
-          | '-attempts'
-          | 'name'
-          | '-name'
-          | 'kind'
-          | '-kind'
-          | 'queue'
-          | '-queue'
-          | 'worker'
-          | '-worker'
-          | 'state'
-          | '-state'
-          | 'group'
-          | '-group'
-          | 'engine'
-          | '-engine'
-          | 'exception_type'
-          | '-exception_type'
-          | 'updated'
-          | '-updated'
-          | 'sent'
-          | '-sent'
-          | 'received'
-          | '-received'
-          | 'started'
-          | '-started'
-          | 'finished'
-          | '-finished'
-          | 'eta'
-          | '-eta'
-          | 'expires'
-          | '-expires'
-          | 'wait'
-          | '-wait'
-          | 'runtime'
-          | '-runtime';
-        /** @description Items of a page; of an export rows, as many as there may be. For example `limit=50`. */
-        limit?: number;
-        /** @description `next_cursor` of the page before, with the same parameters. For example `cursor=lQGrLXVwZGF0ZWRfYXQ`. */
-        cursor?: string;
-        /** @description How many to leave out at the beginning; not together with `cursor`. For example `offset=50000`. */
-        offset?: number;
-        /** @description Members of the items; without it all. For example `fields=id,state`. */
-        fields?: (
-          | 'key'
-          | 'id'
-          | 'source'
-          | 'engine'
-          | 'state'
-          | 'group'
-          | 'version'
-          | 'name'
-          | 'kind'
-          | 'queue'
-          | 'worker'
-          | 'sent_at'
-          | 'received_at'
-          | 'started_at'
-          | 'finished_at'
-          | 'eta_at'
-          | 'expires_at'
-          | 'updated_at'
-          | 'wait_seconds'
-          | 'runtime_seconds'
-          | 'retries'
-          | 'attempts'
-          | 'args'
-          | 'kwargs'
-          | 'result'
-          | 'exception_type'
-          | 'exception'
-          | 'progress'
-          | 'root_id'
-          | 'parent_id'
-          | 'group_id'
-          | 'detail'
-          | 'uncertain'
-          | 'children'
-          | 'priority'
-          | 'cpu_seconds'
-          | 'peak_rss_bytes'
-          | 'trace_id'
-          | 'unknown'
-        )[];
-        /** @description How the answer is written; without it as the Accept header says. For example `format=csv`. */
-        format?: 'json' | 'csv' | 'ndjson';
-      };
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description A page of tasks. */
-      200: {
-        headers: {
-          'X-Request-Id': components['headers']['X-Request-Id'];
-          'Cache-Control': components['headers']['Cache-Control'];
-          'Content-Disposition': components['headers']['Content-Disposition'];
-          ETag: components['headers']['ETag'];
-          'X-Taskscope-Stale': components['headers']['X-Taskscope-Stale'];
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['TaskList'] | components['schemas']['TaskListPart'];
-          'application/x-ndjson': string;
-          'text/csv': string;
-        };
-      };
-      /** @description Nothing changed since the answer whose `ETag` came as `If-None-Match`. */
-      304: {
-        headers: {
-          'X-Request-Id': components['headers']['X-Request-Id'];
-          'Cache-Control': components['headers']['Cache-Control'];
-          'Content-Disposition': components['headers']['Content-Disposition'];
-          ETag: components['headers']['ETag'];
-          'X-Taskscope-Stale': components['headers']['X-Taskscope-Stale'];
-          [name: string]: unknown;
-        };
-        content?: never;
-      };
-      400: components['responses']['BadRequest'];
-      401: components['responses']['Unauthorized'];
-      403: components['responses']['Forbidden'];
-      406: components['responses']['NotAcceptable'];
-      413: components['responses']['RequestEntityTooLarge'];
-      414: components['responses']['RequestUriTooLong'];
-      429: components['responses']['TooManyRequests'];
-      431: components['responses']['RequestHeaderFieldsTooLarge'];
-      500: components['responses']['InternalServerError'];
-      504: components['responses']['GatewayTimeout'];
-    };
-  };
-  get_analytics: {
-    parameters: {
-      query?: {
-        /** @description How much time, up to 90d. For example `window=24h`. */
-        window?: string;
-        /** @description Length of a series' buckets: a multiple of 1m up to 6h back, of 5m up to 48h, of 1h beyond; `auto` fits. For example `bucket=5m`. */
-        bucket?: string;
-        /** @description What to group by; without it by what is filtered, else by name. For example `group_by=name`. */
-        group_by?: 'name' | 'kind' | 'queue' | 'worker' | 'source';
-        /** @description Kinds; not together with queue or worker. For example `kind=vod`. */
-        kind?: string[];
-        /** @description Names; not together with queue or worker. For example `name=archive.*`. */
-        name?: string[];
-        /** @description Queues; not together with kind, name or worker. For example `queue=vod`. */
-        queue?: string[];
-        /** @description Workers; not together with kind, name or queue. For example `worker=celery@encoder-1`. */
-        worker?: string[];
-        /** @description Sources. For example `source=archivist`. */
-        source?: string[];
-        /** @description When the window ends, rounded down to a bucket; without it now. For example `until=2026-03-01T09:30:00Z`. */
-        until?: string | number;
-        /** @description Whether to sum up the window before, too. For example `compare=True`. */
-        compare?: boolean;
-        /** @description How many of the largest groups get a series; 0: no series. For example `series=20`. */
-        series?: number;
-        /** @description How many of the largest groups are listed. For example `groups=200`. */
-        groups?: number;
-        /** @description How the answer is written; without it as the Accept header says. For example `format=csv`. */
-        format?: 'json' | 'csv' | 'ndjson';
-        /** @description What the lines of a csv or ndjson are. For example `table=series`. */
-        table?: 'groups' | 'series';
-      };
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description What ended in a window, summed up; counts are exact. */
-      200: {
-        headers: {
-          'X-Request-Id': components['headers']['X-Request-Id'];
-          'Cache-Control': components['headers']['Cache-Control'];
-          'Content-Disposition': components['headers']['Content-Disposition'];
-          ETag: components['headers']['ETag'];
-          'X-Taskscope-Stale': components['headers']['X-Taskscope-Stale'];
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Analytics'];
-          'application/x-ndjson': string;
-          'text/csv': string;
-        };
-      };
-      /** @description Nothing changed since the answer whose `ETag` came as `If-None-Match`. */
-      304: {
-        headers: {
-          'X-Request-Id': components['headers']['X-Request-Id'];
-          'Cache-Control': components['headers']['Cache-Control'];
-          'Content-Disposition': components['headers']['Content-Disposition'];
-          ETag: components['headers']['ETag'];
-          'X-Taskscope-Stale': components['headers']['X-Taskscope-Stale'];
-          [name: string]: unknown;
-        };
-        content?: never;
-      };
-      400: components['responses']['BadRequest'];
-      401: components['responses']['Unauthorized'];
-      403: components['responses']['Forbidden'];
-      406: components['responses']['NotAcceptable'];
-      413: components['responses']['RequestEntityTooLarge'];
-      414: components['responses']['RequestUriTooLong'];
-      429: components['responses']['TooManyRequests'];
-      431: components['responses']['RequestHeaderFieldsTooLarge'];
-      500: components['responses']['InternalServerError'];
-      503: components['responses']['ServiceUnavailable'];
-      504: components['responses']['GatewayTimeout'];
-    };
-  };
-  get_failures: {
-    parameters: {
-      query?: {
-        /** @description How much time, up to 90d. For example `window=24h`. */
-        window?: string;
-        /** @description When the window ends; without it now. For example `until=2026-03-01T09:30:00Z`. */
-        until?: string | number;
-        /** @description Kinds, any of which; `*` stands for any text. For example `kind=vod`. */
-        kind?: string[];
-        /** @description Names, any of which; `*` stands for any text. For example `name=archive.*`. */
-        name?: string[];
-        /** @description Queues, any of which; `*` stands for any text. For example `queue=vod`. */
-        queue?: string[];
-        /** @description Workers, any of which; `*` stands for any text. For example `worker=celery@encoder-1`. */
-        worker?: string[];
-        /** @description Sources, any of which. For example `source=archivist`. */
-        source?: string[];
-        /** @description How many of the most frequent are listed. For example `groups=50`. */
-        groups?: number;
-        /** @description How the answer is written; without it as the Accept header says. For example `format=csv`. */
-        format?: 'json' | 'csv' | 'ndjson';
-      };
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description Why tasks failed, most frequent first. */
-      200: {
-        headers: {
-          'X-Request-Id': components['headers']['X-Request-Id'];
-          'Cache-Control': components['headers']['Cache-Control'];
-          'Content-Disposition': components['headers']['Content-Disposition'];
-          ETag: components['headers']['ETag'];
-          'X-Taskscope-Stale': components['headers']['X-Taskscope-Stale'];
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Failures'];
-          'application/x-ndjson': string;
-          'text/csv': string;
-        };
-      };
-      /** @description Nothing changed since the answer whose `ETag` came as `If-None-Match`. */
-      304: {
-        headers: {
-          'X-Request-Id': components['headers']['X-Request-Id'];
-          'Cache-Control': components['headers']['Cache-Control'];
-          'Content-Disposition': components['headers']['Content-Disposition'];
-          ETag: components['headers']['ETag'];
-          'X-Taskscope-Stale': components['headers']['X-Taskscope-Stale'];
-          [name: string]: unknown;
-        };
-        content?: never;
-      };
-      400: components['responses']['BadRequest'];
-      401: components['responses']['Unauthorized'];
-      403: components['responses']['Forbidden'];
-      406: components['responses']['NotAcceptable'];
-      413: components['responses']['RequestEntityTooLarge'];
-      414: components['responses']['RequestUriTooLong'];
-      429: components['responses']['TooManyRequests'];
-      431: components['responses']['RequestHeaderFieldsTooLarge'];
-      500: components['responses']['InternalServerError'];
-      504: components['responses']['GatewayTimeout'];
-    };
-  };
-  get_facets: {
-    parameters: {
-      query?: {
-        /** @description States, any of which. For example `state=failed,lost`. */
-        state?: components['schemas']['State'][];
-        /** @description The dashboard's groups of states, any of which. For example `group=active`. */
-        group?: components['schemas']['Group'][];
-        /** @description Kinds, any of which; `*` stands for any text. For example `kind=vod`. */
-        kind?: string[];
-        /** @description Names, any of which; `*` stands for any text. For example `name=archive.*`. */
-        name?: string[];
-        /** @description Queues, any of which; `*` stands for any text. For example `queue=vod`. */
-        queue?: string[];
-        /** @description Workers, any of which; `*` stands for any text. For example `worker=celery@encoder-*`. */
-        worker?: string[];
-        /** @description Sources, any of which. For example `source=archivist`. */
-        source?: string[];
-        /** @description Engines, any of which. For example `engine=celery`. */
-        engine?: components['schemas']['Engine'][];
-        /** @description Types of exceptions, any of which; `*` stands for any text. For example `exception_type=ValueError`. */
-        exception_type?: string[];
-        /** @description Ids of the tasks that all began with, any of which. For example `root=6f1d2c`. */
-        root?: string[];
-        /** @description Ids of the tasks that sent them, any of which. For example `parent=6f1d2c`. */
-        parent?: string[];
-        /** @description Ids of the Celery groups they are in, any of which. For example `group_id=b77d90`. */
-        group_id?: string[];
-        /** @description Tasks by their keys, `source/id`, any of which. For example `key=archivist/6f1d2c`. */
-        key?: string[];
-        /** @description At most 8 words that all occur, whatever the case, in id, name, args, exception or worker. For example `q=film.mp4`. */
-        q?: string;
-        /** @description Sent at this time or later. For example `sent_from=2026-03-01T09:00:00Z`. */
-        sent_from?: string | number;
-        /** @description Sent before this time. For example `sent_to=2026-03-02T09:00:00Z`. */
-        sent_to?: string | number;
-        /** @description Received by a worker at this time or later. For example `received_from=2026-03-01T09:00:00Z`. */
-        received_from?: string | number;
-        /** @description Received by a worker before this time. For example `received_to=2026-03-02T09:00:00Z`. */
-        received_to?: string | number;
-        /** @description Started at this time or later. For example `started_from=2026-03-01T09:00:00Z`. */
-        started_from?: string | number;
-        /** @description Started before this time. For example `started_to=2026-03-02T09:00:00Z`. */
-        started_to?: string | number;
-        /** @description Finished at this time or later. For example `finished_from=2026-03-01T09:00:00Z`. */
-        finished_from?: string | number;
-        /** @description Finished before this time. For example `finished_to=2026-03-02T09:00:00Z`. */
-        finished_to?: string | number;
-        /** @description To be run at this time or later. For example `eta_from=2026-03-01T09:00:00Z`. */
-        eta_from?: string | number;
-        /** @description To be run before this time. For example `eta_to=2026-03-02T09:00:00Z`. */
-        eta_to?: string | number;
-        /** @description Not run any more from this time or later. For example `expires_from=2026-03-01T09:00:00Z`. */
-        expires_from?: string | number;
-        /** @description Not run any more from a time before this one. For example `expires_to=2026-03-02T09:00:00Z`. */
-        expires_to?: string | number;
-        /** @description Changed last at this time or later. For example `updated_from=2026-03-01T09:00:00Z`. */
-        updated_from?: string | number;
-        /** @description Changed last before this time. For example `updated_to=2026-03-02T09:00:00Z`. */
-        updated_to?: string | number;
-        /** @description Seconds that it ran at least. For example `runtime_min=2.5`. */
-        runtime_min?: number;
-        /** @description Seconds that it ran at most. For example `runtime_max=60`. */
-        runtime_max?: number;
-        /** @description Seconds that it waited at least until it began. For example `wait_min=10`. */
-        wait_min?: number;
-        /** @description Seconds that it waited at most until it began. For example `wait_max=300`. */
-        wait_max?: number;
-        /** @description Values of a field. For example `limit=50`. */
-        limit?: number;
-      };
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description `total` counts what matches the whole filter. */
-      200: {
-        headers: {
-          'X-Request-Id': components['headers']['X-Request-Id'];
-          'Cache-Control': components['headers']['Cache-Control'];
-          ETag: components['headers']['ETag'];
-          'X-Taskscope-Stale': components['headers']['X-Taskscope-Stale'];
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Facets'];
-        };
-      };
-      /** @description Nothing changed since the answer whose `ETag` came as `If-None-Match`. */
-      304: {
-        headers: {
-          'X-Request-Id': components['headers']['X-Request-Id'];
-          'Cache-Control': components['headers']['Cache-Control'];
-          ETag: components['headers']['ETag'];
-          'X-Taskscope-Stale': components['headers']['X-Taskscope-Stale'];
-          [name: string]: unknown;
-        };
-        content?: never;
-      };
-      400: components['responses']['BadRequest'];
-      401: components['responses']['Unauthorized'];
-      403: components['responses']['Forbidden'];
-      413: components['responses']['RequestEntityTooLarge'];
-      414: components['responses']['RequestUriTooLong'];
-      429: components['responses']['TooManyRequests'];
-      431: components['responses']['RequestHeaderFieldsTooLarge'];
-      500: components['responses']['InternalServerError'];
-      504: components['responses']['GatewayTimeout'];
-    };
-  };
-  get_realtime: {
-    parameters: {
-      query?: {
-        /** @description Kinds, any of which; `*` stands for any text. For example `kind=vod`. */
-        kind?: string[];
-        /** @description Sources, any of which. For example `source=archivist`. */
-        source?: string[];
-      };
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description The body of `/api/tasks/realtime`. */
-      200: {
-        headers: {
-          'X-Request-Id': components['headers']['X-Request-Id'];
-          'Cache-Control': components['headers']['Cache-Control'];
-          ETag: components['headers']['ETag'];
-          'X-Taskscope-Stale': components['headers']['X-Taskscope-Stale'];
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Realtime'];
-        };
-      };
-      /** @description Nothing changed since the answer whose `ETag` came as `If-None-Match`. */
-      304: {
-        headers: {
-          'X-Request-Id': components['headers']['X-Request-Id'];
-          'Cache-Control': components['headers']['Cache-Control'];
-          ETag: components['headers']['ETag'];
-          'X-Taskscope-Stale': components['headers']['X-Taskscope-Stale'];
-          [name: string]: unknown;
-        };
-        content?: never;
-      };
-      400: components['responses']['BadRequest'];
-      401: components['responses']['Unauthorized'];
-      403: components['responses']['Forbidden'];
-      413: components['responses']['RequestEntityTooLarge'];
-      414: components['responses']['RequestUriTooLong'];
-      429: components['responses']['TooManyRequests'];
-      431: components['responses']['RequestHeaderFieldsTooLarge'];
-      500: components['responses']['InternalServerError'];
-      504: components['responses']['GatewayTimeout'];
-    };
-  };
-  get_task_of_source: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        /** @description The source's name. For example `source=archivist`. */
-        source: string;
-        /** @description The task's id. For example `task_id=6f1d2c`. */
-        task_id: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description TASK with everything that is kept. */
-      200: {
-        headers: {
-          'X-Request-Id': components['headers']['X-Request-Id'];
-          'Cache-Control': components['headers']['Cache-Control'];
-          ETag: components['headers']['ETag'];
-          'X-Taskscope-Stale': components['headers']['X-Taskscope-Stale'];
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['TaskDetail'];
-        };
-      };
-      /** @description Nothing changed since the answer whose `ETag` came as `If-None-Match`. */
-      304: {
-        headers: {
-          'X-Request-Id': components['headers']['X-Request-Id'];
-          'Cache-Control': components['headers']['Cache-Control'];
-          ETag: components['headers']['ETag'];
-          'X-Taskscope-Stale': components['headers']['X-Taskscope-Stale'];
-          [name: string]: unknown;
-        };
-        content?: never;
-      };
-      400: components['responses']['BadRequest'];
-      401: components['responses']['Unauthorized'];
-      403: components['responses']['Forbidden'];
-      404: components['responses']['NotFound'];
-      413: components['responses']['RequestEntityTooLarge'];
-      414: components['responses']['RequestUriTooLong'];
-      429: components['responses']['TooManyRequests'];
-      431: components['responses']['RequestHeaderFieldsTooLarge'];
-      500: components['responses']['InternalServerError'];
-      504: components['responses']['GatewayTimeout'];
-    };
-  };
-  get_task: {
-    parameters: {
-      query?: {
-        /** @description Which source's task, where several have the id. For example `source=archivist`. */
-        source?: string;
-      };
-      header?: never;
-      path: {
-        /** @description The task's id. For example `task_id=6f1d2c`. */
-        task_id: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description TASK with everything that is kept. */
-      200: {
-        headers: {
-          'X-Request-Id': components['headers']['X-Request-Id'];
-          'Cache-Control': components['headers']['Cache-Control'];
-          ETag: components['headers']['ETag'];
-          'X-Taskscope-Stale': components['headers']['X-Taskscope-Stale'];
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['TaskDetail'];
-        };
-      };
-      /** @description Nothing changed since the answer whose `ETag` came as `If-None-Match`. */
-      304: {
-        headers: {
-          'X-Request-Id': components['headers']['X-Request-Id'];
-          'Cache-Control': components['headers']['Cache-Control'];
-          ETag: components['headers']['ETag'];
-          'X-Taskscope-Stale': components['headers']['X-Taskscope-Stale'];
-          [name: string]: unknown;
-        };
-        content?: never;
-      };
-      400: components['responses']['BadRequest'];
-      401: components['responses']['Unauthorized'];
-      403: components['responses']['Forbidden'];
-      404: components['responses']['NotFound'];
-      409: components['responses']['Conflict'];
-      413: components['responses']['RequestEntityTooLarge'];
-      414: components['responses']['RequestUriTooLong'];
-      429: components['responses']['TooManyRequests'];
-      431: components['responses']['RequestHeaderFieldsTooLarge'];
-      500: components['responses']['InternalServerError'];
-      504: components['responses']['GatewayTimeout'];
-    };
-  };
-  get_workers: {
-    parameters: {
-      query?: {
-        /** @description Sources, any of which. For example `source=archivist`. */
-        source?: string[];
-        /** @description Items of a page. For example `limit=50`. */
-        limit?: number;
-        /** @description `next_cursor` of the page before, with the same parameters. For example `cursor=lQGrLXVwZGF0ZWRfYXQ`. */
-        cursor?: string;
-        /** @description Engines, any of which. For example `engine=celery`. */
-        engine?: components['schemas']['Engine'][];
-        /** @description States, any of which. For example `state=online`. */
-        state?: components['schemas']['WorkerState'][];
-        /** @description Names, any of which; `*` stands for any text. For example `name=celery@encoder-*`. */
-        name?: string[];
-        /** @description Queues that the worker reads, any of which. For example `queue=vod`. */
-        queue?: string[];
-        /** @description Words that all occur in name, host, state, pool, version, queues or detail. For example `q=encoder`. */
-        q?: string;
-        /** @description What to order by, descending with `-`; what is null comes last. For example `sort=-clock_skew_seconds`. */
-        sort?:
-          | 'key'
-          | '-key'
-          | 'name'
-          | '-name'
-          | 'source'
-          | '-source'
-          | 'engine'
-          | '-engine'
-          | 'state'
-          | '-state'
-          | 'hostname'
-          | '-hostname'
-          | 'pool'
-          | '-pool'
-          | 'concurrency'
-          | '-concurrency'
-          | 'active'
-          | '-active'
-          | 'reserved'
-          | '-reserved'
-          | 'prefetch'
-          | '-prefetch'
-          | 'processed'
-          | '-processed'
-          | 'failed'
-          | '-failed'
-          | 'heartbeat_at'
-          | '-heartbeat_at'
-          | 'started_at'
-          | '-started_at'
-          | 'version'
-          | '-version'
-          | 'clock_skew_seconds'
-          | '-clock_skew_seconds';
-      };
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description A page of workers. */
-      200: {
-        headers: {
-          'X-Request-Id': components['headers']['X-Request-Id'];
-          'Cache-Control': components['headers']['Cache-Control'];
-          ETag: components['headers']['ETag'];
-          'X-Taskscope-Stale': components['headers']['X-Taskscope-Stale'];
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['WorkerList'];
-        };
-      };
-      /** @description Nothing changed since the answer whose `ETag` came as `If-None-Match`. */
-      304: {
-        headers: {
-          'X-Request-Id': components['headers']['X-Request-Id'];
-          'Cache-Control': components['headers']['Cache-Control'];
-          ETag: components['headers']['ETag'];
-          'X-Taskscope-Stale': components['headers']['X-Taskscope-Stale'];
-          [name: string]: unknown;
-        };
-        content?: never;
-      };
-      400: components['responses']['BadRequest'];
-      401: components['responses']['Unauthorized'];
-      403: components['responses']['Forbidden'];
-      413: components['responses']['RequestEntityTooLarge'];
-      414: components['responses']['RequestUriTooLong'];
-      429: components['responses']['TooManyRequests'];
-      431: components['responses']['RequestHeaderFieldsTooLarge'];
-      500: components['responses']['InternalServerError'];
-      504: components['responses']['GatewayTimeout'];
-    };
-  };
-  get_worker: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        /** @description The source's name. For example `source=archivist`. */
-        source: string;
-        /** @description The worker's name. For example `name=celery@encoder-1`. */
-        name: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description WORKER with what it says itself when it is asked; `unknown` says why a field is null, or cannot be had now. */
-      200: {
-        headers: {
-          'X-Request-Id': components['headers']['X-Request-Id'];
-          'Cache-Control': components['headers']['Cache-Control'];
-          ETag: components['headers']['ETag'];
-          'X-Taskscope-Stale': components['headers']['X-Taskscope-Stale'];
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['WorkerDetail'];
-        };
-      };
-      /** @description Nothing changed since the answer whose `ETag` came as `If-None-Match`. */
-      304: {
-        headers: {
-          'X-Request-Id': components['headers']['X-Request-Id'];
-          'Cache-Control': components['headers']['Cache-Control'];
-          ETag: components['headers']['ETag'];
-          'X-Taskscope-Stale': components['headers']['X-Taskscope-Stale'];
-          [name: string]: unknown;
-        };
-        content?: never;
-      };
-      400: components['responses']['BadRequest'];
-      401: components['responses']['Unauthorized'];
-      403: components['responses']['Forbidden'];
-      404: components['responses']['NotFound'];
-      413: components['responses']['RequestEntityTooLarge'];
-      414: components['responses']['RequestUriTooLong'];
-      429: components['responses']['TooManyRequests'];
-      431: components['responses']['RequestHeaderFieldsTooLarge'];
-      500: components['responses']['InternalServerError'];
-      504: components['responses']['GatewayTimeout'];
-    };
-  };
-  get_describe_push: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description An AsyncAPI 3 document. */
-      200: {
-        headers: {
-          'X-Request-Id': components['headers']['X-Request-Id'];
-          'Cache-Control': components['headers']['Cache-Control'];
-          ETag: components['headers']['ETag'];
-          'X-Taskscope-Stale': components['headers']['X-Taskscope-Stale'];
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['AsyncApi'];
-        };
-      };
-      /** @description Nothing changed since the answer whose `ETag` came as `If-None-Match`. */
-      304: {
-        headers: {
-          'X-Request-Id': components['headers']['X-Request-Id'];
-          'Cache-Control': components['headers']['Cache-Control'];
-          ETag: components['headers']['ETag'];
-          'X-Taskscope-Stale': components['headers']['X-Taskscope-Stale'];
-          [name: string]: unknown;
-        };
-        content?: never;
-      };
-      400: components['responses']['BadRequest'];
-      401: components['responses']['Unauthorized'];
-      403: components['responses']['Forbidden'];
-      413: components['responses']['RequestEntityTooLarge'];
-      414: components['responses']['RequestUriTooLong'];
-      429: components['responses']['TooManyRequests'];
-      431: components['responses']['RequestHeaderFieldsTooLarge'];
-      500: components['responses']['InternalServerError'];
-      504: components['responses']['GatewayTimeout'];
-    };
-  };
-  get_livez: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description What a probe is told. */
-      200: {
-        headers: {
-          'X-Request-Id': components['headers']['X-Request-Id'];
-          'Cache-Control': components['headers']['Cache-Control'];
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Probe'];
-        };
-      };
-      413: components['responses']['RequestEntityTooLarge'];
-      414: components['responses']['RequestUriTooLong'];
-      431: components['responses']['RequestHeaderFieldsTooLarge'];
-      500: components['responses']['InternalServerError'];
-      504: components['responses']['GatewayTimeout'];
-    };
-  };
-  get_describe: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description An OpenAPI 3.1 document. */
-      200: {
-        headers: {
-          'X-Request-Id': components['headers']['X-Request-Id'];
-          'Cache-Control': components['headers']['Cache-Control'];
-          ETag: components['headers']['ETag'];
-          'X-Taskscope-Stale': components['headers']['X-Taskscope-Stale'];
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['OpenApi'];
-        };
-      };
-      /** @description Nothing changed since the answer whose `ETag` came as `If-None-Match`. */
-      304: {
-        headers: {
-          'X-Request-Id': components['headers']['X-Request-Id'];
-          'Cache-Control': components['headers']['Cache-Control'];
-          ETag: components['headers']['ETag'];
-          'X-Taskscope-Stale': components['headers']['X-Taskscope-Stale'];
-          [name: string]: unknown;
-        };
-        content?: never;
-      };
-      400: components['responses']['BadRequest'];
-      401: components['responses']['Unauthorized'];
-      403: components['responses']['Forbidden'];
-      413: components['responses']['RequestEntityTooLarge'];
-      414: components['responses']['RequestUriTooLong'];
-      429: components['responses']['TooManyRequests'];
-      431: components['responses']['RequestHeaderFieldsTooLarge'];
-      500: components['responses']['InternalServerError'];
-      504: components['responses']['GatewayTimeout'];
-    };
-  };
-  get_readyz: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description What a probe is told. */
-      200: {
-        headers: {
-          'X-Request-Id': components['headers']['X-Request-Id'];
-          'Cache-Control': components['headers']['Cache-Control'];
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Probe'];
-        };
-      };
-      413: components['responses']['RequestEntityTooLarge'];
-      414: components['responses']['RequestUriTooLong'];
-      431: components['responses']['RequestHeaderFieldsTooLarge'];
-      500: components['responses']['InternalServerError'];
-      /** @description What a probe is told. */
-      503: {
-        headers: {
-          'X-Request-Id': components['headers']['X-Request-Id'];
-          'Cache-Control': components['headers']['Cache-Control'];
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Probe'];
-        };
-      };
-      504: components['responses']['GatewayTimeout'];
-    };
-  };
 }

@@ -15,8 +15,10 @@ export function pace(task: TaskDetail, now: number): number | null {
   if (task.group !== 'finished') return LIVE_SECONDS;
   const ended = epoch(task.finished_at) ?? epoch(task.updated_at);
   if (ended !== null && now - ended < SETTLED_MS) return LIVE_SECONDS;
-  const { ancestors, children, group } = task.relatives;
-  return [...ancestors, ...children, ...group].some(goesOn) ? RELATIVES_SECONDS : null;
+  const { ancestors, children, group, chord_body } = task.relatives;
+  return [...ancestors, ...children, ...group, ...(chord_body === null ? [] : [chord_body])].some(goesOn)
+    ? RELATIVES_SECONDS
+    : null;
 }
 
 function goesOn({ state }: Relative): boolean {

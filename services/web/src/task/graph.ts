@@ -37,25 +37,38 @@ export function graphOf(task: TaskDetail, most: number): Graph | null {
   const { relatives } = task;
   const line = ancestry(task);
   const own: GraphNode = { id: task.id, role: 'self', name: task.name, state: task.state, retained: true };
-  // Celery names a retried task as its own child, and the body of a chord as a member of its group.
   const before = new Set([task.id, ...relatives.ancestors.map(({ id }) => id)]);
   const children = relatives.children.filter(({ id }) => !before.has(id));
-  const elsewhere = new Set([...before, ...children.map(({ id }) => id)]);
-  const others = relatives.group.filter(({ id }) => !elsewhere.has(id));
-  if (line.shown.length === 0 && others.length === 0 && children.length === 0) return null;
+  const body = bodyOf(task, children);
+  const others =
+    relatives.chord_body?.id === task.id ? [] : relatives.group.filter(({ id }) => !before.has(id));
+  if (line.shown.length === 0 && others.length === 0 && children.length + body.length === 0) return null;
   const group = groupOf(task, own, others.slice(0, most - 1));
-  const shown = children.slice(0, most).map((each) => node(each, 'child'));
+  const shown = [...children.slice(0, most), ...body].map((each) => node(each, 'child'));
   return {
     layers: [...line.shown.map((each) => [each]), group, ...(shown.length > 0 ? [shown] : [])],
-    edges: [...chain(task, [...line.shown, own], line.left), ...shown.map(({ id }) => edge(task.id, id))],
+    edges: [
+      ...chain(task, [...line.shown, own], line.left),
+      ...shown.map(({ id }) => edge(task.id, id, !body.some((each) => each.id === id))),
+    ],
     self: line.shown.length,
     group: others.length > 0,
     more: {
       ancestors: line.left,
       group: left(relatives.group_total, relatives.group.length, others.length + 1 - group.length),
-      children: left(relatives.children_total, relatives.children.length, children.length - shown.length),
+      children: left(
+        relatives.children_total,
+        relatives.children.length,
+        children.length + body.length - shown.length,
+      ),
     },
   };
+}
+
+/** The body of the task's chord, if another of its header sent it. */
+function bodyOf(task: TaskDetail, children: readonly Relative[]): Relative[] {
+  const body = task.relatives.chord_body;
+  return body === null || body.id === task.id || children.some(({ id }) => id === body.id) ? [] : [body];
 }
 
 /** What the api did not name, and what is named and not drawn. */

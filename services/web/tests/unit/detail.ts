@@ -9,7 +9,14 @@ export function at(seconds: number): string {
 }
 
 export function detail(fields: Partial<TaskDetail> = {}): TaskDetail {
-  const none = { ancestors: [], children: [], children_total: 0, group: [], group_total: 0 };
+  const none = {
+    ancestors: [],
+    children: [],
+    children_total: 0,
+    group: [],
+    group_total: 0,
+    chord_body: null,
+  };
   return {
     ...task('self'),
     ...{

@@ -20,7 +20,7 @@ export function counted(...depths: (number | null)[]): Partial<Queue> {
 export function drain(fields: Partial<Drain> = {}): Drain {
   return {
     ...{ source: 's', queue: 'q', depth: 0, finished_per_second: null, seconds_to_drain: null, reason: null },
-    ...{ in_per_second: null, net_drain_seconds: null, grows: null, unknown: {} },
+    ...{ in_per_second: null, out_per_second: null, net_drain_seconds: null, grows: null, unknown: {} },
     ...fields,
   };
 }

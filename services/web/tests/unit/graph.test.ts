@@ -5,7 +5,14 @@ import { pace } from '../../src/lib/pace';
 import { at, BEGIN, detail, relative } from './detail';
 
 function around(relatives: Partial<Relatives>, fields: Partial<TaskDetail> = {}): Graph | null {
-  const none = { ancestors: [], children: [], children_total: 0, group: [], group_total: 0 };
+  const none = {
+    ancestors: [],
+    children: [],
+    children_total: 0,
+    group: [],
+    group_total: 0,
+    chord_body: null,
+  };
   return graphOf(detail({ relatives: { ...none, ...relatives }, ...fields }), 12);
 }
 
@@ -63,20 +70,32 @@ describe('the graph', () => {
 });
 
 describe('a chord', () => {
-  const group = [relative('a'), relative('self'), relative('body')];
+  const group = [relative('a'), relative('self'), relative('b')];
+  const chord = { group, group_total: 3, chord_body: relative('body') };
+  const edges = (graph: Graph | null) => graph?.edges.map(({ from, to, direct }) => [from, to, direct]);
 
   test('has its body behind the task that sent it', () => {
-    const graph = around({ group, group_total: 3, children: [relative('body')], children_total: 1 });
-    expect(ids(graph)).toEqual([['a', 'self'], ['body']]);
+    const graph = around({ ...chord, children: [relative('body')], children_total: 1 });
+    expect(ids(graph)).toEqual([['a', 'self', 'b'], ['body']]);
+    expect(edges(graph)).toEqual([['self', 'body', true]]);
     expect([graph?.group, graph?.more.group, graph?.more.children]).toEqual([true, 0, 0]);
   });
 
-  test('of which one looks at the body has the task that sent it before it', () => {
+  test('has its body also behind those of its header that did not send it', () => {
+    const graph = around(chord);
+    expect(ids(graph)).toEqual([['a', 'self', 'b'], ['body']]);
+    expect(edges(graph)).toEqual([['self', 'body', false]]);
+    expect([graph?.more.group, graph?.more.children]).toEqual([0, 0]);
+  });
+
+  test('of which one looks at the body has the task that sent it before it, and no group around it', () => {
+    const header = [relative('a'), relative('last')];
     const graph = around(
-      { group, group_total: 3, ancestors: [relative('body')] },
-      { parent_id: 'body', root_id: 'body' },
+      { group: header, group_total: 2, chord_body: relative('self'), ancestors: [relative('last')] },
+      { parent_id: 'last', root_id: 'last' },
     );
-    expect(ids(graph)).toEqual([['body'], ['a', 'self']]);
+    expect(ids(graph)).toEqual([['last'], ['self']]);
+    expect([graph?.group, graph?.more.group]).toEqual([false, 0]);
   });
 });
 
@@ -111,7 +130,7 @@ test('a group that stands alone fills the width', () => {
 
 describe('an open task is asked for', () => {
   const ended = { state: 'succeeded', group: 'finished', finished_at: at(0) } as const;
-  const others = { ancestors: [], children_total: 1, group: [], group_total: 0 };
+  const others = { ancestors: [], children_total: 1, group: [], group_total: 0, chord_body: null };
 
   test('each two seconds until a moment after its end, and no more', () => {
     expect([

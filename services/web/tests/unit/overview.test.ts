@@ -189,7 +189,7 @@ describe('what needs attention', () => {
 describe('queues', () => {
   const drain = (fields: Partial<Drain>): Drain => ({
     ...{ source: 's', queue: 'q', depth: 0, finished_per_second: 1, seconds_to_drain: 1, reason: null },
-    ...{ in_per_second: 2, net_drain_seconds: null, grows: true, unknown: {}, ...fields },
+    ...{ in_per_second: 2, out_per_second: 1, net_drain_seconds: null, grows: true, unknown: {}, ...fields },
   });
   const minutes = (...depths: (number | null)[]) => ({ depths, depths_at: iso(NOW) });
 

@@ -116,7 +116,7 @@ class Tasks:
         record = self._record(held.id)
         if record is None:
             return
-        if _confirms(held, record) and record.facts is not None:
+        if record.facts is not None and _confirms(held, record) and _is_latest(held, record.facts):
             add(record.facts, held)  # evidence against what may be concluded later; nothing changes
             _see(record.draft, held.at)
             if record.draft.priority is None and held.priority is not None:
@@ -225,6 +225,11 @@ def _see(draft: Draft, at: float) -> None:
 
 def _same_start(held: TaskHeld, started_at: float) -> bool:
     return held.started_at is None or abs(held.started_at - started_at) <= SLACK_SECONDS
+
+
+def _is_latest(held: TaskHeld, facts: list[Fact]) -> bool:
+    """Whether no reply was seen after it: the fold takes a start from the first that tells one."""
+    return not any(type(fact) is TaskHeld and fact.at >= held.at and fact.started_at != held.started_at for fact in facts)
 
 
 def _confirms(held: TaskHeld, record: Record) -> bool:
