@@ -174,8 +174,9 @@ describe('what needs attention', () => {
   });
 
   test('is told well only from a full and current view', () => {
-    const known = { concerns: [], current: true, read: true, problem: false };
+    const known = { concerns: [], current: true, read: true, problem: false, seen: true };
     expect(verdictOf(known)).toBe('well');
+    expect(verdictOf({ ...known, seen: false })).toBe('quiet');
     expect(verdictOf({ ...known, current: false })).toBe('stale');
     expect(verdictOf({ ...known, read: false })).toBe('reading');
     expect(verdictOf({ ...known, read: false, problem: true })).toBe('partly');

@@ -59,7 +59,7 @@ export function concernsOf(seen: Seen): Concern[] {
   return found.filter((one) => one !== null).sort((a, b) => rank[a.severity] - rank[b.severity]);
 }
 
-export type Verdict = 'urgent' | 'ill' | 'stale' | 'partly' | 'reading' | 'well';
+export type Verdict = 'urgent' | 'ill' | 'stale' | 'partly' | 'reading' | 'quiet' | 'well';
 
 /** All is well only when everything was looked at, and what was seen is current. */
 export function verdictOf(known: {
@@ -67,11 +67,13 @@ export function verdictOf(known: {
   current: boolean;
   read: boolean;
   problem: boolean;
+  /** A task or a worker was ever seen. */
+  seen: boolean;
 }): Verdict {
   const [first] = known.concerns;
   if (first !== undefined) return first.severity === 'bad' ? 'urgent' : 'ill';
   if (!known.current) return 'stale';
-  if (known.read) return 'well';
+  if (known.read) return known.seen ? 'well' : 'quiet';
   return known.problem ? 'partly' : 'reading';
 }
 

@@ -17,10 +17,12 @@ export const overview = {
     well: 'Nothing needs attention',
     ill: (count: number) => plural(count, 'thing needs attention', 'things need attention'),
     reading: 'Looking at what happened',
+    quiet: 'No task and no worker has been seen yet',
     stale: 'What is shown may be old',
     partly: 'Not everything could be read',
     says: {
       reading: 'Sources, workers and queues are fine; failures and durations are being read.',
+      quiet: 'Sources answer. What is sent to their brokers, and who works for them, appears here by itself.',
       stale: 'Whether something is wrong now cannot be told until there is news from the collector.',
       partly: 'Sources, workers and queues are fine; failures or durations could not be read.',
     },
