@@ -123,6 +123,13 @@ def test_replies_that_tell_starts_close_to_each_other_give_the_one_told_first() 
     assert_same_state_in_any_order([told_first, told_next], {"state": State.RUNNING, "started_at": T0 + 1.2, "attempts": 1})
 
 
+def test_a_reply_that_does_not_tell_the_try_leaves_what_an_earlier_one_told() -> None:
+    told, untold = held("reserved", 2.0, retries=1, name="app.vod"), held("reserved", 3.0, name="app.vod")
+    assert_same_state_in_any_order([told, untold], {"state": State.RESERVED, "retries": 1})
+    told_later = held("reserved", 4.0, retries=3, name="app.vod")
+    assert_same_state_in_any_order([untold, told_later], {"state": State.RESERVED, "retries": 3, "attempts": 2})
+
+
 @settings(max_examples=60, deadline=None)
 @given(end=st.sampled_from(["succeeded", "failed"]), retries=st.integers(0, 2))
 def test_results_and_inspect_alone_tell_state_worker_and_times(end: str, retries: int) -> None:

@@ -129,7 +129,8 @@ def _same_subject(one: Fact, other: Fact) -> bool:
             same = (one.status, one.retries) == (other.status, other.retries)
             return same and (one.status not in FINAL or one.at == other.at)
         case TaskHeld(), TaskHeld():
-            return (one.worker, one.where, one.started_at) == (other.worker, other.where, other.started_at)
+            same = (one.worker, one.where, one.started_at) == (other.worker, other.where, other.started_at)
+            return same and one.retries == other.retries
         case TaskQueued(), TaskQueued():
             return (one.queue, one.retries, one.unacked) == (other.queue, other.retries, other.unacked)
         case WorkerDied(), WorkerDied():

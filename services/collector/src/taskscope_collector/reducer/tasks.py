@@ -228,8 +228,10 @@ def _same_start(held: TaskHeld, started_at: float) -> bool:
 
 
 def _is_latest(held: TaskHeld, facts: list[Fact]) -> bool:
-    """Whether no reply was seen after it: the fold takes a start from the first that tells one."""
-    return not any(type(fact) is TaskHeld and fact.at >= held.at and fact.started_at != held.started_at for fact in facts)
+    """Whether no other reply was seen after it: the fold takes the try and its start from the first that tells one."""
+    own = held.started_at, held.retries
+    later = (fact for fact in facts if type(fact) is TaskHeld and fact.at >= held.at)
+    return all((fact.started_at, fact.retries) == own for fact in later)
 
 
 def _confirms(held: TaskHeld, record: Record) -> bool:
