@@ -175,6 +175,11 @@ async def test_a_broker_that_is_away_makes_the_source_down_and_the_collector_not
 
             await eventually(is_down, seconds=20)
             assert (await made.collector.get("/readyz")).status_code == 200
+
+            async def is_told() -> bool:
+                return any(record["message"] == "the source is down" for record in made.collector.warnings())
+
+            await eventually(is_told, seconds=10)
             told = [record for record in made.collector.warnings() if record["message"] == "the source is down"]
             assert [record["source"] for record in told] == ["a"]
             assert told[0]["reason"]

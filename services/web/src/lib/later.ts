@@ -1,0 +1,18 @@
+/** Code that is loaded when it is needed. */
+
+const FIRST_MS = 1_000; // 1, 2, 4, 8, 15 s
+const MOST_MS = 15_000;
+
+/**
+ * What `load` (an `import()`) brings, asked for again as long as it fails: a connection that broke meanwhile comes back, and with it the
+ * part of the page that waits. It never rejects.
+ */
+export async function later<Module>(load: () => Promise<Module>): Promise<Module> {
+  for (let wait = FIRST_MS; ; wait = Math.min(MOST_MS, 2 * wait)) {
+    try {
+      return await load();
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, wait));
+    }
+  }
+}
