@@ -73,7 +73,7 @@ function behind(sources: readonly Source[]): Told {
 
 function illness({ name, status, reason }: Source): Told {
   const down = status === 'down';
-  const why = sentence(reason ?? words.noReason).replace(/([^.])$/, '$1.');
+  const why = sentence(reason ?? words.noReason).replace(/([^.?!])$/, '$1.');
   return {
     id: `${name} ${status}: ${reason ?? ''}`,
     tone: down ? 'bad' : 'warn',
