@@ -5,54 +5,10 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-from quart.typing import TestClientProtocol as Requests
 from support.access import Seeing
-from support.api import task
-from support.ledger import Ledger
-from support.waiting import eventually
-from taskscope_api.app import create_app
-from taskscope_api.live_view import LiveView
-from taskscope_api.principals import Access
-from taskscope_shared.clock import ManualClock
-from taskscope_shared.model import Attempt, Engine, Queue, State, Task
-from taskscope_shared.settings import Settings
+from support.analytics import NOW, Site, ended, serving
+from taskscope_shared.model import Attempt, Engine, Queue, State
 from taskscope_shared.store import StoreError
-from taskscope_shared.testing import MemoryStore
-
-NOW = 1_800_000_000.0 // 3600 * 3600 + 600.0
-
-
-class Site:
-    """An api over two sources whose tasks are in ledgers."""
-
-    def __init__(self) -> None:
-        self.clock = ManualClock(NOW)
-        self.store = MemoryStore(self.clock, log_bytes=1 << 30)
-        self.s = Ledger(self.store, self.clock, "s")
-        self.t = Ledger(self.store, self.clock, "t")
-        self.client: Requests
-        self.live: LiveView
-
-    async def get(self, query: str = "", status: int = 200) -> Any:
-        response = await self.client.get(f"/api/tasks/analytics?{query}")
-        assert response.status_code == status, await response.get_data()
-        return await response.get_json(force=True)
-
-    async def problem(self, query: str) -> tuple[str, str]:
-        found = await self.get(query, 400)
-        return found["field"], found["detail"]
-
-
-async def serving(site: Site, access: Access | None = None) -> AsyncIterator[Site]:
-    await site.s.begin()
-    await site.t.begin()
-    app = create_app(Settings(), site.store, site.clock, access=access)
-    async with app.test_app() as running:
-        services = app.extensions["taskscope"]
-        await eventually(lambda: services.fleet.ready and len(services.live.replicas) == 2)
-        site.client = running.test_client()
-        site.live = services.live
-        yield site
 
 
 @pytest.fixture
@@ -65,11 +21,6 @@ async def site() -> AsyncIterator[Site]:
 async def narrow() -> AsyncIterator[Site]:
     async for made in serving(Site(), Seeing("s")):
         yield made
-
-
-def ended(id_: str, state: State = State.SUCCEEDED, **fields: Any) -> Task:
-    known = {"kind": "vod", "queue": "q", "worker": "w", "finished_at": NOW - 30, "runtime_seconds": 2.0, "wait_seconds": 0.5}
-    return task(id_, state=state, **{**known, **fields})
 
 
 async def test_counts_rates_and_durations_of_a_window(site: Site) -> None:
@@ -274,110 +225,6 @@ async def test_the_window_before_is_compared_and_may_end_earlier(site: Site) -> 
     earlier = await site.get(f"window=1h&bucket=5m&until={NOW - 3600}")
     assert (earlier["totals"]["succeeded"], earlier["seconds"]) == (10, 3600.0)
     assert (await site.get("window=1h"))["before"] is None
-
-
-async def test_the_time_to_drain_follows_from_depth_and_rate(site: Site) -> None:
-    queues = [
-        Queue(name, "s", Engine.CELERY, depth=depth) for name, depth in (("q", 90), ("idle", 5), ("empty", 0), ("mute", None))
-    ]
-    await site.s.write(*[ended(str(n)) for n in range(30)], queues=queues)
-    await eventually(lambda: _has_queues(site), what="the queues to be known")
-    found = {row["queue"]: row for row in (await site.get("window=1h"))["queues"]}
-    assert found["q"]["seconds_to_drain"] == pytest.approx(90 / (30 / 900), rel=1e-3)
-    assert found["empty"]["seconds_to_drain"] == 0.0
-    assert (found["idle"]["seconds_to_drain"], found["mute"]["seconds_to_drain"]) == (None, None)
-    assert "15 minutes" in found["idle"]["reason"]
-    assert "depth" in found["mute"]["reason"]
-    assert [row["queue"] for row in (await site.get("window=1h&queue=idle"))["queues"]] == ["idle"]
-
-
-MINUTE = NOW // 60 * 60
-UP = (10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 70)
-"""Depths of 15 minutes, by which a queue became 60 deeper."""
-DOWN = tuple(reversed(UP))
-
-
-async def drains(site: Site, *queues: Queue, finished: int = 30) -> dict[str, Any]:
-    """What is answered of queues, `finished` tasks of each having ended 5 minutes ago."""
-    tasks = [ended(f"{queue.name}-{n}", queue=queue.name, finished_at=NOW - 300) for queue in queues for n in range(finished)]
-    await site.s.write(*tasks, queues=list(queues))
-    await eventually(lambda: len(site.live.queues(lambda _: True)) == len(queues), what="the queues to be known")
-    return {row["queue"]: row for row in (await site.get("window=1h&series=0&groups=0"))["queues"]}
-
-
-def deep(name: str, depth: int | None, depths: tuple[int | None, ...], at: float | None = MINUTE) -> Queue:
-    return Queue(name, "s", Engine.CELERY, depth=depth, depths=depths, depths_at=at)
-
-
-async def test_what_came_is_what_ended_and_the_change_of_depth_over_the_same_minutes(site: Site) -> None:
-    found = await drains(
-        site, deep("up", 70, UP), deep("down", 10, DOWN, MINUTE), deep("same", 5, (5,) * 16), deep("empty", 0, DOWN)
-    )
-    rows = {name: (row["in_per_second"], row["net_drain_seconds"], row["grows"]) for name, row in found.items()}
-    assert rows == {
-        "up": (pytest.approx(90 / 900, abs=1e-6), None, True),
-        "down": (None, pytest.approx(10 / (60 / 900), abs=1e-3), False),
-        "same": (pytest.approx(30 / 900, abs=1e-6), None, False),
-        "empty": (None, 0.0, False),
-    }
-    assert "grows" in found["up"]["unknown"]["net_drain_seconds"]
-    assert "as much" in found["same"]["unknown"]["net_drain_seconds"]
-    assert "removed" in found["down"]["unknown"]["in_per_second"]
-    assert found["up"]["seconds_to_drain"] == pytest.approx(70 / (30 / 900), rel=1e-3), "as if nothing came"
-    assert [row["out_per_second"] for row in found.values()] == pytest.approx([30 / 900] * 4, abs=1e-6)
-
-
-async def test_a_queue_that_was_deeper_and_is_not_any_more_does_not_grow(site: Site) -> None:
-    found = await drains(site, deep("back", 10, UP), deep("gone", 0, UP))
-    assert [(row["grows"], row["net_drain_seconds"]) for row in (found["back"], found["gone"])] == [(False, None), (False, 0.0)]
-    assert "as much" in found["back"]["unknown"]["net_drain_seconds"]
-
-
-async def test_what_ended_outside_of_the_minutes_with_known_depths_is_left_out_of_what_came(site: Site) -> None:
-    known = deep("q", 12, (10, 11, 12, 12), MINUTE - 60)
-    before = [ended(f"b{n}", queue="q", finished_at=MINUTE - 300) for n in range(7)]
-    within = [ended(f"w{n}", queue="q", finished_at=MINUTE - 100) for n in range(9)]
-    after = [ended(f"a{n}", queue="q", finished_at=MINUTE - 10) for n in range(5)]
-    await site.s.write(*before, *within, *after)
-    found = await drains(site, known, finished=0)
-    assert found["q"]["in_per_second"] == pytest.approx((9 + 2) / 180, abs=1e-6)
-    assert found["q"]["unknown"].keys() == {"net_drain_seconds"}
-
-
-@pytest.mark.parametrize(
-    ("queue", "says"),
-    [
-        (deep("q", None, ()), "broker"),
-        (deep("q", 5, (), None), "3 of the last 15 minutes"),
-        (deep("q", 5, (1, 2, 5)), "3 of the last 15 minutes"),
-        (deep("q", 5, (1, 2, 3, 4, 5), MINUTE - 360), "up to now"),
-        (deep("q", 5, (*UP, *(None,) * 16)), "3 of the last 15 minutes"),
-        (deep("q", 5, UP, MINUTE + 3600), "3 of the last 15 minutes"),
-    ],
-)
-async def test_where_too_little_is_known_of_the_depth_nothing_is_derived(site: Site, queue: Queue, says: str) -> None:
-    row = (await drains(site, queue))["q"]
-    assert (row["in_per_second"], row["out_per_second"], row["net_drain_seconds"], row["grows"]) == (None, None, None, None)
-    assert says in row["unknown"]["out_per_second"]
-    assert says in row["unknown"]["in_per_second"]
-    assert says in row["unknown"]["net_drain_seconds"]
-
-
-async def test_what_came_is_not_derived_from_tasks_whose_queue_nobody_told(site: Site) -> None:
-    await site.s.write(*[ended(str(n), queue=None, finished_at=NOW - 300) for n in range(5)])
-    row = (await drains(site, deep("q", 70, UP), finished=0))["q"]
-    assert (row["in_per_second"], row["grows"]) == (None, True)
-    assert "queue is not known" in row["unknown"]["in_per_second"]
-
-
-async def test_gaps_between_two_known_depths_do_not_matter(site: Site) -> None:
-    row = (await drains(site, deep("q", 40, (100, *(None,) * 8, 40), MINUTE - 60), finished=90))["q"]
-    assert row["in_per_second"] == pytest.approx((90 - 60) / 540, abs=1e-6)
-    assert row["net_drain_seconds"] == pytest.approx(40 / (60 / 540), abs=1e-3)
-
-
-async def _has_queues(site: Site) -> bool:
-    return len((await site.get("window=1h"))["queues"]) == 4
 
 
 async def test_an_answer_that_was_just_made_is_not_given_again_as_live_when_its_source_became_stale(site: Site) -> None:
