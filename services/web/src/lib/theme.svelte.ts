@@ -1,4 +1,4 @@
-/** Light, dark or the system's theme; remembered. `public/theme.js` applies it before the first paint. */
+/** Light, dark or the system's theme; remembered. `public/early.js` applies it before the first paint. */
 import { MediaQuery } from 'svelte/reactivity';
 
 export type Theme = 'system' | 'light' | 'dark';
