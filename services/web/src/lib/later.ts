@@ -1,4 +1,4 @@
-/** Code that is loaded when it is needed. */
+/** What is loaded or done when it is needed. */
 
 const FIRST_MS = 1_000; // 1, 2, 4, 8, 15 s
 const MOST_MS = 15_000;
@@ -15,4 +15,16 @@ export async function later<Module>(load: () => Promise<Module>): Promise<Module
       await new Promise((resolve) => setTimeout(resolve, wait));
     }
   }
+}
+
+/** After the next frame was painted; to be returned from an effect. */
+export function afterPaint(run: () => void): () => void {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const frame = requestAnimationFrame(() => {
+    timer = setTimeout(run);
+  });
+  return () => {
+    cancelAnimationFrame(frame);
+    clearTimeout(timer);
+  };
 }

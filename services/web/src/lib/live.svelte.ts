@@ -156,7 +156,9 @@ export class Live {
     if (!this.#replica.apply(data)) this.#connection.request();
     const at = epoch(data.at);
     if (at !== null) this.#heard = this.#clock.heard(at);
-    this.#schedule();
+    // Whoever asked waits for the answer, not for a frame.
+    if (this.settled) this.#schedule();
+    else this.#publish(performance.now());
   }
 
   #schedule(): void {

@@ -22,10 +22,11 @@ export class RealtimePage {
     await this.#page.goto(`${base}#realtime${query}`);
   }
 
-  /** And wait for rows. */
+  /** And wait for rows: all of them, since those beyond the first screen come a few each frame. */
   async open(query = '', base = './'): Promise<void> {
     await this.goto(query, base);
     await this.rows.first().waitFor();
+    await this.#page.locator('#tasks [aria-busy=false]').waitFor();
   }
 
   keys(): Promise<(string | null)[]> {

@@ -1,5 +1,6 @@
 /** What somebody in front of the live table sees and does. */
 import { RealtimePage } from './realtime-page';
+import { shifted, watchShifts } from './shifts';
 import { CUT, expect, test } from './test';
 import { sticksOut } from './width';
 
@@ -22,6 +23,18 @@ test('running tasks move: a progress bar grows', async ({ page }) => {
     })
     .toBe(true);
 });
+
+for (const width of [1440, 390])
+  test(`nothing is pushed away when rows come, ${String(width)} pixels wide`, async ({ page }) => {
+    await page.setViewportSize({ width, height: 900 });
+    await watchShifts(page);
+    const live = new RealtimePage(page);
+    await live.open();
+    const first = await live.keys();
+    await expect.poll(async () => (await live.keys()).indexOf(first[0] ?? null)).not.toBe(0);
+    await page.locator('aside li').first().waitFor();
+    expect(await shifted(page)).toBeLessThan(0.01);
+  });
 
 test('rows keep their place under the pointer, and the button brings the new ones', async ({ page }) => {
   const live = new RealtimePage(page);

@@ -35,7 +35,6 @@ export const realtime = {
     field: { queue: 'queue', worker: 'worker' },
     search: 'Search in the rows shown',
     placeholder: 'Search in these rows',
-    everywhere: 'Search all tasks',
   },
   pause: {
     pause: 'Pause',
@@ -73,7 +72,6 @@ export const realtime = {
     contain: (shown: string, all: string, search: string) => `${shown} of ${all} rows contain “${search}”`,
     of: (shown: string, total: string) => `${shown} of ${total} shown`,
     more: (limit: number) => `Show ${limit}`,
-    all: (total: string) => `Search all ${total}`,
   },
   none: {
     search: (search: string) => `None of these rows contains “${search}”.`,
@@ -96,14 +94,12 @@ export const realtime = {
     none: 'No worker has been seen.',
     all: 'Show the tasks of all workers',
     of: (name: string) => `Show the tasks of ${name}`,
-    open: (name: string) => `Open worker ${name}`,
     state: { online: 'Online', silent: 'Silent', offline: 'Offline', lost: 'Lost' },
     noBeat: 'No sign of life is known',
     beat: (when: string) => `Last sign of life ${when}`,
     takes: (queues: string) => `Takes from ${queues}`,
     reserved: (count: number) => `${count} reserved`,
     load: (load: string) => `load ${load}`,
-    more: (count: number) => `All ${count} workers`,
   },
   queues: {
     title: 'Queues',
@@ -121,6 +117,5 @@ export const realtime = {
     failed: (count: string) => `${count} failed`,
     consumers: (count: number) => plural(count, 'consumer', 'consumers'),
     oldest: (age: string) => `oldest ${age}`,
-    more: (count: number) => `All ${count} queues`,
   },
 } as const;
