@@ -128,6 +128,7 @@ test('an api that does not answer is said, and asked again', async ({ page, rela
   const live = new RealtimePage(page);
   await live.goto('', relay.url);
   await page.getByText('The api does not answer').waitFor();
+  await page.getByText(/ (?:[4-9]|1\d) s/).waitFor({ timeout: 30_000 }); // long enough to be asked before
   relay.mend();
   await page.getByRole('button', { name: 'Try now' }).click();
   await expect(live.status).toHaveText('Live');
