@@ -57,7 +57,7 @@ test('a retried task has a row for each attempt, and says when each was', async 
 test('a task that waits is seen to run and to end, by itself', async ({ page }) => {
   test.setTimeout(90_000);
   // The one that waits longest, of those that need not wait for a time of their own.
-  await open(page, 'state=queued,reserved&name=*process_vod&search=council&sort=sent_at');
+  await open(page, 'state=queued,reserved&name=*process_vod&q=council&sort=sent_at');
   const attempt = page.getByRole('button', { name: /^Attempt 1/ });
   await expect(attempt).toContainText(/Succeeded|Revoked/, { timeout: 60_000 });
 });
