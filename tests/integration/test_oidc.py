@@ -113,7 +113,7 @@ def test_the_state_of_one_attempt_does_not_finish_another(api: ApiProcess) -> No
     other = browser.open(f"{api.url}/api/session/login", stop_at="/auth?")
     state = httpx.URL(other.headers["location"]).params["state"]
     mixed = browser.open(str(first.copy_set_param("state", state)))
-    assert str(mixed.url) == f"{api.url}/?sign-in=expired"
+    assert str(mixed.url) == f"{api.url}/?sign-in=failed"
     assert browser.client.get(f"{api.url}/api/sources").status_code == 401
 
 

@@ -81,4 +81,4 @@ async def test_without_a_provider_a_browser_ends_at_the_page_all_the_same() -> N
     clock = ManualClock()
     async with create_app(Settings(), MemoryStore(clock), clock).test_app() as running:
         response = await running.test_client().get("/api/session/login", headers=HTML)
-        assert (response.status_code, response.headers["Location"]) == (302, "/?sign-in=off")
+        assert (response.status_code, response.headers["Location"]) == (302, "/?sign-in=failed")

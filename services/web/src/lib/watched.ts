@@ -1,4 +1,5 @@
 /** Which part of a window somebody watched: rates are of that part alone. */
+import { common } from '$strings/common';
 import { epoch } from './format';
 import type { Analytics } from './protocol';
 
@@ -16,6 +17,15 @@ export function watchedSince({
   watched_from,
 }: Pick<Window, 'start' | 'end' | 'watched_from'>): number | null {
   return watched_from === start ? null : epoch(watched_from ?? end);
+}
+
+/** The same in words; null: it was watched from its beginning on. `when` says a moment, today's with seconds. */
+export function watchedNote(
+  window: Parameters<typeof watchedSince>[0],
+  when: (at: number) => string,
+): string | null {
+  const since = watchedSince(window);
+  return since === null ? null : common.watched.since(when(since).replace(/(:\d\d):\d\d$/, '$1'));
 }
 
 /** The stretches that `watchedSince` does not tell of. */

@@ -56,7 +56,7 @@ function analytics(fields: Partial<Analytics> = {}): Analytics {
       stale: false,
       stale_reasons: [],
       watched: 1,
-      watched_from: iso(NOW),
+      watched_from: iso(NOW - 3_600_000),
       unwatched: [],
       quantile_error: 0.02,
       gaps: [],
@@ -258,6 +258,12 @@ describe('series', () => {
     expect(course.finished).toEqual([66, 60, null, 60, 60, 60]);
     expect(course.failed[0]).toBe(6);
     expect(course.before).toBeNull();
+  });
+
+  test('are of the time that was watched in the first one that was', () => {
+    const all = columns([null, 12, 60, 60, 60, 30], [null, 3, 0, 0, 0, 0]);
+    const now = { watched_from: iso(begin + 105_000), series: series(60, begin, all) };
+    expect(courseOf(analytics(now), null).finished).toEqual([null, 60, 60, 60, 60, 60]);
   });
 
   test('leave out a bucket that has just begun', () => {

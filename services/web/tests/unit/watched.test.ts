@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Analytics } from '../../src/lib/protocol';
-import { isWatched, unwatched, watchedSince } from '../../src/lib/watched';
+import { isWatched, unwatched, watchedNote, watchedSince } from '../../src/lib/watched';
 import { beforeQuery, askedOf, comparing } from '../../src/pages/analytics/asked';
 import { askFigures } from '../../src/pages/overview/asked';
 
@@ -12,6 +12,13 @@ describe('what was watched', () => {
   it('is said where it is not the whole window', () => {
     expect(watchedSince({ start: START, end: END, watched_from: START })).toBeNull();
     expect(watchedSince({ start: START, end: END, watched_from: LATER })).toBe(Date.parse(LATER));
+  });
+
+  it('is said to the minute', () => {
+    const window = { start: START, end: END, watched_from: LATER };
+    expect(watchedNote(window, () => '20:42:09')).toBe('watched since 20:42');
+    expect(watchedNote(window, () => '9 Mar 20:42')).toBe('watched since 9 Mar 20:42');
+    expect(watchedNote({ ...window, watched_from: START }, () => '')).toBeNull();
   });
 
   it('of a window that nobody watched is nothing', () => {

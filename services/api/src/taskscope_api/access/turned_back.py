@@ -10,11 +10,8 @@ FAILED = "failed"
 CODES = {
     "sign-in-refused": "refused",
     "sign-in-expired": "expired",
-    "sign-in-failed": FAILED,
     "provider-unavailable": "unavailable",
     "no-grant": "no-grant",
-    "too-many-groups": "groups",
-    "no-provider": "off",
 }
 """Kind of a problem -> what the page is told; anything else is `FAILED`."""
 

@@ -56,7 +56,7 @@ class Analyst:
         found = chosen(whole, asked)
         before = await self._before(asked, whole, marks, now) if asked.compare else None
         measured = asked.marginal != "worker" or not asked.filters
-        paced = rates(whole, asked)
+        paced = rates(whole, asked, found)
         summed = totals(found.total, paced.total, measured=measured)
         steps = _steps(asked, start, end)
         ordered = sorted(found.groups, key=lambda group: (-found.groups[group].total, group or ""))
@@ -188,9 +188,9 @@ def _gaps(spans: Mapping[str, Sequence[Span]]) -> list[Gap]:
 
 
 def _stretch_row(found: Stretch, asked: Question) -> StretchRow:
-    total = chosen(found, asked).total
+    whole = chosen(found, asked)
     measured = asked.marginal != "worker" or not asked.filters
-    row = totals(total, rates(found, asked).total, measured=measured)
+    row = totals(whole.total, rates(found, asked, whole).total, measured=measured)
     start, end = moment_text(found.start), moment_text(found.end)
     return StretchRow(start, end, round(found.seconds, 3), round(found.share, 6), row)
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import msgspec
 
 from taskscope_api.analytics.question import Question
-from taskscope_api.analytics.stretch import Group, Stretch, chosen
+from taskscope_api.analytics.stretch import Chosen, Group, Stretch, chosen
 from taskscope_api.analytics.tally import RETRIED, Tally
 
 
@@ -16,8 +16,23 @@ class Rates(msgspec.Struct):
     groups: Mapping[Group, float]
 
 
-def rates(found: Stretch, asked: Question) -> Rates:
-    """The sources' rates added up: one that was watched for an hour of a day has not the rate of an idle one."""
+def rates(found: Stretch, asked: Question, whole: Chosen) -> Rates:
+    """Of `whole`, which was chosen of all: the sources' rates added up, so that one that was watched for an hour of a day has
+    not the rate of an idle one.
+    """
+    if found.is_even:
+        return _over(whole, found.seconds)
+    return _added_up(found, asked)
+
+
+def _over(whole: Chosen, seconds: float) -> Rates:
+    if seconds <= 0:
+        return Rates(None, {})
+    groups = {group: round(_rate(tally, None, seconds), 6) for group, tally in whole.groups.items()}
+    return Rates(round(_rate(whole.total, None, seconds), 6), groups)
+
+
+def _added_up(found: Stretch, asked: Question) -> Rates:
     parts = [part for source in found.by_source if (part := _of_source(found, source, asked)) is not None]
     groups: dict[Group, float] = {}
     for part in parts:

@@ -39,6 +39,12 @@ class Stretch(msgspec.Struct):
         return max(map(self.seconds_of, self.by_source), default=self.end - self.start)
 
     @property
+    def is_even(self) -> bool:
+        """Whether all sources were watched for the same time, and nothing is known of the rest."""
+        times = {self.seconds_of(source) for source in self.by_source}
+        return len(times) < 2 and not any(each.total.total for each in self.found.values())
+
+    @property
     def share(self) -> float:
         """How much of it was watched and is kept at the source of which that is least: 1 for all of it."""
         whole = self.end - self.start

@@ -100,7 +100,7 @@ export const overview = {
     retrying: (count: string) => `${count} retrying`,
     brokers: (count: string) => `${count} in brokers`,
     nothingYesterday: 'nothing yesterday',
-    lacking: { unread: 'yesterday could not be read', unwatched: 'yesterday was not watched' },
+    lacking: { unread: 'yesterday could not be read', unwatched: 'yesterday unwatched' },
     vs: 'vs yesterday',
     noWait: 'Of no start in the window it is known when the task was sent',
     noRuntime: 'Of no attempt in the window it is known how long it ran',

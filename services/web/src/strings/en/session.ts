@@ -48,37 +48,6 @@ export const session = {
     roleNames: { viewer: 'viewer', operator: 'operator', admin: 'admin' },
     failed: 'Signing out did not work',
   },
-  /** Signing in at a provider came to nothing: by the code that the api puts into the page's address. */
-  turnedBack: {
-    refused: {
-      title: 'The provider of identities did not let you in.',
-      text: 'Sign in again, as somebody else perhaps, or ask whoever runs the provider for access to Taskscope.',
-    },
-    expired: {
-      title: 'Signing in was not finished.',
-      text: 'It took over ten minutes, began in another browser or is over already: sign in again.',
-    },
-    failed: {
-      title: 'Signing in did not work.',
-      text: 'Try again. If it stays so, ask who runs Taskscope: the log of its api says why.',
-    },
-    unavailable: {
-      title: 'The provider of identities does not answer.',
-      text: 'Try again in a minute. Who is signed in stays so.',
-    },
-    'no-grant': {
-      title: 'You are known, and nothing was granted to you.',
-      text: 'Ask who runs Taskscope for a grant, or sign in as somebody else.',
-    },
-    groups: {
-      title: 'You are in too many groups that have rights here.',
-      text: 'No session holds so many: ask who runs Taskscope to grant to fewer of them.',
-    },
-    off: {
-      title: 'Nobody signs in at a provider here.',
-      text: 'The ways that there are stand below.',
-    },
-  },
   refusals: {
     wrong: {
       title: 'This token is not known.',
@@ -100,6 +69,18 @@ export const session = {
     foreign: {
       title: 'The api does not know this address as its own.',
       text: 'Open Taskscope by its own address; who runs it lists others in api.allowed_origins.',
+    },
+    declined: {
+      title: 'The provider of identities did not let you in.',
+      text: 'Sign in again, as somebody else perhaps, or ask whoever runs the provider for access.',
+    },
+    late: {
+      title: 'Signing in was not finished.',
+      text: 'It took over ten minutes, began in another browser or is over already: sign in again.',
+    },
+    failed: {
+      title: 'Signing in did not work.',
+      text: 'Try again. If it stays so, ask who runs Taskscope: the log of its api says why.',
     },
     provider: {
       title: 'The provider of identities does not answer.',
