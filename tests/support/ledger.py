@@ -25,11 +25,11 @@ class Ledger:
         self._contributed: dict[str, tuple[Any, ...]] = {}
         self._seq = 0
 
-    async def begin(self) -> "Ledger":
+    async def begin(self, watching_since: float = 0.0) -> "Ledger":
         lease = await self.store.acquire(self.source, "test", TTL_SECONDS)
         assert lease is not None
         self.lease = lease
-        self.rollups.begin(await self.store.meta(self.source), self.clock.now())
+        self.rollups.begin(await self.store.meta(self.source), self.clock.now(), watching_since)
         await self.write()
         return self
 

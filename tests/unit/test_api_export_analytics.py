@@ -48,7 +48,7 @@ def group(name: str | None, **fields: Any) -> dict[str, Any]:
 
 
 def analytics(**fields: Any) -> Analytics:
-    stretch = {"start": STARTS[0], "end": STARTS[1], "seconds": 300.0, "totals": TOTALS}
+    stretch = {"start": STARTS[0], "end": STARTS[1], "seconds": 300.0, "watched": 1.0, "totals": TOTALS}
     change = dict.fromkeys(("per_second", "success_rate", "retry_rate", "runtime_mean", "runtime_p95", "wait_mean", "wait_p95"))
     known = {
         "at": STARTS[1], "start": STARTS[0], "end": STARTS[1], "seconds": 300.0, "group_by": "name", "sources": ["s"],

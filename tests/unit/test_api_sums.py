@@ -17,6 +17,7 @@ from taskscope_shared.cells import Cell, Example, encode_cell
 from taskscope_shared.clock import ManualClock
 from taskscope_shared.corrected import DAYS_FIELD, Corrected
 from taskscope_shared.store import Reader
+from taskscope_shared.watched import Watched
 
 LABELS = [f"name-{number}" for number in range(40)]
 
@@ -206,7 +207,9 @@ async def test_what_takes_long_to_read_is_not_read_for_ever_though_corrections_d
 
     async def ask(corrections: int) -> int:
         rolled = {300: 10 * HOUR, HOUR: 10 * HOUR, DAY: 0}
-        marks = Marks("i", complete=True, rolled=rolled, corrected=Corrected(corrections, (0,) * corrections))
+        marks = Marks(
+            "i", complete=True, rolled=rolled, corrected=Corrected(corrections, (0,) * corrections), watched=Watched()
+        )
         return (await cellar.groups("s", "name", [(HOUR, 0)], marks)).total.total
 
     assert [await ask(number) for number in range(3)] == [6, 6, 6]

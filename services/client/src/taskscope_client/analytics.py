@@ -60,6 +60,7 @@ class Stretch(Row, frozen=True, kw_only=True):
     start: Moment
     end: Moment
     seconds: float = 0.0
+    watched: float = 1.0
     totals: Totals
 
 
@@ -163,6 +164,9 @@ class Analytics(Row, frozen=True, kw_only=True):
     start: Moment
     end: Moment
     seconds: float = 0.0
+    watched: float = 1.0
+    watched_from: Moment | None = None
+    unwatched: tuple[Gap, ...] = ()
     group_by: str = ""
     sources: tuple[str, ...] = ()
     stale: bool = False

@@ -17,6 +17,8 @@ UNCORRECTED = (
 )
 LEAST_SECONDS = 1.0
 """Health that only counts on is written so often at most."""
+MOST_SECONDS = 30.0
+"""And health in which nothing changed so often at least: what was written last says until when somebody watched."""
 
 
 class HealthReport:
@@ -66,12 +68,12 @@ class HealthReport:
         )
 
     def due(self, changed: bool) -> Source | None:  # noqa: FBT001 - the reducer's flag, passed on
-        """The health if it has to be written, because it `changed` or counts differ since a while."""
+        """The health if it has to be written, because it `changed`, counts differ since a while, or it is old."""
         written = self._written
         if written is not None and not changed and self._clock.now() - written.at < LEAST_SECONDS:
             return None
         health = self.now()
-        if written is not None and replace(health, at=written.at) == written:
+        if written is not None and health.at - written.at < MOST_SECONDS and replace(health, at=written.at) == written:
             return None
         self._written = health
         return health

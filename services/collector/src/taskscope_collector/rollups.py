@@ -14,6 +14,8 @@ from taskscope_shared.cells import Cell, UnknownCellError, decode_cell
 from taskscope_shared.corrected import DAYS_FIELD, FIELD, Corrected, days_rolled
 from taskscope_shared.keys import ROLLUP_SECONDS
 from taskscope_shared.model import HISTORY
+from taskscope_shared.watched import FIELD as WATCHED
+from taskscope_shared.watched import Watched
 
 from taskscope_collector.bucket import Cells, Sample, sample_of
 from taskscope_collector.contributions import Contribution, Contributions
@@ -102,15 +104,19 @@ class Rollups:
         self._staged_rolled: dict[int, int] = {}
         self._day_at = 0.0
         self._corrected = Corrected()
+        self._watched = Watched()
         self.unreadable = 0
 
-    def begin(self, meta: Mapping[str, str], now: float) -> None:
+    def begin(self, meta: Mapping[str, str], now: float, began: float | None = None) -> None:
         """Start over from what the meta hash says. Nothing compacted yet: what ended before now goes to the hours, too.
+
+        `began` is since when this collector watches (None: since now), also while it stood by or the store was away.
 
         Where it says nothing of days, or an older Taskscope wrote since, they are made anew of the hours that are kept.
         """
         self._buckets.clear()
         self._corrected = Corrected.parse(meta.get(FIELD))
+        self._watched = Watched.begun(meta, now if began is None else began)
         for resolution in (FIVE, HOUR):
             current = int(now) // resolution * resolution
             self._rolled[resolution] = int(meta.get(f"rolled:{resolution}", current))
@@ -142,11 +148,12 @@ class Rollups:
             await self._compact(step)
         cells = await self._encoded(wanted)
         self._evict(len(wanted))
-        return Staged(cells, self._meta())
+        return Staged(cells, self._meta(now))
 
-    def _meta(self) -> dict[str, str]:
+    def _meta(self, now: float) -> dict[str, str]:
         rolled = {f"rolled:{resolution}": str(until) for resolution, until in self._staged_rolled.items()}
-        return {**rolled, FIELD: self._corrected.text, DAYS_FIELD: str(self._corrected.count)}
+        corrected = {FIELD: self._corrected.text, DAYS_FIELD: str(self._corrected.count)}
+        return {**rolled, **corrected, WATCHED: self._watched.text_at(now)}
 
     def _take_back(self, found: Iterable[Delta], periods: Mapping[int, list[Bucket]]) -> None:
         for id_, contribution, times in found:

@@ -63,6 +63,7 @@ class SourceWriter:
         self._health = health
         self._flushing = flushing
         self._rollups = Rollups()
+        self._began = clock.now()
         self._outbox = Outbox(state, store, self._rollups)
         self._recent = Recent(RECENT_LEASES * keeper.seconds + RECENT_SECONDS)
         self._seq = 0
@@ -202,7 +203,7 @@ class SourceWriter:
         await self._mark_everything()
 
     async def _start(self, lease: Lease) -> None:
-        self._rollups.begin(await self._store.meta(lease.source), self._clock.now())
+        self._rollups.begin(await self._store.meta(lease.source), self._clock.now(), self._began)
         self._health.forget_written()
         self._seq = 0
         self._rewriting = False

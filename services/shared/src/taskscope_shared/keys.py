@@ -33,10 +33,11 @@ class Keys(msgspec.Struct, frozen=True):
 
     def meta(self, source: str) -> str:
         """Hash: incarnation, head (`epoch-seq`), complete (1 once the state is whole), epoch (last given), released (the last
-        epoch whose holder gave its lease up), log_bytes, rolled:*, corrected, corrected:86400.
+        epoch whose holder gave its lease up), log_bytes, rolled:*, corrected, corrected:86400, watched.
 
         `rolled:<resolution>` is the epoch second up to which the finer rollups are compacted into that resolution;
-        `corrected` says which closed periods were written again, and `corrected:86400` what of it days know (`corrected.py`).
+        `corrected` says which closed periods were written again, and `corrected:86400` what of it days know (`corrected.py`);
+        `watched` when collectors watched (`watched.py`).
         """
         return self._of(source, "meta")
 

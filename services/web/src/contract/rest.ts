@@ -1668,8 +1668,14 @@ export interface components {
              * @description End of the window
              */
             end: string;
-            /** @description Length of the window without gaps */
+            /** @description How much of the window was watched and is kept, at the source of which that is most */
             seconds: number;
+            /** @description The same as a share, at the source of which it is least */
+            watched: number;
+            /** @description Since when it was watched, `start` at the earliest; null: not at all */
+            watched_from: string | null;
+            /** @description Parts of the window in which no collector watched: in rates these are left out */
+            unwatched: components["schemas"]["Gap"][];
             /**
              * @description What is grouped by
              * @enum {string}
@@ -1716,7 +1722,7 @@ export interface components {
         };
         /**
          * Gap
-         * @description A part of the window that nothing is kept of.
+         * @description A part of the window that nothing is kept of, or that nobody watched.
          */
         Gap: {
             /** @description Of which source */
@@ -1757,7 +1763,7 @@ export interface components {
             success_rate: number | null;
             /** @description retried / attempts; null without any */
             retry_rate: number | null;
-            /** @description finished / seconds; null where nothing of the time is kept */
+            /** @description Tasks that ended while they were watched, by the time in which they were; null where nothing of it is kept */
             per_second: number | null;
             /** @description Runtime; null where it is not kept, see `unknown` */
             runtime: components["schemas"]["DurationsRow"] | null;
@@ -1816,14 +1822,17 @@ export interface components {
              * @description Its end
              */
             end: string;
-            /** @description Its length without what is not kept any more */
+            /** @description How much of it was watched and is kept */
             seconds: number;
+            /** @description The same as a share, at the source of which it is least */
+            watched: number;
             /** @description What ended in it */
             totals: components["schemas"]["Totals"];
         };
         /**
          * Change
-         * @description Compared with the stretch before: ratios now / before (1: unchanged), and differences of rates.
+         * @description Compared with the stretch before: ratios now / before (1: unchanged), and differences of rates. All null where too little
+         *         of the stretch before was watched, see `unknown`.
          */
         Change: {
             /** @description Ratio of finished tasks a second; null where there were none before */
@@ -1866,7 +1875,7 @@ export interface components {
             success_rate: number | null;
             /** @description retried / attempts; null without any */
             retry_rate: number | null;
-            /** @description finished / seconds; null where nothing of the time is kept */
+            /** @description Tasks that ended while they were watched, by the time in which they were; null where nothing of it is kept */
             per_second: number | null;
             /** @description Runtime; null where it is not kept, see `unknown` */
             runtime: components["schemas"]["DurationsRow"] | null;

@@ -1,5 +1,14 @@
 /** Who looks at the page, and how one says so: `/api/session`. */
-import { AWAY, STRANGE, refusalOf, type Asked, type Refusal, type Told } from '../session/refusals';
+import {
+  AWAY,
+  STRANGE,
+  TURNED_BACK,
+  refusalOf,
+  turnedBack,
+  type Asked,
+  type Refusal,
+  type Told,
+} from '../session/refusals';
 import { endpoint } from './base';
 import type { Mode, Who } from './protocol';
 import { ADMITTED, on, REFUSED } from './session-events';
@@ -11,6 +20,8 @@ export class Session {
   person = $state.raw<Who | null>(null);
   /** Why nobody is known who may see this. */
   refusal = $state.raw<Refusal | null>(null);
+  /** Why nobody came back signed in from the provider. */
+  turnedBack = $state.raw<Refusal | null>(takenBack());
   /** The first question was answered, or could not be. */
   asked = $state(false);
   #modes = $state.raw<readonly Mode[]>([]);
@@ -47,6 +58,7 @@ export class Session {
 
   /** @returns what is wrong with the token, or null. */
   async signIn(token: string): Promise<Refusal | null> {
+    this.turnedBack = null;
     const answer = await send('POST', JSON.stringify({ token }));
     if ('refusal' in answer) return answer.refusal;
     this.#take(answer.who);
@@ -81,9 +93,22 @@ export class Session {
     const news = who.authenticated && !this.open;
     this.who = who;
     this.refusal = null;
-    if (who.authenticated) this.person = who;
+    if (who.authenticated) {
+      this.person = who;
+      this.turnedBack = null;
+    }
     if (news) dispatchEvent(new Event(ADMITTED));
   }
+}
+
+/** Read once: the address is passed on without it. */
+function takenBack(): Refusal | null {
+  const url = new URL(location.href);
+  if (!url.searchParams.has(TURNED_BACK)) return null;
+  const told = turnedBack(url.search);
+  url.searchParams.delete(TURNED_BACK);
+  history.replaceState(history.state, '', url);
+  return told;
 }
 
 /** Where the company's provider is asked, and comes back to this very view. */

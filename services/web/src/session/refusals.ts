@@ -15,11 +15,28 @@ export interface Refusal {
 /** What was to be known: whether a token is good, or who this is. */
 export type Asked = 'token' | 'who';
 
+/** The parameter of the address; beside its hash, where everything else is. */
+export const TURNED_BACK = 'sign-in';
+
 export type Told = Partial<Problem>;
 
 export const AWAY: Refusal = { ...words.refusals.away, detail: null, wait: null };
 /** An answer that is not the api's: a proxy's own page of signing in, as a rule. */
 export const STRANGE: Refusal = { ...words.refusals.strange, detail: null, wait: null };
+
+const BY_CODE = new Map<string, keyof typeof words.refusals>([
+  ['refused', 'declined'],
+  ['expired', 'late'],
+  ['failed', 'failed'],
+  ['unavailable', 'provider'],
+  ['no-grant', 'noGrant'],
+]);
+
+/** What the page's address says of a sign-in that came to nothing; null: nothing that is known here. */
+export function turnedBack(search: string): Refusal | null {
+  const name = BY_CODE.get(new URLSearchParams(search).get(TURNED_BACK) ?? '');
+  return name === undefined ? null : { ...words.refusals[name], detail: null, wait: null };
+}
 
 export function refusalOf({ status, headers }: Response, told: Told, asked: Asked): Refusal {
   const retryAfter = headers.get('retry-after');

@@ -76,10 +76,42 @@ test('at a provider one signs in, and comes back to the same view', async ({
   await world.do('enqueue 3');
   await live.goto('?state=queued', world.url);
   await page.getByRole('link', { name: /company/ }).click();
+  await page.getByRole('link', { name: /Cancel/ }).click();
+  await expect(page.getByRole('alert')).toContainText('did not let you in');
+  expect(page.url()).toBe(`${world.url}#realtime?state=queued`);
+  await page.getByRole('link', { name: /company/ }).click();
   await page.getByPlaceholder('Enter any login').fill('ada+platform');
   await page.getByPlaceholder('and password').fill('x');
   await page.getByRole('button', { name: 'Sign-in' }).click();
   await page.getByRole('button', { name: 'Continue' }).click();
   await expect(live.rows).toHaveCount(3);
   expect(page.url()).toBe(`${world.url}#realtime?state=queued`);
+});
+
+test('what came to nothing at a provider is said on the page, in its own words alone', async ({
+  page,
+  startWorld,
+  problems,
+}) => {
+  problems.expect(SHUT, CUT);
+  const world = await startWorld('--access', 'oidc', '--base-path', '/some/where');
+  const said = page.getByRole('alert');
+  await page.goto(
+    `${world.url}api/session/callback?error=access_denied&error_description=Owned&state=nobodys`,
+  );
+  await expect(said).toContainText('Signing in was not finished.');
+  expect(page.url()).toBe(world.url);
+  await page.reload();
+  await asked(page).waitFor();
+  await expect(said).toHaveCount(0);
+  await page.goto(`${world.url}?sign-in=constructor#tasks`);
+  await asked(page).waitFor();
+  await expect(said).toHaveCount(0);
+  expect(page.url()).toBe(`${world.url}#tasks`);
+  await page.goto(`${world.url}?sign-in=no-grant#tasks`);
+  await expect(said).toContainText('nothing was granted to you');
+  for (const width of [320, 1440]) {
+    await page.setViewportSize({ width, height: 800 });
+    expect(await sticksOut(page)).toEqual([]);
+  }
 });

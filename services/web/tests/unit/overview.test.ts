@@ -46,12 +46,22 @@ function columns(succeeded: (number | null)[], failed: (number | null)[]): Serie
 }
 
 function analytics(fields: Partial<Analytics> = {}): Analytics {
-  const stretch = { start: iso(NOW), end: iso(NOW), seconds: 1, totals: totals() };
+  const stretch = { start: iso(NOW), end: iso(NOW), seconds: 1, watched: 1, totals: totals() };
   const change = { per_second: null, success_rate: null, retry_rate: null, runtime_mean: null };
   const trend = { ...change, runtime_p95: null, wait_mean: null, wait_p95: null };
   return {
     ...{ at: iso(NOW), start: iso(NOW - 3_600_000), end: iso(NOW), seconds: 3600, group_by: 'kind' },
-    ...{ sources: ['s'], stale: false, stale_reasons: [], quantile_error: 0.02, gaps: [], totals: totals() },
+    ...{
+      sources: ['s'],
+      stale: false,
+      stale_reasons: [],
+      watched: 1,
+      watched_from: iso(NOW - 3_600_000),
+      unwatched: [],
+      quantile_error: 0.02,
+      gaps: [],
+      totals: totals(),
+    },
     ...{ slowest: [], latest_failed: [], before: null, change: null, groups: [], group_count: 0 },
     ...{ unattributed: 0, series: null, kinds: null, queues: [], unknown: {} },
     last_day: {
@@ -71,6 +81,7 @@ const figures = (now: Partial<Analytics>, before: Partial<Analytics> | null = nu
   window: '1h',
   now: analytics(now),
   before: before === null ? null : analytics(before),
+  lacking: before === null ? 'unread' : null,
 });
 
 function seen(fields: Partial<Seen> = {}): Seen {
@@ -247,6 +258,12 @@ describe('series', () => {
     expect(course.finished).toEqual([66, 60, null, 60, 60, 60]);
     expect(course.failed[0]).toBe(6);
     expect(course.before).toBeNull();
+  });
+
+  test('are of the time that was watched in the first one that was', () => {
+    const all = columns([null, 12, 60, 60, 60, 30], [null, 3, 0, 0, 0, 0]);
+    const now = { watched_from: iso(begin + 105_000), series: series(60, begin, all) };
+    expect(courseOf(analytics(now), null).finished).toEqual([null, 60, 60, 60, 60, 60]);
   });
 
   test('leave out a bucket that has just begun', () => {

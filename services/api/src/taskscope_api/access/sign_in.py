@@ -69,7 +69,10 @@ class SignedIn(msgspec.Struct, frozen=True):
 
 
 class SignIn:
-    """Sends browsers to the provider and takes them back. Of the `keys` the last one signs, all are accepted."""
+    """Sends browsers to the provider and takes them back. Of the `keys` the last one signs, all are accepted.
+
+    `path` is what everything is served below, for browsers.
+    """
 
     def __init__(self, oidc: Oidc, provider: Provider, verifier: Verifier, keys: Sequence[str], clock: Clock) -> None:
         self._oidc = oidc
@@ -79,13 +82,13 @@ class SignIn:
         self._signer = Signer(list(keys), salt=SALT, key_derivation="hmac", digest_method=hashlib.sha256)
         self._clock = clock
         self._base = oidc.public_url.rstrip("/")
-        self._path = urlsplit(self._base).path
+        self.path = urlsplit(self._base).path
 
     # ------------------------------------------------------------------------------------------------------ beginning
 
     async def begin(self, scope: Scope, wanted: str | None) -> Begun:
         """Where to sign in, to get to the local path `wanted` after it. Raises `ApiError`: 400 or 503."""
-        attempt = Attempt(secrets.token_urlsafe(24), self._local(wanted), self._clock.now() + SECONDS)
+        attempt = Attempt(secrets.token_urlsafe(24), self.local(wanted), self._clock.now() + SECONDS)
         endpoint = (await self._endpoints(there=True)).authorization
         if endpoint is None:
             raise _away(f"{self._oidc.issuer} lets nobody sign in: its document has no authorization_endpoint")
@@ -107,21 +110,21 @@ class SignIn:
             [*cookies, self._set(name, value, int(SECONDS))],
         )
 
-    def _local(self, wanted: str | None) -> str:
-        """The path as it may stand in a `Location`: one of ours, and never another site."""
+    def local(self, wanted: str | None) -> str:
+        """The path as it may stand in a `Location`: one of ours, and never another site. Raises `ApiError` 400."""
         if not wanted:
-            return f"{self._path}/"
+            return f"{self.path}/"
         parts = urlsplit(wanted)
-        ours = wanted.startswith(f"{self._path}/") and not wanted.startswith(("//", "/\\"))
+        ours = wanted.startswith(f"{self.path}/") and not wanted.startswith(("//", "/\\"))
         if not ours or parts.scheme or parts.netloc or "\\" in wanted or not wanted.isprintable() or len(wanted) > MAX_NEXT:
             raise ApiError.of_field(
-                "next", f"this has to be a path of this site that begins with {self._path}/, at most {MAX_NEXT} characters"
+                "next", f"this has to be a path of this site that begins with {self.path}/, at most {MAX_NEXT} characters"
             )
         return quote(wanted, safe="/%?#&=:@!$'()*+,;~[]-._")
 
     def _set(self, name: str, value: str, seconds: int) -> str:
         secure = "; Secure" if self._base.startswith("https:") else ""
-        return f"{name}={value}; Path={self._path}/api/session; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}"
+        return f"{name}={value}; Path={self.path}/api/session; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}"
 
     # ------------------------------------------------------------------------------------------------------ finishing
 
@@ -140,6 +143,13 @@ class SignIn:
         if user is None:
             raise _failed(f"the provider does not say who this is: no claim {self._oidc.username_claim or 'sub'}")
         return SignedIn(user, self._people.groups(claims) or (), attempt.next, self._set(_name(attempt.part("state")), "", 0))
+
+    def wanted(self, scope: Scope, state: str) -> str | None:
+        """Where this browser wanted to go when it began the attempt of that state; None where that is not known (any more)."""
+        try:
+            return self._attempt(scope, state).next
+        except ApiError:
+            return None
 
     def _attempt(self, scope: Scope, state: str) -> Attempt:
         value = _cookies(scope).get(_name(state), "")

@@ -74,14 +74,17 @@ class Cellar:
             known = self._marks[source] = (now, Marks.of(await self._reader.meta(source)))
         return known[1]
 
-    async def groups(self, source: str, marginal: str, buckets: Sequence[Bucket], marks: Marks) -> Groups:
-        """Sums over `buckets`, not to be changed; `marginal` `source`: the total alone. Raises `StoreError`, `BusyError`."""
+    async def groups(self, source: str, marginal: str, buckets: Sequence[Bucket], marks: Marks, use: str = "all") -> Groups:
+        """Sums over `buckets`, not to be changed; `marginal` `source`: the total alone; `use` tells apart what begins alike.
+
+        Raises `StoreError`, `BusyError`.
+        """
         closed = [bucket for bucket in buckets if marks.closed(bucket)]
         parts = [await self._sum(source, marginal, run, marks) for run in runs(closed)]
         parts += [await self._opened_sum(source, marginal, bucket) for bucket in buckets if not marks.closed(bucket)]
         if not parts:
             return Groups(Tally(), {})
-        return await self._joints.of((source, marginal, marks.incarnation, buckets[0]), parts)
+        return await self._joints.of((source, marginal, marks.incarnation, use, buckets[0]), parts)
 
     async def cells(self, source: str, wanted: Wanted, marks: Marks) -> AsyncIterator[tuple[Bucket, dict[str, bytes]]]:
         """The cells of each bucket with the fields asked for (none: all), as they are stored."""

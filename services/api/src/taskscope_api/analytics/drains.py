@@ -8,11 +8,11 @@ from taskscope_shared.model import DEPTHS_SECONDS, Queue
 from taskscope_api.analytics.cellar import Cellar
 from taskscope_api.analytics.periods import MINUTE, Marks
 from taskscope_api.analytics.question import Question
+from taskscope_api.analytics.rates import rate_of
 from taskscope_api.analytics.rows import DrainRow
 from taskscope_api.analytics.stretch import Stretch, stretch
 from taskscope_api.analytics.sums import OVERFLOW
 from taskscope_api.analytics.tally import Tally
-from taskscope_api.analytics.totals import totals
 
 DRAIN_SECONDS = 900
 """Rates of queues are those of so many seconds, to the minute."""
@@ -114,8 +114,7 @@ def _row(queue: Queue, recent: Stretch, course: Course | None, over: Stretch | N
 
 
 def _ended_per_second(queue: Queue, over: Stretch) -> float | None:
-    ended = over.by_source[queue.source].by_label.get(queue.name)
-    return totals(ended or Tally(), over.seconds, measured=False).per_second
+    return rate_of(over, queue.source, queue.name)
 
 
 def _drain(depth: int | None, rate: float | None) -> tuple[float | None, str | None]:

@@ -7,6 +7,8 @@ from itertools import groupby
 import msgspec
 from taskscope_shared.corrected import FIELD, Corrected, days_rolled
 from taskscope_shared.keys import ROLLUP_SECONDS
+from taskscope_shared.watched import FIELD as WATCHED
+from taskscope_shared.watched import Watched
 
 MINUTE, FIVE, HOUR, DAY = sorted(ROLLUP_SECONDS)
 MARGIN_SECONDS = 300.0
@@ -26,13 +28,15 @@ class Marks(msgspec.Struct, frozen=True):
     complete: bool
     rolled: dict[int, int]
     corrected: Corrected
+    watched: Watched
 
     @classmethod
     def of(cls, meta: Mapping[str, str]) -> "Marks":
         """Without rollups nothing is closed."""
         rolled = {resolution: int(meta.get(f"rolled:{resolution}", 0)) for resolution in (FIVE, HOUR)}
         rolled[DAY] = _in_blocks(days_rolled(meta), rolled[HOUR])
-        return cls(meta.get("incarnation", ""), meta.get("complete") == "1", rolled, Corrected.parse(meta.get(FIELD)))
+        corrected, watched = Corrected.parse(meta.get(FIELD)), Watched.parse(meta.get(WATCHED))
+        return cls(meta.get("incarnation", ""), meta.get("complete") == "1", rolled, corrected, watched)
 
     def holds(self, bucket: Bucket, now: float) -> bool:
         """Whether all that ended in the bucket's time is in it."""
@@ -62,11 +66,6 @@ class Cover(msgspec.Struct):
 
     buckets: list[Bucket]
     gaps: list[tuple[int, int]]
-
-    @property
-    def missing_seconds(self) -> int:
-        """Of the stretch."""
-        return sum(until - since for since, until in self.gaps)
 
 
 def cover(start: int, end: int, marks: Marks, now: float) -> Cover:

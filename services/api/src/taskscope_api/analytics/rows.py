@@ -48,7 +48,12 @@ class Totals(msgspec.Struct):
     lost: Annotated[Count, says("Lost with their worker")]
     success_rate: Annotated[Rate | None, says("succeeded / (succeeded + failed + rejected + lost); null without any")]
     retry_rate: Annotated[Rate | None, says("retried / attempts; null without any")]
-    per_second: Annotated[float | None, says("finished / seconds; null where nothing of the time is kept", 4.25)]
+    per_second: Annotated[
+        float | None,
+        says(
+            "Tasks that ended while they were watched, by the time in which they were; null where nothing of it is kept", 4.25
+        ),
+    ]
     runtime: Annotated[DurationsRow | None, says("Runtime; null where it is not kept, see `unknown`")]
     wait: Annotated[DurationsRow | None, says("Wait before the start; null where it is not kept, see `unknown`")]
 
@@ -70,12 +75,15 @@ class StretchRow(msgspec.Struct):
 
     start: Annotated[Time, says("Its start")]
     end: Annotated[Time, says("Its end")]
-    seconds: Annotated[Seconds, says("Its length without what is not kept any more")]
+    seconds: Annotated[Seconds, says("How much of it was watched and is kept")]
+    watched: Annotated[Rate, says("The same as a share, at the source of which it is least", 1.0)]
     totals: Annotated[Totals, says("What ended in it")]
 
 
 class Change(msgspec.Struct):
-    """Compared with the stretch before: ratios now / before (1: unchanged), and differences of rates."""
+    """Compared with the stretch before: ratios now / before (1: unchanged), and differences of rates. All null where too little
+    of the stretch before was watched, see `unknown`.
+    """
 
     per_second: Annotated[Ratio | None, says("Ratio of finished tasks a second; null where there were none before")]
     success_rate: Annotated[float | None, says("Difference of success rates", -0.01)]
@@ -169,7 +177,7 @@ class DrainRow(msgspec.Struct):
 
 
 class Gap(msgspec.Struct):
-    """A part of the window that nothing is kept of."""
+    """A part of the window that nothing is kept of, or that nobody watched."""
 
     source: Annotated[str, says("Of which source", "archivist")]
     start: Annotated[Time, says("Its start")]
@@ -182,7 +190,10 @@ class Analytics(msgspec.Struct, kw_only=True):
     at: Annotated[Time, says("When the figures were read")]
     start: Annotated[Time, says("Start of the window, rounded down to a bucket")]
     end: Annotated[Time, says("End of the window")]
-    seconds: Annotated[Seconds, says("Length of the window without gaps")]
+    seconds: Annotated[Seconds, says("How much of the window was watched and is kept, at the source of which that is most")]
+    watched: Annotated[Rate, says("The same as a share, at the source of which it is least", 1.0)]
+    watched_from: Annotated[Time | None, says("Since when it was watched, `start` at the earliest; null: not at all")]
+    unwatched: Annotated[list[Gap], says("Parts of the window in which no collector watched: in rates these are left out")]
     group_by: Annotated[str, says("What is grouped by", "name", enum=["name", "kind", "queue", "worker", "source"])]
     sources: Annotated[list[str], says("The sources that are summed up", ["archivist"])]
     stale: Annotated[Flag, says("Whether the figures may be behind")]

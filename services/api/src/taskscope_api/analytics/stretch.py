@@ -1,12 +1,13 @@
 """A stretch of time summed up over several sources, and divided into the groups that somebody asks for."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
+from taskscope_shared.watched import Span, length, united
 
 from taskscope_api.analytics.cellar import Cellar
-from taskscope_api.analytics.periods import Cover, Marks, cover
+from taskscope_api.analytics.periods import MINUTE, Bucket, Cover, Marks, cover
 from taskscope_api.analytics.question import Question
 from taskscope_api.analytics.series import Line
 from taskscope_api.analytics.sums import OVERFLOW, Groups, KindSums, by_kind, joined
@@ -16,18 +17,50 @@ Group = str | None
 
 
 class Stretch(msgspec.Struct):
-    """From `start` to `end`, by source."""
+    """From `start` to `end`, by source. `unwatched` are the parts in which nobody watched, and `found` what is known of them
+    all the same, as brokers told it later: too little for a rate.
+    """
 
     start: int
     end: float
     by_source: dict[str, Groups]
     covers: dict[str, Cover]
+    unwatched: dict[str, list[Span]]
+    found: dict[str, Groups]
+
+    def seconds_of(self, source: str) -> float:
+        """How much of it was watched at the source, and is kept."""
+        missing = united([*self.covers[source].gaps, *self.unwatched[source]])
+        return max(0.0, self.end - self.start - length(missing))
 
     @property
     def seconds(self) -> float:
-        """Its length without what no source keeps any more (a source that keeps less is told as a gap)."""
-        missing = min((each.missing_seconds for each in self.covers.values()), default=0)
-        return max(0.0, self.end - self.start - missing)
+        """How much of it was watched and is kept at the source of which that is most (what the others lack is told)."""
+        return max(map(self.seconds_of, self.by_source), default=self.end - self.start)
+
+    @property
+    def is_even(self) -> bool:
+        """Whether all sources were watched for the same time, and nothing is known of the rest."""
+        times = {self.seconds_of(source) for source in self.by_source}
+        return len(times) < 2 and not any(each.total.total for each in self.found.values())
+
+    @property
+    def share(self) -> float:
+        """How much of it was watched and is kept at the source of which that is least: 1 for all of it."""
+        whole = self.end - self.start
+        return min((self.seconds_of(source) / whole for source in self.by_source if whole), default=1.0)
+
+    def is_blind(self, start: float, end: float) -> bool:
+        """Whether nobody watched any of it, at any source."""
+        return bool(self.unwatched) and all(
+            any(since <= start and end <= until for since, until in spans) for spans in self.unwatched.values()
+        )
+
+    @property
+    def watched_from(self) -> float | None:
+        """Since when it was watched at any source; None for not at all."""
+        firsts = [_first(self.start, spans) for spans in self.unwatched.values()] or [self.start]
+        return min(firsts) if min(firsts) < self.end else None
 
     @property
     def unreadable(self) -> int:
@@ -38,14 +71,30 @@ class Stretch(msgspec.Struct):
 async def stretch(cellar: Cellar, marginal: str, start: int, end: float, marks: Mapping[str, Marks], now: float) -> Stretch:
     """The sums of each source. Raises `StoreError`, `BusyError`."""
     covers = {source: cover(start, _whole_minutes(end), each, now) for source, each in marks.items()}
-    found = await asyncio.gather(
+    sums = await asyncio.gather(
         *(cellar.groups(source, marginal, covers[source].buckets, each) for source, each in marks.items())
     )
-    return Stretch(start, end, dict(zip(marks, found, strict=True)), covers)
+    unwatched = {source: each.watched.unwatched(start, end) for source, each in marks.items()}
+    beside = {source: _within(unwatched[source], each, now) for source, each in marks.items()}
+    found = await asyncio.gather(
+        *(cellar.groups(source, marginal, beside[source], each, "unwatched") for source, each in marks.items())
+    )
+    return Stretch(start, end, dict(zip(marks, sums, strict=True)), covers, unwatched, dict(zip(marks, found, strict=True)))
 
 
 def _whole_minutes(end: float) -> int:
     return -int(-end // 60) * 60
+
+
+def _within(spans: Sequence[Span], marks: Marks, now: float) -> list[Bucket]:
+    """The buckets that lie in these as a whole."""
+    parts = (cover(_whole_minutes(start), int(end) // MINUTE * MINUTE, marks, now) for start, end in spans)
+    return [bucket for part in parts for bucket in part.buckets]
+
+
+def _first(start: float, unwatched: Sequence[Span]) -> float:
+    """The first moment from `start` on that was watched."""
+    return unwatched[0][1] if unwatched and unwatched[0][0] <= start else start
 
 
 class Chosen(msgspec.Struct):

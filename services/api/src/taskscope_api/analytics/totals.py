@@ -24,6 +24,9 @@ from taskscope_api.wire import moment_text
 
 NO_POINT = (None,) * 14
 """The row of a point that is not known."""
+COMPARABLE_SHARE = 0.9
+"""So much of a stretch has to have been watched, and kept, at each source, that another one is compared with it."""
+NO_CHANGE = Change(*(None,) * len(Change.__struct_fields__))
 Origin = Mapping[tuple[str, float], str]
 """(task id, end) of an example -> its source."""
 
@@ -33,12 +36,12 @@ def durations_row(found: Durations) -> DurationsRow:
     return DurationsRow(found.known, found.mean, found.p50, found.p95, found.p99)
 
 
-def totals(tally: Tally, seconds: float, *, measured: bool = True) -> Totals:
-    """The totals of a sum over so many seconds; `measured` false: there are no durations by its nature."""
-    return Totals(*_totals(tally, seconds, measured=measured))
+def totals(tally: Tally, per_second: float | None, *, measured: bool = True) -> Totals:
+    """The totals of a sum, and its rate; `measured` false: there are no durations by its nature."""
+    return Totals(*_totals(tally, per_second, measured=measured))
 
 
-def _totals(tally: Tally, seconds: float, *, measured: bool) -> tuple[Any, ...]:
+def _totals(tally: Tally, per_second: float | None, *, measured: bool) -> tuple[Any, ...]:
     """The members of `Totals`, in their order."""
     counts, attempts = tally.counts, tally.total
     finished = attempts - counts[RETRIED]
@@ -53,14 +56,16 @@ def _totals(tally: Tally, seconds: float, *, measured: bool) -> tuple[Any, ...]:
         counts[LOST],
         success_rate(counts),
         retry_rate(counts),
-        round(finished / seconds, 6) if seconds > 0 else None,
+        per_second,
         durations_row(durations(tally.runtime, tally.runtime_us)) if measured else None,
         durations_row(durations(tally.wait, tally.wait_us)) if measured else None,
     )
 
 
-def change(now: Totals, before: Totals) -> Change:
-    """How `now` differs from `before`."""
+def change(now: Totals, before: Totals, share: float) -> Change:
+    """How `now` differs from `before`, of which so much was watched: nothing is compared with too little."""
+    if share < COMPARABLE_SHARE:
+        return NO_CHANGE
     return Change(
         per_second=_ratio(now.per_second, before.per_second),
         success_rate=_difference(now.success_rate, before.success_rate),

@@ -1,6 +1,6 @@
 """`/api/session/login` and `/api/session/callback`: to the company's provider, and back. Browsers go there, not pages."""
 
-from html import escape
+import logging
 from http import HTTPStatus
 
 from quart import Blueprint, Response, request
@@ -11,14 +11,12 @@ from taskscope_api.access.oidc import KIND, OidcMode
 from taskscope_api.access.refused import RefusedError
 from taskscope_api.access.sessions import Sessions
 from taskscope_api.access.sign_in import SignedIn
-from taskscope_api.errors import ApiError, respond
+from taskscope_api.access.turned_back import page_of
+from taskscope_api.errors import PROBLEM_TYPE, ApiError, respond
 from taskscope_api.principals import Role, requires
 from taskscope_api.services import Services
 
-PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{title} - Taskscope</title></head>
-<body><h1>{title}</h1><p>{detail}.</p><p><a href="login">Sign in</a></p></body></html>
-"""
+logger = logging.getLogger(__name__)
 
 
 def signing_in_blueprint(services: Services) -> Blueprint:
@@ -35,7 +33,7 @@ def signing_in_blueprint(services: Services) -> Blueprint:
             mode, _ = _configured(identity)
             begun = await mode.sign_in.begin(request.scope, request.args.get("next"))
         except ApiError as error:
-            return _shown(error)
+            return _turned_back(identity, error, _local(identity, request.args.get("next")))
         return _sent_on(begun.url, begun.cookies)
 
     @blueprint.get("/api/session/callback")
@@ -49,7 +47,9 @@ def signing_in_blueprint(services: Services) -> Blueprint:
             return _sent_on(signed_in.next, [signed_in.cookie, _begun(identity, mode, sessions, signed_in)])
         except ApiError as error:
             identity.failures.turned_away(request.scope, error, None, KIND)
-            return _shown(error)
+            state = request.args.get("state", "")
+            wanted = None if identity.oidc is None else identity.oidc.sign_in.wanted(request.scope, state)
+            return _turned_back(identity, error, wanted)
 
     return blueprint
 
@@ -78,12 +78,17 @@ def _sent_on(url: str, cookies: list[str]) -> Response:
     return response
 
 
-def _shown(error: ApiError) -> Response:
-    """A small page for people, a problem for whoever does not want one."""
-    response = respond(error.problem)
+def _local(identity: Identity, wanted: str | None) -> str | None:
+    try:
+        return None if identity.oidc is None else identity.oidc.sign_in.local(wanted)
+    except ApiError:
+        return None
+
+
+def _turned_back(identity: Identity, error: ApiError, wanted: str | None) -> Response:
+    """The page says to people what happened; whoever does not want one gets the problem. The log has the reason for both."""
+    logger.warning("nobody was signed in: %s", error.problem.detail)
     if "text/html" not in request.headers.get("Accept", ""):
-        return response
-    page = PAGE.format(title=escape(error.problem.title), detail=escape(error.problem.detail))
-    response.set_data(page.encode())
-    response.content_type = "text/html; charset=utf-8"
-    return response
+        return respond(error.problem)
+    path = request.root_path if identity.oidc is None else identity.oidc.sign_in.path
+    return _sent_on(page_of(path, error.problem.type.removeprefix(PROBLEM_TYPE), wanted), [])

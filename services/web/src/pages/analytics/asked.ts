@@ -3,6 +3,7 @@ import type { Query } from '../../lib/api';
 import { epoch } from '../../lib/format';
 import type { Patch } from '../../lib/location';
 import type { Analytics, Grouping } from '../../lib/protocol';
+import { isWatched } from '../../lib/watched';
 import {
   chosenStretch,
   DEFAULT_WINDOW,
@@ -95,6 +96,10 @@ export function analyticsQuery(asked: Asked, now: number, midnight: Midnight): Q
 }
 
 /** The window before the one that was answered, with its groups and its series; null: it was not compared. */
+/** Without the window before, where too little of it was watched to be compared with. */
+export const comparing = (data: Analytics): Analytics =>
+  data.before === null || isWatched(data.before) ? data : { ...data, before: null, change: null };
+
 export function beforeQuery(asked: Asked, { at, before, series }: Analytics): Query | null {
   if (before === null || series === null) return null;
   const [start, end] = [seconds(before.start), seconds(before.end)];

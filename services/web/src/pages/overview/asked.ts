@@ -1,6 +1,7 @@
 /** What the overview asks of the analytics. */
 import { get } from '../../lib/api';
 import type { Analytics, GroupSeries } from '../../lib/protocol';
+import { isWatched } from '../../lib/watched';
 import { failingOf, MOST_FAILING, type Failing } from './failing';
 import { SPANS, yesterdayUntil, type Window } from './window';
 
@@ -9,8 +10,9 @@ const PATH = 'api/tasks/analytics';
 export interface Figures {
   window: Window;
   now: Analytics;
-  /** The same time yesterday; null: it could not be read. */
+  /** The same time yesterday; null: there is nothing to compare with, and `lacking` says why. */
   before: Analytics | null;
+  lacking: 'unread' | 'unwatched' | null;
 }
 
 export async function askFigures(
@@ -28,7 +30,8 @@ export async function askFigures(
     // Without yesterday today is still worth looking at.
     get<Analytics>(PATH, yesterday, signal).catch(() => null),
   ]);
-  return { window, now, before: then };
+  if (then === null || isWatched(then)) return { window, now, before: then, lacking: then ? null : 'unread' };
+  return { window, now, before: null, lacking: 'unwatched' };
 }
 
 export interface Failures {

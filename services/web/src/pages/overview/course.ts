@@ -23,7 +23,11 @@ export function courseOf(now: Analytics, before: Analytics | null): Course {
   const whole = seconds(now.end);
   // A bucket that has just begun says nothing yet.
   const times = starts.filter((start) => whole - start >= series.bucket_seconds / 2);
-  const lengths = times.map((start) => Math.min(series.bucket_seconds, whole - start));
+  // The first one that was watched may be so in part.
+  const since = seconds(now.watched_from ?? now.start);
+  const lengths = times.map(
+    (start) => Math.min(start + series.bucket_seconds, whole) - Math.max(start, since),
+  );
   const aMinute = (values: Values): Values => lengths.map((length, at) => rate(values[at] ?? null, length));
   return {
     times,
@@ -43,7 +47,7 @@ function shifted({ series }: Analytics, times: readonly number[]): Values | null
 }
 
 const rate = (value: number | null, length: number): number | null =>
-  value === null ? null : (value / length) * 60;
+  value === null || length <= 0 ? null : (value / length) * 60;
 
 const seconds = (moment: string): number => Date.parse(moment) / 1000;
 

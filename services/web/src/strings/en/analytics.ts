@@ -32,6 +32,7 @@ export const analytics = {
       `Times of ${name}. A stretch can be chosen in a chart, too: drag from one side to the other.`,
     unordered: 'The end must be later than the start.',
     stretch: (start: string, end: string) => `${start} – ${end}`,
+    watched: (stretch: string, since: string) => `${stretch}, ${since}`,
     now: 'now',
     reading: 'Reading …',
     live: 'Read anew every 10 s',
@@ -233,6 +234,7 @@ export const analytics = {
     gapMore: (value: number) => `and ${plural(value, 'more stretch', 'more stretches')}`,
     stale: 'These figures may be behind.',
     unreadable: 'Something could not be read.',
+    incomparable: 'The window before was not watched, so nothing is compared with it.',
     beforeFailed: 'The window before could not be laid over this one.',
   },
   reading: {

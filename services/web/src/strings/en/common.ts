@@ -1,3 +1,5 @@
+import { plural } from '../plural';
+
 /** Words that every page uses. */
 export const common = {
   tooLate: 'No answer came in time.',
@@ -31,6 +33,11 @@ export const common = {
   },
   gone: { title: 'There is nothing here', text: 'It is not known (any more), or you may not see it.' },
   empty: { title: 'Nothing yet', text: 'It appears here by itself as soon as there is something.' },
+  watched: {
+    since: (moment: string) => `watched since ${moment}`,
+    gaps: (count: number) =>
+      `For ${plural(count, 'stretch', 'stretches')} of the window no collector watched: rates are of the rest.`,
+  },
   sorted: { by: (label: string) => `Sort by ${label.toLowerCase()}` },
   trend: {
     same: 'as before',

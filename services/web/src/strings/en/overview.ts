@@ -10,6 +10,7 @@ export const overview = {
     names: { '1h': '1 hour', '6h': '6 hours', '24h': '24 hours' },
     title: (window: Window) => `The ${WINDOWS[window]}, against the same time yesterday`,
     note: (window: Window) => `The ${WINDOWS[window]}, against the same time yesterday`,
+    watched: (window: Window, since: string) => `The ${WINDOWS[window]}, ${since}`,
     last: (window: Window) => WINDOWS[window],
   },
   verdict: {
@@ -99,7 +100,7 @@ export const overview = {
     retrying: (count: string) => `${count} retrying`,
     brokers: (count: string) => `${count} in brokers`,
     nothingYesterday: 'nothing yesterday',
-    yesterdayUnknown: 'yesterday could not be read',
+    lacking: { unread: 'yesterday could not be read', unwatched: 'yesterday unwatched' },
     vs: 'vs yesterday',
     noWait: 'Of no start in the window it is known when the task was sent',
     noRuntime: 'Of no attempt in the window it is known how long it ran',

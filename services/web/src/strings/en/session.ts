@@ -70,6 +70,18 @@ export const session = {
       title: 'The api does not know this address as its own.',
       text: 'Open Taskscope by its own address; who runs it lists others in api.allowed_origins.',
     },
+    declined: {
+      title: 'The provider of identities did not let you in.',
+      text: 'Sign in again, as somebody else perhaps, or ask whoever runs the provider for access.',
+    },
+    late: {
+      title: 'Signing in was not finished.',
+      text: 'It took over ten minutes, began in another browser or is over already: sign in again.',
+    },
+    failed: {
+      title: 'Signing in did not work.',
+      text: 'Try again. If it stays so, ask who runs Taskscope: the log of its api says why.',
+    },
     provider: {
       title: 'The provider of identities does not answer.',
       text: 'Try again in a minute. A token, where you have one, works meanwhile.',
