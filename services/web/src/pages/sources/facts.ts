@@ -1,18 +1,8 @@
 /** What is known of a source, as labelled values. */
 import { sources as words } from '$strings/sources';
+import type { Fact } from '../../components/value';
 import { ago, count, duration, epoch } from '../../lib/format';
 import type { Source, SourceHealth } from '../../lib/protocol';
-
-export interface Fact {
-  label: string;
-  /** null: not known, and `why` says why. */
-  value: string | null;
-  why?: string;
-  /** What it means. */
-  title: string;
-  /** A number that should be 0, and is not. */
-  bad?: boolean;
-}
 
 const { facts: f, api } = words;
 
