@@ -4,6 +4,8 @@ import type { IconName } from './icons';
 export interface Value {
   /** Null: not known, and `title` says why. */
   text: string | null;
+  /** Before it, fainter: the path of a name. */
+  path?: string;
   title?: string | undefined;
   href?: string | undefined;
   icon?: IconName | undefined;

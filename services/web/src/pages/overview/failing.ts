@@ -4,6 +4,7 @@ import type { AnalyticsExample, AnalyticsGroup, GroupSeries, Series } from '../.
 export const MOST_FAILING = 8;
 
 export interface Failing {
+  key: string;
   name: string;
   /** Failed, rejected or lost. */
   failed: number;
@@ -24,7 +25,8 @@ function rowOf(group: AnalyticsGroup): Failing | null {
   const failed = failuresOf(group);
   if (failed === 0 || group.group === null) return null;
   const all = failed + group.succeeded;
-  return { name: group.group, failed, all, rate: failed / all, last: group.latest_failed[0] ?? null };
+  const last = group.latest_failed[0] ?? null;
+  return { key: group.group, name: group.group, failed, all, rate: failed / all, last };
 }
 
 export function failuresOf(counts: { failed: number; rejected: number; lost: number }): number {

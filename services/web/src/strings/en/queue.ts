@@ -37,7 +37,7 @@ export const queue = {
   runtimes: 'Runtimes of its tasks',
   runtimesNote: (count: number) => `of the latest ${count} that ended`,
   runtimesNone: 'No task of it that ended is known.',
-  runtimeColumns: ['Task', 'Ended', 'Failed', 'Median', 'Longest'],
+  runtimeColumns: { name: 'Task', ended: 'Ended', failed: 'Failed', median: 'Median', longest: 'Longest' },
   estimate: {
     empty: 'Nothing waits.',
     went: (how: 'fell' | 'grew', from: string, to: string, minutes: number, rate: string) =>

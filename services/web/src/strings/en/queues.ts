@@ -57,14 +57,8 @@ export const queues = {
     oldestAt: (moment: string) => `Since ${moment}`,
     oldestNone: 'Nothing waits',
     ratesUnread: 'Not read yet',
-    parts: {
-      waiting: (count: string) => `${count} waiting`,
-      running: (count: string) => `${count} running`,
-      scheduled: (count: string) => `${count} scheduled`,
-      deferred: (count: string) => `${count} deferred`,
-      failed: (count: string) => `${count} failed`,
-      unacked: (count: string) => `${count} not acknowledged`,
-    },
+    part: (count: string, part: 'waiting' | 'running' | 'unacked' | 'scheduled' | 'deferred' | 'failed') =>
+      `${count} ${part === 'unacked' ? 'not acknowledged' : part}`,
     noParts: 'nothing',
   },
   empty: {
