@@ -1,12 +1,13 @@
 /** The figures above the overview: of the window against yesterday, and of this moment. */
 import { overview as words } from '$strings/overview';
+import { isThere } from '../../fleet/there';
 import { compact, count, duration, UNKNOWN } from '../../lib/format';
 import type { Monitor } from '../../lib/monitor';
 import type { Durations } from '../../lib/protocol';
 import type { Sample } from '../../lib/series';
 import { courseOf, largest, mean, NO_COURSE, thinned } from './course';
 import { failuresOf } from './failing';
-import { depthsOfAll, isThere } from './growing';
+import { depthsOfAll } from './growing';
 import type { Overview } from './overview.svelte';
 import { rate, share } from './text';
 import { ratio } from './trends';
@@ -93,7 +94,7 @@ function ofWindow({ shown, window }: Overview, { place }: Monitor): Tile[] {
 /** There is no yesterday of what goes on at this moment, so its course is that of the last minutes. */
 function ofNow({ live, clock, place }: Monitor): Tile[] {
   const { summary, workers, queues, series } = live;
-  const present = workers.filter(({ state }) => isThere(state));
+  const present = workers.filter(isThere);
   const known = present.map(({ concurrency }) => concurrency).filter((slots) => slots !== null);
   const slots =
     known.length < present.length ? f.noSlots : f.runningNote(count(known.reduce((a, b) => a + b, 0)));

@@ -7,7 +7,7 @@ import { brief, compact, count, epoch } from '../../lib/format';
 import type { Worker } from '../../lib/protocol';
 import { whyUnknown } from '../../lib/reasons';
 import type { ZoneState } from '../../lib/zone.svelte';
-import { isThere } from './fleet';
+import { isThere } from '../../fleet/there';
 
 const { cells, columns } = workers;
 const MOST = { first: 'descending', end: true } as const;

@@ -6,8 +6,6 @@ type Window = keyof typeof WINDOWS;
 /** The home page: how it goes, now and against yesterday. */
 export const overview = {
   window: {
-    label: 'Window',
-    names: { '1h': '1 hour', '6h': '6 hours', '24h': '24 hours' },
     note: (window: Window) => `The ${WINDOWS[window]}, against the same time yesterday`,
   },
   verdict: {
@@ -40,14 +38,12 @@ export const overview = {
     starting: (name: string) => `Source ${name} does not come up`,
     stale: (name: string) => `What is known of ${name} is old`,
     noReason: 'No reason is known.',
-    lost: (names: readonly string[]) =>
-      names.length === 1 ? `Worker ${names[0] ?? ''} is lost` : `${names.length} workers are lost`,
+    workers: (names: readonly string[], state: 'lost' | 'silent') =>
+      names.length === 1 ? `Worker ${names[0] ?? ''} is ${state}` : `${names.length} workers are ${state}`,
     lostText: (tasks: number | null) =>
       tasks === null || tasks === 0
         ? 'No sign of life any more, and it did not say goodbye.'
         : `${plural(tasks, 'task was', 'tasks were')} lost with it.`,
-    silent: (names: readonly string[]) =>
-      names.length === 1 ? `Worker ${names[0] ?? ''} is silent` : `${names.length} workers are silent`,
     silentText: 'No sign of life for a while; one that is busy with a single process gives none.',
     nobody: 'No worker is online',
     nobodyText: (source: string, waiting: number) =>

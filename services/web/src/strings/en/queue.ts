@@ -22,10 +22,9 @@ export const queue = {
   waiting: 'Waiting',
   waitingNone: 'Nothing waits that is known by name.',
   waitingEmpty: 'Nothing waits.',
-  waitingOrder:
-    'In the order of sending, which is the order in which a queue without priorities gives them out.',
+  waitingOrder: 'In the order of sending, as a queue without priorities gives them out.',
   waitingUnordered:
-    'When they were sent is not known (task_send_sent_event is off), and so their order is not either.',
+    'Their order is not known, since it is not when they were sent (task_send_sent_event is off).',
   waitingFewer: (known: number, depth: number) =>
     `${messages(depth)} wait, ${known === 0 ? 'none' : known} of them known by name: what is sent without events is seen when a worker takes it.`,
   now: 'Running',
