@@ -9,7 +9,7 @@ const SENT = 'app.conf.task_send_sent_event = True';
 /** What to do about each reason that is known, and a command or a setting that does it: docs/configuration.md has the settings. */
 const advice = {
   refused: [
-    'Nothing listens there. See that the server runs, and that {url} names it as Taskscope sees it: in a container 127.0.0.1 is the container itself.',
+    'Nothing listens at that address. See that the server runs, and that {url} names it as Taskscope sees it: in a container 127.0.0.1 is the container itself.',
     CHECK,
   ],
   name: [
