@@ -13,3 +13,17 @@ export interface Column {
   /** Left out where the page is narrow. */
   wide?: boolean;
 }
+
+/** A heading, and what it means. */
+type Head = string | readonly [label: string, title: string];
+
+/** Columns in the order of `looks`, with the catalogue's heads. */
+export function columnsOf<Id extends string, Look extends object>(
+  heads: Readonly<Record<Id, Head>>,
+  looks: Readonly<Record<Id, Look>>,
+): (Look & Pick<Column, 'label' | 'title'> & { id: Id })[] {
+  return (Object.keys(looks) as Id[]).map((id) => {
+    const [label = '', title] = [heads[id]].flat() as string[];
+    return { id, label, title, ...looks[id] };
+  });
+}

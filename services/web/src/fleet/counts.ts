@@ -10,19 +10,21 @@ export type Counts = (number | null)[];
 
 /** Tasks that ended in each bucket, in whatever way; an attempt that is retried is no end. */
 export function ended(columns: Series): Counts {
-  return columns.succeeded.map((_, at) => sum(ENDS.map((name) => columns[name][at] ?? null)));
+  return sum(...ENDS.map((name) => columns[name]));
 }
 
 /** Of those, the ones that went wrong. */
 export function wrong(columns: Series): Counts {
-  return columns.failed.map((failed, at) => sum([failed, columns.lost[at] ?? null]));
+  return sum(columns.failed, columns.lost);
 }
 
-/** Null where nothing is kept at all. */
-function sum(values: Counts): number | null {
-  return values.every((value) => value === null)
-    ? null
-    : values.reduce<number>((total, value) => total + (value ?? 0), 0);
+/** Of each bucket; null where nothing is kept at all. */
+export function sum(...columns: readonly (readonly (number | null)[])[]): Counts {
+  const [first = []] = columns;
+  return first.map((_, at) => {
+    const values = columns.map((column) => column[at] ?? null);
+    return values.every((value) => value === null) ? null : total(values);
+  });
 }
 
 export function total(counts: Counts): number {

@@ -2,21 +2,21 @@
 import type { Column } from '../components/columns';
 import type { Sorting } from './held';
 
-export interface Sortable<Field extends string> extends Omit<Column, 'sort'> {
-  by?: Field;
-  /** The direction of the first click. */
-  first?: 'descending';
+/** Sorted by a field of the same name. */
+export interface Sortable extends Omit<Column, 'sort'> {
+  /** The direction of the first click; without it the column is no order. */
+  first?: 'ascending' | 'descending';
 }
 
-export function withSort<Field extends string>(
-  columns: readonly Sortable<Field>[],
-  sorting: Sorting<Field>,
+export function withSort(
+  columns: readonly Sortable[],
+  sorting: Sorting<string>,
   href: (sort: string) => string,
 ): Column[] {
-  return columns.map(({ by, first, ...column }) => {
-    if (by === undefined) return column;
-    const now = sorting.field !== by ? 'none' : sorting.descending ? 'descending' : 'ascending';
+  return columns.map(({ first, ...column }) => {
+    if (first === undefined) return column;
+    const now = sorting.field !== column.id ? 'none' : sorting.descending ? 'descending' : 'ascending';
     const descending = now === 'none' ? first === 'descending' : now === 'ascending';
-    return { ...column, sort: { now, href: href(descending ? `-${by}` : by) } };
+    return { ...column, sort: { now, href: href(descending ? `-${column.id}` : column.id) } };
   });
 }

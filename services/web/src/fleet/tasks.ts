@@ -8,23 +8,17 @@ export interface Whose extends Query {
 }
 export type Lines = TaskListOf<(typeof ROW_FIELDS)[number]>;
 
-const LINES = 20;
+const QUESTIONS = {
+  /** What runs there, longest first, then what was fetched. */
+  held: { state: ['running', 'reserved'], sort: 'live' },
+  /** What failed there or was lost, newest first. */
+  failures: { state: ['failed', 'lost'], sort: '-finished_at', limit: 8 },
+  /** What waits there, in the order of sending. */
+  waiting: { state: 'queued', sort: 'sent_at' },
+} satisfies Record<string, Query>;
+export type What = keyof typeof QUESTIONS;
 
-function ask(query: Query, signal: AbortSignal): Promise<Lines> {
-  return get<Lines>('api/tasks', { limit: LINES, fields: ROW_FIELDS, ...query }, signal);
-}
-
-/** What runs there, longest first, then what was fetched. Raises `ApiError`. */
-export function held(whose: Whose, signal: AbortSignal): Promise<Lines> {
-  return ask({ ...whose, state: ['running', 'reserved'], sort: 'live' }, signal);
-}
-
-/** What failed there or was lost, newest first. Raises `ApiError`. */
-export function failures(whose: Whose, signal: AbortSignal): Promise<Lines> {
-  return ask({ ...whose, state: ['failed', 'lost'], sort: '-finished_at', limit: 8 }, signal);
-}
-
-/** What waits there, in the order of sending. Raises `ApiError`. */
-export function waiting(whose: Whose, signal: AbortSignal): Promise<Lines> {
-  return ask({ ...whose, state: 'queued', sort: 'sent_at' }, signal);
+/** Raises `ApiError`. */
+export function askLines(what: What, whose: Whose, signal: AbortSignal): Promise<Lines> {
+  return get<Lines>('api/tasks', { limit: 20, fields: ROW_FIELDS, ...whose, ...QUESTIONS[what] }, signal);
 }

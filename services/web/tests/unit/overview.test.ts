@@ -15,7 +15,7 @@ import { depthsOfAll, growingQueues, isUnserved } from '../../src/pages/overview
 import { kindRows } from '../../src/pages/overview/kinds';
 import { stretchQuery } from '../../src/pages/overview/stretch';
 import { rate, share } from '../../src/pages/overview/text';
-import { trendsOf } from '../../src/pages/overview/trends';
+import { ratio } from '../../src/pages/overview/trends';
 import { vanishedOf } from '../../src/pages/overview/vanished';
 import { windowOf, yesterdayUntil } from '../../src/pages/overview/window';
 import { queue, source, SUMMARY, worker } from './samples';
@@ -323,9 +323,7 @@ describe('the overview', () => {
   });
 
   test('compares with yesterday only what is known of both', () => {
-    const before = totals({ per_second: 0, success_rate: 0.5 });
-    const trends = trendsOf(totals({ per_second: 3, success_rate: 0.75 }), before);
-    expect(trends).toEqual({ throughput: null, wait: null, runtime: null, success: 0.25 });
+    expect([ratio(3, 2), ratio(3, 0), ratio(3, null), ratio(undefined, 2)]).toEqual([1.5, null, null, null]);
   });
 
   test('lists workers that vanished, lost ones first, the latest sign first', () => {

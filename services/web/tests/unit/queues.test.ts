@@ -72,10 +72,10 @@ describe('what becomes of a queue', () => {
 
 describe('the history of depths', () => {
   it('has a time for each minute', () => {
-    expect(history(queue('q', counted(1, null, 3)))).toEqual({
-      times: [NOW / 1000 - 120, NOW / 1000 - 60, NOW / 1000],
-      depths: [1, null, 3],
-    });
+    const { times, depths } = history(queue('q', counted(1, null, 3)));
+    expect(times.slice(57)).toEqual([NOW / 1000 - 120, NOW / 1000 - 60, NOW / 1000]);
+    expect(depths.slice(57)).toEqual([1, null, 3]);
+    expect(times).toHaveLength(depths.length);
     expect(history(queue('q')).times).toEqual([]);
   });
 

@@ -1,13 +1,14 @@
 /** What needs somebody's attention, most urgent first. */
-import { overview as words } from '$strings/overview';
+import { overview } from '$strings/overview';
 import type { IconName } from '../../components/icons';
+import { isThere } from '../../fleet/there';
 import { compact, count, duration, epoch } from '../../lib/format';
 import type { Page, Patch } from '../../lib/location';
 import type { Queue, Source, Worker } from '../../lib/protocol';
 import { sentence } from '../../lib/reasons';
 import type { Figures, Failures } from './asked';
 import { failingSince, failuresOf, type Failing } from './failing';
-import { growingQueues, isThere, type GrowingQueue } from './growing';
+import { growingQueues, type GrowingQueue } from './growing';
 import { rate, share } from './text';
 import { ratio } from './trends';
 
@@ -34,6 +35,7 @@ export interface Seen {
   lost: ReadonlyMap<string, number> | null;
 }
 
+const words = overview.concern;
 /** A source that is starting for longer than this does not come up. */
 const START_MS = 30_000;
 /** So many failures of a name, and such a part of all, are worth a look; from the second on it is urgent. */
@@ -77,30 +79,20 @@ export function verdictOf(known: {
   return known.problem ? 'partly' : 'reading';
 }
 
+type Place = Concern['to'];
+
 function ofSource(source: Source, now: number): Concern | null {
   const { name, status, reason, stale } = source;
   const since = epoch(source.since);
-  const shared = {
-    key: `source:${name}`,
-    icon: 'sources',
-    since,
-    to: { page: 'sources', item: name },
-  } as const;
-  const why = sentence(reason ?? words.concern.noReason);
-  if (status === 'down') return { ...shared, severity: 'bad', title: words.concern.down(name), text: why };
-  if (stale !== null)
-    return {
-      ...shared,
-      severity: 'bad',
-      title: words.concern.stale(name),
-      text: sentence(stale),
-      since: null,
-    };
-  if (status === 'degraded')
-    return { ...shared, severity: 'warn', title: words.concern.degraded(name), text: why };
-  if (status === 'starting' && since !== null && now - since > START_MS)
-    return { ...shared, severity: 'warn', title: words.concern.starting(name), text: why };
-  return null;
+  const say = (severity: Concern['severity'], title: string, text: string | null, at = since): Concern => ({
+    ...{ key: `source:${name}`, icon: 'sources', to: { page: 'sources', item: name } },
+    ...{ severity, title, text: sentence(text ?? words.noReason), since: at },
+  });
+  if (status === 'down') return say('bad', words.down(name), reason);
+  if (stale !== null) return say('bad', words.stale(name), stale, null);
+  if (status === 'degraded') return say('warn', words.degraded(name), reason);
+  const late = status === 'starting' && since !== null && now - since > START_MS;
+  return late ? say('warn', words.starting(name), reason) : null;
 }
 
 function ofWorkers({ workers, sources, queues, lost }: Seen): Concern[] {
@@ -109,8 +101,8 @@ function ofWorkers({ workers, sources, queues, lost }: Seen): Concern[] {
   const tasks = lost === null ? null : gone.reduce((sum, { name }) => sum + (lost.get(name) ?? 0), 0);
   return [
     ...sources.map((source) => abandoned(source, workers, queues)),
-    aboutWorkers(gone, 'bad', words.concern.lost, words.concern.lostText(tasks)),
-    aboutWorkers(silent, 'warn', words.concern.silent, words.concern.silentText),
+    aboutWorkers(gone, 'lost', words.lostText(tasks)),
+    aboutWorkers(silent, 'silent', words.silentText),
   ].filter((concern) => concern !== null);
 }
 
@@ -118,59 +110,45 @@ function ofWorkers({ workers, sources, queues, lost }: Seen): Concern[] {
 function abandoned(source: Source, workers: readonly Worker[], queues: readonly Queue[]): Concern | null {
   const { name, status } = source;
   const waiting = queues.reduce((sum, queue) => sum + (queue.source === name ? (queue.depth ?? 0) : 0), 0);
-  const served = workers.some((worker) => worker.source === name && isThere(worker.state));
+  const served = workers.some((worker) => worker.source === name && isThere(worker));
   if (served || waiting === 0 || status === 'down' || status === 'starting') return null;
   return {
     ...{ key: `nobody:${name}`, severity: 'bad', icon: 'workers', since: null },
-    ...{ title: words.concern.nobody, text: words.concern.nobodyText(name, waiting) },
+    ...{ title: words.nobody, text: words.nobodyText(name, waiting) },
     to: { page: 'workers', query: { source: name } },
   };
 }
 
-function aboutWorkers(
-  workers: readonly Worker[],
-  severity: Concern['severity'],
-  title: (names: readonly string[]) => string,
-  text: string,
-): Concern | null {
+function aboutWorkers(workers: readonly Worker[], state: 'lost' | 'silent', text: string): Concern | null {
   const [first] = workers;
   if (first === undefined) return null;
   const names = workers.map(({ name }) => name);
-  const listed = words.concern.names(names.slice(0, MOST_NAMES), names.length - MOST_NAMES);
+  const one = names.length === 1;
+  const listed = words.names(names.slice(0, MOST_NAMES), names.length - MOST_NAMES);
   const signs = workers.map((worker) => epoch(worker.heartbeat_at)).filter((at) => at !== null);
   return {
-    ...{ key: `workers:${first.state}`, severity, icon: 'workers', title: title(names) },
-    text: names.length > 1 ? `${listed} ${text}` : text,
+    ...{ key: `workers:${state}`, icon: 'workers', title: words.workers(names, state) },
+    severity: state === 'lost' ? 'bad' : 'warn',
+    text: one ? text : `${listed} ${text}`,
     since: signs.length === 0 ? null : Math.min(...signs),
-    to:
-      names.length > 1
-        ? { page: 'workers', query: { state: first.state } }
-        : { page: 'workers', item: first.key },
+    to: { page: 'workers', ...(one ? { item: first.key } : { query: { state } }) },
   };
 }
 
 function ofQueue({ queue, drain, unserved, least }: GrowingQueue): Concern {
+  const { key, name } = queue;
   const depth = queue.depth ?? 0;
-  const shared = {
-    key: `queue:${queue.key}`,
-    icon: 'queues',
-    to: { page: 'queues', item: queue.key },
-  } as const;
-  if (unserved) {
-    const text = words.concern.unservedText(depth);
+  const shared = { key: `queue:${key}`, icon: 'queues', to: { page: 'queues', item: key } } as const;
+  if (unserved)
     return {
-      ...shared,
-      severity: 'bad',
-      title: words.concern.unserved(queue.name),
-      text,
+      ...{ ...shared, severity: 'bad', title: words.unserved(name), text: words.unservedText(depth) },
       since: epoch(queue.oldest_at),
     };
-  }
   const [came, left] = [drain?.in_per_second ?? null, drain?.finished_per_second ?? null];
-  const rates = came === null || left === null ? '' : words.concern.rates(rate(came * 60), rate(left * 60));
+  const rates = came === null || left === null ? '' : words.rates(rate(came * 60), rate(left * 60));
   return {
-    ...{ ...shared, severity: 'warn', title: words.concern.grows(queue.name), since: least?.at ?? null },
-    text: words.concern.growsText(compact(depth), compact(least?.depth ?? 0), rates),
+    ...{ ...shared, severity: 'warn', title: words.grows(name), since: least?.at ?? null },
+    text: words.growsText(compact(depth), compact(least?.depth ?? 0), rates),
   };
 }
 
@@ -186,15 +164,20 @@ function ofFailures({ failures, figures }: Seen): (Concern | null)[] {
 
 function ofName(row: Failing, { courses, starts }: Failures): Concern {
   const { name, failed, all, last } = row;
-  const why = last?.exception_type == null ? '' : words.concern.last(last.exception_type);
+  const why = last?.exception_type == null ? '' : words.last(last.exception_type);
   const course = courses.find(({ group }) => group === name);
   return {
     ...{ key: `fails:${name}`, severity: row.rate >= FAILS.bad ? 'bad' : 'warn', icon: 'failed' },
-    title: words.concern.fails(name),
-    text: words.concern.failsText(count(failed), count(all), share(row.rate), why),
-    since: failingSince(course, starts),
+    ...{ title: words.fails(name), since: failingSince(course, starts) },
+    text: words.failsText(count(failed), count(all), share(row.rate), why),
     to: { page: 'tasks', query: { state: 'failed,rejected,lost', name } },
   };
+}
+
+/** About the figures of the whole window. */
+function ofWindow(window: string, key: string, icon: IconName, title: string, text: string): Concern {
+  const to: Place = { page: 'analytics', query: { window } };
+  return { key, icon, title, text, to, severity: 'warn', since: null };
 }
 
 function worse({ now, before, window }: Figures): Concern | null {
@@ -203,49 +186,26 @@ function worse({ now, before, window }: Figures): Concern | null {
   const then = before?.totals.success_rate == null ? null : 1 - before.totals.success_rate;
   const least = then === null ? WORSE.alone : Math.max(then * WORSE.times, then + WORSE.points);
   if (failed < WORSE.least || rate < least) return null;
-  return {
-    ...{
-      key: 'worse',
-      severity: 'warn',
-      icon: 'failed',
-      since: null,
-      title: words.concern.worse(share(rate)),
-    },
-    text: words.concern.worseText(then === null ? words.figures.nothingYesterday : share(then)),
-    to: { page: 'analytics', query: { window } },
-  };
+  const text = words.worseText(then === null ? overview.figures.nothingYesterday : share(then));
+  return ofWindow(window, 'worse', 'failed', words.worse(share(rate)), text);
 }
 
 function ofFigures(figures: Figures | null): (Concern | null)[] {
-  if (figures?.before == null) return [];
-  const { now, before, window } = figures;
-  const to = { page: 'analytics', query: { window } } as const;
-  const shared = { severity: 'warn', since: null, to } as const;
-  return [
-    fewer(now.totals.per_second, before.totals.per_second, before.totals.finished, shared),
-    slower('wait', now.totals.wait?.p95, before.totals.wait?.p95, shared),
-    slower('runtime', now.totals.runtime?.p95, before.totals.runtime?.p95, shared),
-  ];
+  return figures === null ? [] : [fewer(figures), slower('wait', figures), slower('runtime', figures)];
 }
 
-type Shared = Pick<Concern, 'severity' | 'since' | 'to'>;
-
-function fewer(now: number | null, before: number | null, basis: number, shared: Shared): Concern | null {
-  const change = ratio(now, before);
-  if (now === null || before === null || change === null || change > FEWER || basis < BASIS) return null;
-  const text = words.concern.fewerText(rate(now * 60), rate(before * 60));
-  return { ...shared, key: 'fewer', icon: 'down', title: words.concern.fewer, text };
+function fewer({ now, before, window }: Figures): Concern | null {
+  const [ends, ended] = [now.totals.per_second, before?.totals.per_second];
+  const change = ratio(ends, ended);
+  if (ends == null || ended == null || change === null || change > FEWER) return null;
+  if ((before?.totals.finished ?? 0) < BASIS) return null;
+  return ofWindow(window, 'fewer', 'down', words.fewer, words.fewerText(rate(ends * 60), rate(ended * 60)));
 }
 
-function slower(
-  what: 'wait' | 'runtime',
-  now: number | null | undefined,
-  before: number | null | undefined,
-  shared: Shared,
-): Concern | null {
-  const change = ratio(now, before);
-  if (now == null || before == null || change === null) return null;
-  if (change < SLOWER.times || now < SLOWER.seconds) return null;
-  const text = words.concern.slowerText(duration(now), duration(before));
-  return { ...shared, key: what, icon: 'scheduled', title: words.concern[what], text };
+function slower(what: 'wait' | 'runtime', { now, before, window }: Figures): Concern | null {
+  const [takes, took] = [now.totals[what]?.p95, before?.totals[what]?.p95];
+  const change = ratio(takes, took);
+  if (takes == null || took == null || change === null) return null;
+  if (change < SLOWER.times || takes < SLOWER.seconds) return null;
+  return ofWindow(window, what, 'scheduled', words[what], words.slowerText(duration(takes), duration(took)));
 }

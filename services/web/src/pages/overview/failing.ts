@@ -1,9 +1,11 @@
 /** Names of tasks by how many of them failed. */
+import { sum } from '../../fleet/counts';
 import type { AnalyticsExample, AnalyticsGroup, GroupSeries, Series } from '../../lib/protocol';
 
 export const MOST_FAILING = 8;
 
 export interface Failing {
+  key: string;
   name: string;
   /** Failed, rejected or lost. */
   failed: number;
@@ -24,7 +26,8 @@ function rowOf(group: AnalyticsGroup): Failing | null {
   const failed = failuresOf(group);
   if (failed === 0 || group.group === null) return null;
   const all = failed + group.succeeded;
-  return { name: group.group, failed, all, rate: failed / all, last: group.latest_failed[0] ?? null };
+  const last = group.latest_failed[0] ?? null;
+  return { key: group.group, name: group.group, failed, all, rate: failed / all, last };
 }
 
 export function failuresOf(counts: { failed: number; rejected: number; lost: number }): number {
@@ -38,22 +41,11 @@ export function failedColumn(columns: Series | GroupSeries): (number | null)[] {
 
 /** All that ended for good; a retried attempt comes again. */
 export function finishedColumn(columns: Series | GroupSeries): (number | null)[] {
-  const { succeeded, revoked } = columns;
-  return sum(succeeded, revoked, failedColumn(columns));
+  return sum(columns.succeeded, columns.revoked, failedColumn(columns));
 }
 
 /** When the first failure of the window was; null: at its very beginning, so maybe long before. Epoch milliseconds. */
 export function failingSince(course: GroupSeries | undefined, starts: readonly number[]): number | null {
   const first = course === undefined ? -1 : failedColumn(course).findIndex((value) => (value ?? 0) > 0);
   return first > 0 ? (starts[first] ?? null) : null;
-}
-
-function sum(...columns: readonly (readonly (number | null)[])[]): (number | null)[] {
-  const [first = []] = columns;
-  return first.map((_, at) => {
-    const values = columns.map((column) => column[at] ?? null);
-    return values.every((value) => value === null)
-      ? null
-      : values.reduce<number>((total, value) => total + (value ?? 0), 0);
-  });
 }

@@ -1,4 +1,5 @@
 /** Queues that fill up, and those that nobody empties. */
+import { isThere } from '../../fleet/there';
 import { epoch } from '../../lib/format';
 import type { Drain, Queue, Worker } from '../../lib/protocol';
 
@@ -65,13 +66,9 @@ function leastOf({ depths, depths_at }: Queue): GrowingQueue['least'] {
 export function isUnserved(queue: Queue, workers: readonly Worker[]): boolean {
   if ((queue.depth ?? 0) === 0) return false;
   if (queue.consumers !== null) return queue.consumers === 0;
-  const present = workers.filter(({ source, state }) => source === queue.source && isThere(state));
+  const present = workers.filter((worker) => worker.source === queue.source && isThere(worker));
   if (present.length === 0 || present.some(({ queues }) => queues === null)) return false;
   return !present.some(({ queues }) => queues?.includes(queue.name));
-}
-
-export function isThere(state: Worker['state']): boolean {
-  return state === 'online' || state === 'silent';
 }
 
 /** What all queues together held in each of the last minutes, oldest first; null where none was counted. */

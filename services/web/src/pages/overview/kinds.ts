@@ -3,6 +3,7 @@ import type { Analytics, AnalyticsGroup, KindCounts, Summary } from '../../lib/p
 import { ratio } from './trends';
 
 export interface KindRow {
+  key: string;
   /** null: names that were not kept apart, whose kind is not known. */
   kind: string | null;
   /** What goes on now; null where that is not counted. */
@@ -40,5 +41,12 @@ function rowOf(
   const [ended, then] = [of(now), of(before)];
   // Kinds that no task is of (any more) are not counted.
   const live = kind === null || summary === null ? null : (summary.by_kind[kind] ?? NOTHING);
-  return { kind, live, ended, before: then, trend: ratio(ended?.per_second, then?.per_second) };
+  return {
+    key: kind ?? '',
+    kind,
+    live,
+    ended,
+    before: then,
+    trend: ratio(ended?.per_second, then?.per_second),
+  };
 }

@@ -11,6 +11,6 @@ export function outcomesOf(counts: Counts | null): { tone: string; value: number
   return OUTCOMES.map((outcome) => ({
     tone: outcome,
     value: counts[outcome],
-    words: words.outcome[outcome](count(counts[outcome])),
+    words: words.outcome(count(counts[outcome]), outcome),
   }));
 }

@@ -1,5 +1,7 @@
-/** Rates and shares as text. */
+/** Rates, shares and what they lack as text. */
+import { overview as words } from '$strings/overview';
 import { compact, UNKNOWN } from '../../lib/format';
+import type { Figures } from './asked';
 
 /** A rate a minute or a second: 0, 0.4, 3.2, 42, 1,200. */
 export function rate(value: number | null): string {
@@ -22,4 +24,9 @@ export function share(value: number | null): string {
 /** A rate on an axis, whose steps may be parts of 1. */
 export function tick(value: number): string {
   return value < 10 ? String(Number(value.toFixed(2))) : compact(Math.round(value));
+}
+
+/** Why nothing of yesterday stands beside a figure. */
+export function lackOf({ lacking }: Figures): string {
+  return lacking === null ? words.figures.nothingYesterday : words.figures.lacking[lacking];
 }

@@ -1,4 +1,5 @@
 /** Who takes from a queue. */
+import { isThere } from '../../fleet/there';
 import type { Queue, Source, Worker } from '../../lib/protocol';
 
 export function takers(queue: Queue, workers: readonly Worker[]): Worker[] {
@@ -16,7 +17,7 @@ export function withConsumers(queue: Queue, workers: readonly Worker[], sources:
   if (queue.engine !== 'celery' || queue.consumers === null || broker?.startsWith('amqp') === true)
     return queue;
   const all = takers(queue, workers);
-  const there = all.filter(({ state }) => state === 'online' || state === 'silent').length;
+  const there = all.filter(isThere).length;
   const consumers = Math.max(there, queue.consumers - (all.length - there));
   return consumers === queue.consumers ? queue : { ...queue, consumers };
 }

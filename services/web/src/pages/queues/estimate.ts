@@ -36,7 +36,8 @@ function course({ queue }: QueueView, { read }: Moment): string {
   const change = span.to - span.from;
   if (change === 0) return words.same(span.minutes);
   const each = rate(Math.abs(change) / span.minutes);
-  return words[change < 0 ? 'fell' : 'rose'](count(span.from), count(span.to), span.minutes, each);
+  const how = change < 0 ? 'fell' : 'grew';
+  return words.whole(words.went(how, count(span.from), count(span.to), span.minutes, each));
 }
 
 /** What the estimate is made of, where that is not the whole quarter of an hour. */
@@ -45,7 +46,7 @@ function lately({ queue, outlook }: QueueView, { read }: Moment): string | null 
   const part = span === null ? null : recent(queue, read, span * 60);
   if (span === null || part === null || whole === null || span >= whole.minutes) return null;
   const each = rate((part.from - part.to) / part.minutes);
-  return words.lately(count(part.from), count(part.to), part.minutes, each);
+  return words.lately(words.went('fell', count(part.from), count(part.to), part.minutes, each));
 }
 
 function net(outlook: Outlook, depth: number | null, { now, zone, read }: Moment): string | null {

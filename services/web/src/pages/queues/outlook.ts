@@ -47,8 +47,8 @@ function rated(queue: Queue, drain: Drain, read: number): Outlook {
 /** Minutes of a queue's history: epoch seconds and depths. */
 export function history(queue: Queue): { times: number[]; depths: (number | null)[] } {
   const last = epoch(queue.depths_at);
+  const depths = lastHour(queue);
   if (last === null) return { times: [], depths: [] };
-  const { depths } = queue;
   return { times: depths.map((_, at) => last / 1000 - 60 * (depths.length - 1 - at)), depths };
 }
 

@@ -27,7 +27,7 @@ export function partsOf({ queue, running }: QueueView): { ahead: Part[]; failed:
     const value = counts[name];
     return value === null || value === 0
       ? []
-      : [{ tone: TONES[name], value, words: queues.cells.parts[name](compact(value)) }];
+      : [{ tone: TONES[name], value, words: queues.cells.part(compact(value), name) }];
   });
   return {
     ahead: parts.filter((part) => part.tone !== TONES.failed),

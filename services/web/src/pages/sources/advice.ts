@@ -56,9 +56,12 @@ export function adviceKey(says: string): AdviceKey {
 }
 
 function adviceOn(says: string, engine: Source['engine']): Advice {
-  const key = adviceKey(says);
-  const { text, code } = words.advice[key](engine);
-  return { key, says, text, code: code ?? null };
+  return advised(adviceKey(says), says, engine);
+}
+
+function advised(key: AdviceKey, says: string, engine: Source['engine']): Advice {
+  const [text = '', code = null] = words.advice(key, engine);
+  return { key, says, text, code };
 }
 
 /** Why it is not up, part by part, and why the api may be behind it. */
@@ -96,10 +99,5 @@ export function signsOf(source: Source): Advice[] {
     [malformed > 0, 'malformed'],
     [uncounted > 0, 'uncounted'],
   ];
-  return signs
-    .filter(([there]) => there)
-    .map(([, key]) => {
-      const { text, code } = words.advice[key](engine);
-      return { key, says: words.signs(key, source), text, code: code ?? null };
-    });
+  return signs.filter(([there]) => there).map(([, key]) => advised(key, words.signs(key, source), engine));
 }

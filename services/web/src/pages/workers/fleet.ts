@@ -1,4 +1,5 @@
 /** Which workers are shown and in which order, and what they are together. */
+import { isThere } from '../../fleet/there';
 import { compared, type Sorting, type Value } from '../../fleet/held';
 import { epoch } from '../../lib/format';
 import type { Worker, WorkerState } from '../../lib/protocol';
@@ -100,11 +101,6 @@ export function totalsOf(workers: readonly Worker[]): Totals {
     reserved: sum((worker) => worker.reserved),
     silentEvents: there.filter((worker) => worker.events === false).length,
   };
-}
-
-/** Lost and offline workers take no tasks; a silent one may. */
-export function isThere(worker: Worker): boolean {
-  return worker.state === 'online' || worker.state === 'silent';
 }
 
 export function queuesOf(workers: readonly Worker[]): string[] {

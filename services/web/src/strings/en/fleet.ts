@@ -5,14 +5,23 @@ export const fleet = {
   more: (next: number, rest: number) =>
     `Show ${next} more of ${plural(rest, 'row', 'rows')} that are not shown`,
   shown: (shown: number, all: number) => (shown === all ? `${all}` : `${shown} of ${all}`),
-  search: { clear: 'Clear the search' },
+  clear: 'Clear the search',
   allQueues: 'All queues',
   asOf: (time: string) => `as of ${time}`,
   asOfWhy: (why: string) => `Its source cannot be read now: ${why}`,
   noWhy: 'no reason is known',
   ended: 'Ended',
   failed: 'Failed or lost',
-  tasks: { unnamed: 'name not known' },
+  itsTasks: 'Its tasks',
+  tasks: {
+    unnamed: 'name not known',
+    more: (count: number) => plural(count, 'more task', 'more tasks'),
+  },
+  throughput: {
+    title: 'Throughput',
+    worker: (name: string) => `Tasks that ended on ${name}, a minute`,
+    queue: (name: string) => `Tasks of ${name} that ended, a minute`,
+  },
   otherSource: {
     title: (source: string) => `You look at source ${source} alone`,
     text: (source: string) => `This one belongs to source ${source}.`,

@@ -6,9 +6,6 @@ type Window = keyof typeof WINDOWS;
 /** The home page: how it goes, now and against yesterday. */
 export const overview = {
   window: {
-    label: 'Window',
-    names: { '1h': '1 hour', '6h': '6 hours', '24h': '24 hours' },
-    title: (window: Window) => `The ${WINDOWS[window]}, against the same time yesterday`,
     note: (window: Window) => `The ${WINDOWS[window]}, against the same time yesterday`,
     watched: (window: Window, since: string) => `The ${WINDOWS[window]}, ${since}`,
     last: (window: Window) => WINDOWS[window],
@@ -43,14 +40,12 @@ export const overview = {
     starting: (name: string) => `Source ${name} does not come up`,
     stale: (name: string) => `What is known of ${name} is old`,
     noReason: 'No reason is known.',
-    lost: (names: readonly string[]) =>
-      names.length === 1 ? `Worker ${names[0] ?? ''} is lost` : `${names.length} workers are lost`,
+    workers: (names: readonly string[], state: 'lost' | 'silent') =>
+      names.length === 1 ? `Worker ${names[0] ?? ''} is ${state}` : `${names.length} workers are ${state}`,
     lostText: (tasks: number | null) =>
       tasks === null || tasks === 0
         ? 'No sign of life any more, and it did not say goodbye.'
         : `${plural(tasks, 'task was', 'tasks were')} lost with it.`,
-    silent: (names: readonly string[]) =>
-      names.length === 1 ? `Worker ${names[0] ?? ''} is silent` : `${names.length} workers are silent`,
     silentText: 'No sign of life for a while; one that is busy with a single process gives none.',
     nobody: 'No worker is online',
     nobodyText: (source: string, waiting: number) =>
@@ -95,7 +90,6 @@ export const overview = {
     noSlots: 'slots not known',
     noWorker: 'no worker is online',
     queued: 'Queued now',
-    queuedNote: (parts: readonly string[]) => parts.join(' · '),
     scheduled: (count: string) => `${count} for later`,
     retrying: (count: string) => `${count} retrying`,
     brokers: (count: string) => `${count} in brokers`,
@@ -117,12 +111,10 @@ export const overview = {
     before: 'Yesterday',
     label: (window: Window) =>
       `Tasks that ended a minute in the ${WINDOWS[window]}, those of them that failed, and yesterday`,
-    hint: 'Choose a stretch to look at it closely',
     none: (window: Window) => `No task ended in the ${WINDOWS[window]}`,
     noneText: 'What ends appears here by itself.',
     gaps: (count: number) =>
       `${plural(count, 'part', 'parts')} of the window: nothing is kept of it, so figures are of the rest.`,
-    analytics: 'Analytics',
   },
   kinds: {
     title: 'By kind',
@@ -131,41 +123,33 @@ export const overview = {
       kind: 'Kind',
       running: 'Running',
       queued: 'Queued',
-      finished: 'Ended',
+      finished: ['Ended', 'Tasks that ended in the window'],
       success: 'Success',
       outcomes: 'Outcomes',
       runtime: 'Runtime p95',
       wait: 'Wait p95',
-      trend: 'vs yesterday',
+      trend: ['vs yesterday', 'Tasks that ended, compared with the same time yesterday'],
       links: 'Look at',
-    },
-    titles: {
-      finished: 'Tasks that ended in the window',
-      trend: 'Tasks that ended, compared with the same time yesterday',
     },
     other: 'Other',
     unkept: 'Not told apart',
     outcomes: (kind: string) => `Outcomes of ${kind}`,
-    realtime: 'Realtime',
-    tasks: 'Tasks',
-    analytics: 'Analytics',
     of: (what: string, kind: string) => `${what} of ${kind}`,
-    none: 'none',
   },
-  outcome: {
-    succeeded: (count: string) => `${count} succeeded`,
-    failed: (count: string) => `${count} failed`,
-    rejected: (count: string) => `${count} rejected`,
-    lost: (count: string) => `${count} lost`,
-    revoked: (count: string) => `${count} revoked`,
-  },
+  outcome: (count: string, outcome: 'succeeded' | 'failed' | 'rejected' | 'lost' | 'revoked') =>
+    `${count} ${outcome}`,
   failing: {
     title: 'Failing tasks',
     note: (count: number, window: Window) =>
       `${plural(count, 'task', 'tasks')} failed in the ${WINDOWS[window]}`,
     label: 'Names of tasks by how many failed',
-    columns: { name: 'Task', failed: 'Failed', rate: 'Rate', course: 'Course', last: 'Last exception' },
-    rateTitle: 'Of those that succeeded, failed, were rejected or lost',
+    columns: {
+      name: 'Task',
+      failed: 'Failed',
+      rate: ['Rate', 'Of those that succeeded, failed, were rejected or lost'],
+      course: 'Course',
+      last: 'Last exception',
+    },
     rate: (rate: string, all: string) => `${rate} of ${all}`,
     failures: (name: string) => `The failures of ${name}`,
     example: (type: string, ago: string) => `${type}, ${ago}: open the task`,
@@ -178,37 +162,15 @@ export const overview = {
   growing: {
     title: 'Queues that need a look',
     label: 'Queues that grow, or that nobody takes from',
-    columns: {
-      queue: 'Queue',
-      depth: 'Waiting',
-      course: 'Last hour',
-      rates: 'In / out a minute',
-      drain: 'Time to drain',
-    },
-    grows: 'grows',
-    unserved: 'nobody takes from it',
-    never: 'not at this rate',
-    rates: (came: string, left: string) => `${came} / ${left}`,
-    course: (name: string) => `Depth of ${name} in each minute of the last hour`,
-    since: (moment: string) => `since ${moment}`,
-    noRate: 'How much leaves it is not known',
   },
   vanished: {
     title: 'Workers that vanished',
     label: 'Workers that are lost, silent or went away',
-    columns: { worker: 'Worker', state: 'State', since: 'Last sign', hand: 'In hand' },
-    states: { lost: 'Lost', silent: 'Silent', offline: 'Offline', online: 'Online' },
-    says: {
-      lost: 'No sign of life, and it did not say goodbye',
-      silent: 'No sign of life for a while; one that is busy with a single process gives none',
-      offline: 'It said goodbye',
-      online: '',
-    },
+    hand: 'In hand',
     current: (count: number) => plural(count, 'task in hand', 'tasks in hand'),
     lost: (count: number) => plural(count, 'task lost', 'tasks lost'),
     nothing: 'nothing',
     notKnown: 'What it had in hand is not known',
-    never: 'It never gave a sign of life that was seen',
     more: (count: number) => plural(count, 'more worker', 'more workers'),
   },
   sources: {

@@ -3,7 +3,6 @@ export const palette = {
   title: 'Search or jump to',
   placeholder: 'A page, task name, worker, queue, task id or command',
   results: 'Results',
-  none: 'Nothing is called like this.',
   hint: { move: 'to choose', run: 'to open', tab: 'in a new tab', leave: 'to leave' },
   groups: {
     task: 'Task',

@@ -80,7 +80,6 @@ export const shell = {
     themes: { light: 'Light', dark: 'Dark', system: 'System' },
     zone: 'Times in',
     local: (name: string) => `This machine’s zone (${name})`,
-    localShort: 'Local',
     utc: 'UTC',
     other: 'Another time zone',
     search: 'City or region',

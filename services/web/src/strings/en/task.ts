@@ -20,7 +20,6 @@ export const task = {
   trace: 'Trace',
   traceTitle: (id: string) => `Show trace ${id}`,
   tabs: { label: 'How it is shown', details: 'Details', raw: 'Raw JSON' },
-  engines: { celery: 'Celery', rq: 'RQ' },
   on: { source: 'Source', kind: 'Kind', queue: 'Queue', worker: 'Worker' },
   uncertain: (why: string) => `Not certain any more: ${why}`,
   forgotten: {
@@ -94,7 +93,6 @@ export const task = {
     raisedHere: 'raised here',
     line: (file: string, line: number) => `${file}:${line}`,
     function: (name: string) => `in ${name}`,
-    module: '<module>',
   },
   payload: {
     title: 'Arguments and result',

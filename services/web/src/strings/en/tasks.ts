@@ -139,7 +139,6 @@ export const tasks = {
     queue: (name: string) => `Queue ${name}`,
     notBegun: 'Has not begun',
     notEnded: 'Has not ended',
-    notSent: 'Was not seen being sent',
     choose: (name: string) => `Choose ${name}`,
     chooseView: 'Choose the rows in view',
     again: (when: string) => `again ${when}`,

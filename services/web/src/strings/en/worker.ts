@@ -1,21 +1,15 @@
-import { plural } from '../plural';
-
 /** The page of one worker. */
 export const worker = {
   gone: 'This worker is not known',
   goneText:
-    'It was never seen, you may not see its source, or it is gone for so long that it was forgotten. A name may have changed with a restart.',
+    'It was never seen or is forgotten by now, its name changed with a restart, or you may not see its source.',
   all: 'All workers',
-  tasks: 'Its tasks',
   facts: 'Facts',
   now: 'Running and reserved',
   nowEmpty: 'Nothing runs on it, and it holds nothing.',
   nowEmptyGone: 'It is not there: nothing runs on it.',
-  nowMore: (count: number) => `${plural(count, 'more task', 'more tasks')} that it holds`,
   failures: 'Recent failures',
   failuresEmpty: 'No failed or lost task of it is known.',
-  throughput: 'Throughput',
-  throughputLabel: (name: string) => `Tasks that ended on ${name}, a minute`,
   registered: 'Registered tasks',
   registeredNone: 'It knows no tasks.',
   configuration: 'Configuration',
@@ -23,35 +17,26 @@ export const worker = {
   configurationNone: 'Nothing is different from the defaults.',
   asking: 'It is asked now; an answer takes up to 3 s.',
   askAgain: 'Ask again',
-  askedAgo: (ago: string) => `asked ${ago}`,
-  processed: 'Processed',
   skew: (seconds: string, ahead: boolean) => `${seconds} ${ahead ? 'ahead' : 'behind'}`,
-  skewWarning: (seconds: string, ahead: boolean) =>
-    `Its clock is ${seconds} ${ahead ? 'ahead' : 'behind'}: waits and runtimes that compare its times with those of others are wrong by as much. Synchronise its clock (NTP).`,
+  skewWarning: (skew: string) =>
+    `It is ${skew}: waits and runtimes that compare its times with those of others are wrong by as much. Synchronise it (NTP).`,
   yes: 'yes',
   no: 'no',
   eventsByUs: 'yes, switched on by Taskscope',
-  events: 'Events',
   fields: {
     source: 'Source',
-    engine: 'Engine',
     version: 'Version',
     hostname: 'Host',
     pid: 'Process',
     pool: 'Pool',
     concurrency: 'Slots',
     prefetch: 'Prefetch',
-    processed: 'Processed',
-    failed: 'Failed',
-    load: 'Load',
     heartbeat_at: 'Last sign of life',
     started_at: 'Started',
     events: 'Sends events',
     clock_skew_seconds: 'Clock',
-    queues: 'Takes from',
     detail: 'Says of itself',
   },
-  noSuchFact: 'not known (yet)',
   trouble: {
     lost: (time: string) => `Lost: no sign of life for ${time}.`,
     lostNever: 'Lost: no sign of life.',
@@ -59,17 +44,16 @@ export const worker = {
       'It ended without saying so (killed, out of memory, its machine is away), or it cannot reach its broker.',
     silent: 'Silent: it does not answer.',
     silentText:
-      'A solo worker cannot answer while it runs a task, so it may be fine. If it stays silent for longer than its tasks take, see it as lost.',
+      'A solo worker cannot answer while it runs a task. If it stays silent for longer than its tasks take, see it as lost.',
     todo: 'What to do',
     command: 'command',
-    process: (pid: string, host: string) =>
-      `See whether process ${pid} on ${host} is there, and what its log says last.`,
-    processUnknown: 'See whether its process is there, and what its log says last.',
+    process: (pid: number | null, host: string | null) =>
+      `See whether ${pid === null || host === null ? 'its process' : `process ${pid} on ${host}`} is there, and what its log says last.`,
     memory: 'Was it killed for memory? Then the kernel’s log names it:',
     broker: 'If it runs, look at its connection to the broker: a worker that lost it says so in its log.',
     celery:
-      'Start it anew. What it ran comes again only if it is acknowledged late (acks_late): with a Redis broker after the visibility timeout (an hour by default), with RabbitMQ at once. All else is lost, and is shown as such.',
-    rq: 'Start it anew. A job that it ran may go on for a while without it; what does not end is moved to the failed ones by the next worker that cleans up, and can be requeued from there.',
+      'Start it anew. What it ran comes again only if it is acknowledged late (acks_late): from Redis after the visibility timeout (an hour by default), from RabbitMQ at once. All else is lost, and shown as such.',
+    rq: 'Start it anew. Its job may go on for a while without it; what does not end is moved to the failed ones by the next worker that cleans up, and can be requeued.',
     offline: 'Offline: it said that it stops. Nothing is wrong with that if somebody stopped it.',
   },
 } as const;
