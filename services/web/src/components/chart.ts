@@ -57,7 +57,7 @@ export function scaleOf(times: readonly number[], heights: readonly Values[], fr
     ...{ from, to, low, high, left: LEFT, right, top: TOP, bottom },
     x: (time) => LEFT + (time - from) * second,
     y: (value) => bottom - (value - low) * unit,
-    time: (x) => from + (x - LEFT) / second,
+    time: (x) => from + (Math.min(right, Math.max(LEFT, x)) - LEFT) / second,
   };
 }
 
