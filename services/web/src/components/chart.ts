@@ -1,4 +1,5 @@
-/** What a chart draws, reckoned from its values: places, paths and ticks. */
+/** uPlot's options, in the colours of the theme. */
+import type uPlot from 'uplot';
 import type { ZoneState } from '../lib/zone.svelte';
 
 export interface ChartSeries {
@@ -13,51 +14,62 @@ export interface ChartSeries {
   summary?: string | undefined;
 }
 
-type Values = readonly (number | null)[];
-
-/** Room for the labels of both axes. */
-const LEFT = 52;
-const RIGHT = 20;
-const TOP = 6;
-const BOTTOM = 24;
-
-export interface Frame {
+interface Wanted {
+  series: readonly ChartSeries[];
   width: number;
   height: number;
+  format: (value: number) => string;
+  zone: ZoneState;
+  /** uPlot's own: the moment as a date whose local parts are those of a zone. */
+  tzDate: (date: Date, zone: string) => Date;
   /** Seconds from one time to the next: the last one has as much room as the others. */
-  step: number;
+  step: number | undefined;
   /** Lowest and highest value of the axis; without it from 0 to the largest. */
   range: readonly [number, number] | undefined;
+  sync: string | undefined;
+  chosen: ((from: number, to: number) => void) | undefined;
+  /** The index under the pointer. */
+  moved: (index: number | null) => void;
 }
 
-export interface Scale {
-  from: number;
-  to: number;
-  low: number;
-  high: number;
-  /** Edges in pixels. */
-  left: number;
-  right: number;
-  top: number;
-  bottom: number;
-  x: (time: number) => number;
-  y: (value: number) => number;
-  /** The time at a place. */
-  time: (x: number) => number;
-}
-
-export function scaleOf(times: readonly number[], heights: readonly Values[], frame: Frame): Scale {
-  const [from = 0] = times;
-  const to = (times.at(-1) ?? from) + frame.step;
-  const most = Math.max(0, ...heights.flat().map((value) => value ?? 0));
-  const [low, high] = frame.range ?? [0, most > 0 ? most * 1.08 : 1];
-  const [right, bottom] = [Math.max(LEFT + 1, frame.width - RIGHT), frame.height - BOTTOM];
-  const [second, unit] = [(right - LEFT) / (to - from || 1), (bottom - TOP) / (high - low || 1)];
+export function optionsOf(wanted: Wanted): uPlot.Options {
+  const { series, width, height, sync, chosen, moved, zone, step = 0, range, tzDate } = wanted;
   return {
-    ...{ from, to, low, high, left: LEFT, right, top: TOP, bottom },
-    x: (time) => LEFT + (time - from) * second,
-    y: (value) => bottom - (value - low) * unit,
-    time: (x) => from + (Math.min(right, Math.max(LEFT, x)) - LEFT) / second,
+    width,
+    height,
+    padding: [6, 20, 0, 0],
+    legend: { show: false },
+    cursor: {
+      y: false,
+      points: { size: 6 },
+      drag: { x: chosen !== undefined, y: false, setScale: false },
+      ...(sync === undefined ? {} : { sync: { key: sync, setSeries: false } }),
+    },
+    tzDate: (seconds) => tzDate(new Date(seconds * 1000), zone.name),
+    scales: {
+      x: { time: true, range: (_plot, low, high) => [low, high + step] },
+      y: {
+        range: (_plot, _low, high) =>
+          range === undefined ? [0, high > 0 ? high * 1.08 : 1] : [range[0], range[1]],
+      },
+    },
+    axes: axesOf(wanted),
+    series: [{}, ...series.map(seriesOf)],
+    hooks: {
+      setCursor: [
+        (plot) => {
+          moved(plot.cursor.idx ?? null);
+        },
+      ],
+      setSelect: [
+        (plot) => {
+          const { left, width: wide } = plot.select;
+          if (chosen === undefined || wide < 4) return;
+          chosen(plot.posToVal(left, 'x'), plot.posToVal(left + wide, 'x'));
+          plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+        },
+      ],
+    },
   };
 }
 
@@ -74,83 +86,54 @@ export function stacked(series: readonly ChartSeries[]): (number | null)[][] {
 /** The order in which series are drawn: high bars first, so that those below them are drawn over them; lines over all. */
 export function painted(series: readonly ChartSeries[]): number[] {
   const places = series.map((_, at) => at);
-  const bar = (at: number): boolean => series[at] !== undefined && isBar(series[at]);
-  return [...places.filter(bar).reverse(), ...places.filter((at) => !bar(at))];
+  const isBar = (at: number): boolean => series[at]?.look === 'bars' && series[at].dashed !== true;
+  return [...places.filter(isBar).reverse(), ...places.filter((at) => !isBar(at))];
 }
 
-export const isBar = ({ look, dashed }: ChartSeries): boolean => look === 'bars' && dashed !== true;
-
-const at = (x: number, y: number): string => `${x.toFixed(1)} ${y.toFixed(1)}`;
-
-/** A line with gaps where nothing is known; what is below it; and values without neighbours, which are no line. */
-export function pathsOf(
-  times: readonly number[],
-  values: Values,
-  { x, y, low }: Scale,
-): Record<'line' | 'area' | 'dots', string> {
-  const paths = { line: '', area: '', dots: '' };
-  const known = (index: number): boolean => values[index] != null;
-  for (const [index, value] of values.entries()) {
-    const time = times[index];
-    if (value === null || time === undefined) continue;
-    const [place, ground] = [at(x(time), y(value)), at(x(time), y(low))];
-    const [begins, ends] = [!known(index - 1), !known(index + 1)];
-    paths.line += (begins ? 'M' : 'L') + place;
-    paths.area += `${begins ? `M${ground}` : ''}L${place}${ends ? `L${ground}z` : ''}`;
-    if (begins && ends) paths.dots += `M${place}h0`;
-  }
-  return paths;
+function axesOf({ format, zone }: Wanted): uPlot.Axis[] {
+  const font = `11px ${token('--font')}`;
+  const shared = { font, stroke: token('--text-3'), ticks: { show: false } };
+  const grid = { stroke: token('--line'), width: 1 };
+  return [
+    {
+      ...shared,
+      grid: { show: false },
+      size: 24,
+      gap: 4,
+      values: (_plot, splits) => splits.map((at) => label(at, splits, zone)),
+    },
+    { ...shared, grid, size: 52, gap: 6, space: 36, values: (_plot, splits) => splits.map(format) },
+  ];
 }
 
-/** Each bucket a bar from its start to the next, in whole pixels: no seams, no false colours. */
-export function barsOf(times: readonly number[], values: Values, { x, y, right }: Scale): string {
-  const [first = 0, second = first + 1] = times;
-  const wide = x(second) - x(first);
-  const gap = wide >= 4 ? 1 : 0;
-  return times
-    .map((time, index) => {
-      const value = values[index];
-      const [begin, end] = [Math.round(x(time)), Math.round(Math.min(right, x(time) + wide))];
-      return value
-        ? `M${begin} ${y(0)}V${y(value).toFixed(1)}H${Math.max(begin + 1, end - gap)}V${y(0)}z`
-        : '';
-    })
-    .join('');
+/** The day where the hour is none, else the time. */
+function label(at: number, splits: number[], zone: ZoneState): string {
+  const time = zone.clock(at * 1000);
+  const close = (splits[1] ?? 0) - (splits[0] ?? 0) < 60;
+  return time === '00:00:00' ? zone.shortDay(at * 1000) : close ? time : time.slice(0, 5);
 }
 
-/** Round values of an axis, at least 36 pixels from each other. */
-export function ticksOf({ low, high, top, bottom }: Scale): number[] {
-  const least = (high - low) / Math.max(1, Math.floor((bottom - top) / 36));
-  const power = 10 ** Math.floor(Math.log10(least));
-  const step = [1, 2, 2.5, 5, 10].map((each) => each * power).find((each) => each >= least) ?? least;
-  const first = Math.ceil(low / step - 1e-9);
-  const count = Math.floor(high / step + 1e-9) - first + 1;
-  return Array.from({ length: count }, (_, index) => Number(((first + index) * step).toPrecision(12)));
+function seriesOf({ label, tone, look = 'line', dashed = false }: ChartSeries): uPlot.Series {
+  const stroke = token(`--${tone}`);
+  const filled = look === 'area' && !dashed;
+  return {
+    label,
+    stroke,
+    width: dashed ? 1 : 1.5,
+    points: { show: false, size: 4, fill: stroke, filter: look === 'bars' && !dashed ? () => null : alone },
+    spanGaps: false,
+    ...(dashed ? { dash: [3, 3] } : {}),
+    ...(filled ? { fill: faint(stroke) } : {}),
+    ...(look === 'bars' ? { fill: stroke, width: 0, paths: bars } : {}),
+  };
 }
 
-const MINUTES = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 5760, 10_080];
-
-/** Round moments of the zone, with room for their labels; the day where the hour is none. */
-export function momentsOf(
-  { from, to, left, right }: Scale,
-  zone: ZoneState,
-): { time: number; text: string }[] {
-  const least = (to - from) / Math.max(1, Math.floor((right - left) / 60)) / 60;
-  const step = (MINUTES.find((each) => each >= least) ?? 10_080) * 60;
-  const midnight = zone.midnight(from * 1000) / 1000;
-  const first = midnight + Math.ceil((from - midnight) / step) * step;
-  return Array.from({ length: Math.max(0, Math.floor((to - first) / step) + 1) }, (_, index) => {
-    const time = first + index * step;
-    const clock = zone.clock(time * 1000).slice(0, 5);
-    return { time, text: clock === '00:00' || step >= 86_400 ? zone.shortDay(time * 1000) : clock };
-  });
-}
-
-/** The place of the time that is nearest; null: there is none. */
-export function nearest(times: readonly number[], time: number): number | null {
-  const far = times.map((each) => Math.abs(each - time));
-  return far.length === 0 ? null : far.indexOf(Math.min(...far));
-}
+/** A value without neighbours is no line: it is drawn as a point. */
+const alone: uPlot.Series.Points.Filter = (plot, index) => {
+  const values = plot.data[index] ?? [];
+  const known = (at: number): boolean => values[at] !== null && values[at] !== undefined;
+  return [...values.keys()].filter((at) => known(at) && !known(at - 1) && !known(at + 1));
+};
 
 /**
  * Where drawing begins: shortly before the first value, when most of the window is empty before it. A window that has just begun to
@@ -165,4 +148,37 @@ export function beginOf(series: readonly ChartSeries[], length: number): number 
 function firstOf(values: readonly (number | null)[]): number {
   const at = values.findIndex((value) => value !== null && value !== 0);
   return at === -1 ? Infinity : at;
+}
+
+/** Each bucket a bar from its start to the next. */
+const bars: uPlot.Series.PathBuilder = (plot, index, from, to) => {
+  const times = plot.data[0];
+  const values = plot.data[index] ?? [];
+  const fill = new Path2D();
+  const zero = plot.valToPos(0, 'y', true);
+  const [first = 0, second = first + 1] = times;
+  const step = plot.valToPos(second, 'x', true) - plot.valToPos(first, 'x', true);
+  const gap = step >= 4 ? 1 : 0;
+  for (let at = from; at <= to; at += 1) {
+    const value = values[at];
+    if (value === null || value === undefined || value === 0) continue;
+    const top = plot.valToPos(value, 'y', true);
+    const left = plot.valToPos(times[at] ?? 0, 'x', true);
+    const [begin, end] = [Math.round(left), Math.round(left + step)]; // whole pixels: no seams, no false colours
+    fill.rect(begin, top, Math.max(1, end - begin - gap), zero - top);
+  }
+  return { stroke: null, fill };
+};
+
+const faint = (colour: string): string => `color-mix(in oklab, ${colour} 16%, transparent)`;
+
+/** A canvas knows no `light-dark()` and no variables: the browser computes the colour. */
+function token(name: string): string {
+  const probe = document.createElement('span');
+  probe.style.color = `var(${name})`;
+  probe.style.fontFamily = `var(${name})`;
+  document.body.append(probe);
+  const { color, fontFamily } = getComputedStyle(probe);
+  probe.remove();
+  return name === '--font' ? fontFamily : color;
 }
