@@ -8,7 +8,6 @@ export const overview = {
   window: {
     note: (window: Window) => `The ${WINDOWS[window]}, against the same time yesterday`,
     watched: (window: Window, since: string) => `The ${WINDOWS[window]}, ${since}`,
-    last: (window: Window) => WINDOWS[window],
   },
   verdict: {
     label: 'What needs attention',
