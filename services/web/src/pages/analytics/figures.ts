@@ -1,4 +1,5 @@
 /** Figures and how they changed. */
+import { count, UNKNOWN } from '../../lib/format';
 import type { AnalyticsTotals } from '../../lib/protocol';
 
 /** Totals of so many seconds of which something is kept. */
@@ -7,9 +8,14 @@ export interface Summed {
   seconds: number;
 }
 
+/** As text, as far as it is known. */
+export function known(value: number | null | undefined, words: (value: number) => string): string {
+  return value == null ? UNKNOWN : words(value);
+}
+
 /** now / before; null where one of both is not known, or nothing was before. */
 export function ratio(now: number | null | undefined, before: number | null | undefined): number | null {
-  return now === null || now === undefined || !before ? null : now / before;
+  return now == null || !before ? null : now / before;
 }
 
 /** Counts of stretches of different lengths are compared as rates. */
@@ -24,8 +30,7 @@ export function countRatio(
 
 /** The difference of two rates in points of a hundred. */
 export function points(now: number | null | undefined, before: number | null | undefined): number | null {
-  if (now === null || now === undefined || before === null || before === undefined) return null;
-  return Math.round((now - before) * 1000) / 10;
+  return now == null || before == null ? null : Math.round((now - before) * 1000) / 10;
 }
 
 /** 98.7 %, 99.95 %, 100 %: what is not all is never rounded to it. */
@@ -41,7 +46,8 @@ export function percent(rate: number): string {
 export function rateIn(perSecond: number): { value: string; unit: 'second' | 'minute' | 'hour' | 'day' } {
   const found = UNITS.find(([, seconds]) => perSecond * seconds >= 1) ?? (['day', 86_400] as const);
   const value = perSecond * found[1];
-  return { value: value < 10 ? String(Math.round(value * 100) / 100) : grouped(value), unit: found[0] };
+  const tenth = value < 10 ? String(Math.round(value * 100) / 100) : value.toFixed(1);
+  return { value: value < 100 ? tenth : count(Math.round(value)), unit: found[0] };
 }
 
 const UNITS = [
@@ -50,7 +56,3 @@ const UNITS = [
   ['hour', 3600],
   ['day', 86_400],
 ] as const;
-
-function grouped(value: number): string {
-  return value < 100 ? value.toFixed(1) : Math.round(value).toLocaleString('en-US');
-}

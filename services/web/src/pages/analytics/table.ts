@@ -11,7 +11,8 @@ export interface Row {
   fresh: boolean;
 }
 
-const VALUES = {
+/** What stands in the cells of a row, and what it is sorted by. */
+export const VALUES = {
   group: ({ group }) => group.group,
   finished: ({ group }) => group.finished,
   failed: ({ group }) => group.failed,
