@@ -16,3 +16,8 @@ export function rawTraceback(place: PlaceState): boolean {
 export function idOf(key: string): string {
   return key.includes('/') ? splitKey(key)[1] : key;
 }
+
+/** Type and message of an exception, as far as there are some. */
+export function failureWords(of: { exception_type: string | null; exception: string | null }): string {
+  return [of.exception_type, of.exception].filter(Boolean).join(': ');
+}
