@@ -21,3 +21,14 @@ export function idOf(key: string): string {
 export function failureWords(of: { exception_type: string | null; exception: string | null }): string {
   return [of.exception_type, of.exception].filter(Boolean).join(': ');
 }
+
+/** One thing that is known of a task, or is not. */
+export interface Fact {
+  label: string;
+  /** Null: not known, for the reason that `field` has. */
+  value: string | null;
+  field: string;
+  /** Where it leads. */
+  href?: string;
+  note?: string;
+}

@@ -1,40 +1,39 @@
 /** The tasks that were chosen, by key; they stay chosen when they leave the view. */
-import { SvelteSet } from 'svelte/reactivity';
 import { MOST_KEYS } from './list.svelte';
 
 export class Selection {
-  readonly keys = new SvelteSet<string>();
+  keys = $state.raw<readonly string[]>([]);
   /** The row of the last choice: where a choice with shift begins. */
   #anchor: number | null = null;
 
   get full(): boolean {
-    return this.keys.size >= MOST_KEYS;
+    return this.keys.length >= MOST_KEYS;
   }
 
   /** The box of a row; `between`: all from the last one to this. `keyOf` knows the keys of rows. */
   toggle(row: number, between: boolean, keyOf: (row: number) => string | null): void {
     const key = keyOf(row);
     if (key === null) return;
-    const on = !this.keys.has(key);
     const from = between && this.#anchor !== null ? this.#anchor : row;
-    for (let at = Math.min(from, row); at <= Math.max(from, row); at += 1) this.#set(keyOf(at), on);
+    const [first, last] = [Math.min(from, row), Math.max(from, row)];
+    const keys = Array.from({ length: last - first + 1 }, (_, at) => keyOf(first + at) ?? []).flat();
+    this.#set(keys, !this.keys.includes(key));
     this.#anchor = row;
   }
 
   /** All of them, or none of them when all are. */
   toggleAll(keys: readonly string[]): void {
-    const on = !keys.every((key) => this.keys.has(key));
-    for (const key of keys) this.#set(key, on);
+    this.#set(keys, !keys.every((key) => this.keys.includes(key)));
   }
 
   clear(): void {
-    this.keys.clear();
+    this.keys = [];
     this.#anchor = null;
   }
 
-  #set(key: string | null, on: boolean): void {
-    if (key === null) return;
-    if (!on) this.keys.delete(key);
-    else if (!this.full) this.keys.add(key);
+  #set(keys: readonly string[], on: boolean): void {
+    const others = this.keys.filter((key) => !keys.includes(key));
+    const fresh = keys.filter((key) => !this.keys.includes(key));
+    this.keys = on ? [...this.keys, ...fresh].slice(0, MOST_KEYS) : others;
   }
 }

@@ -35,8 +35,6 @@ export const analytics = {
     watched: (stretch: string, since: string) => `${stretch}, ${since}`,
     now: 'now',
     reading: 'Reading …',
-    live: 'Read anew every 10 s',
-    fixed: 'This window is over: it changes by corrections alone',
   },
   compare: {
     label: 'Compare',
@@ -103,7 +101,6 @@ export const analytics = {
     rate: 'Success',
     before: 'Before',
     beforeOf: (label: string) => `${label} before`,
-    choose: 'Drag to look at a stretch alone',
     noDurations: 'Durations are summed up by name, queue and source; for workers counts alone are kept.',
   },
   lines: {
@@ -181,7 +178,6 @@ export const analytics = {
     gone: 'not retained any more',
     goneTitle: 'What is kept of a task ends after some days; its figures stay',
     none: 'No attempt of this window has a known runtime.',
-    all: 'Slowest in the search',
   },
   failures: {
     label: 'Failed tasks by exception',
@@ -257,5 +253,4 @@ export const analytics = {
     longest: 'Last 90 days',
     unfiltered: 'Without filters',
   },
-  keys: { filter: 'filter', window: (name: string) => `window: ${name}` },
 } as const;

@@ -33,7 +33,6 @@ export const shell = {
   },
   search: {
     open: 'Search or jump to…',
-    short: 'Search',
     keys: (mac: boolean) => (mac ? '⌘K' : 'Ctrl K'),
   },
   source: {
@@ -89,7 +88,6 @@ export const shell = {
   },
   notices: {
     label: 'Notices',
-    more: (count: number) => `${count} more`,
     all: (count: number) => plural(count, 'notice', 'notices'),
     hide: (title: string) => `Dismiss: ${title}`,
     details: 'What to do',
@@ -141,7 +139,6 @@ export const shell = {
     sheet: 'this sheet',
     enter: 'open what is chosen',
     escape: 'close, leave',
-    then: 'then',
   },
   newVersion: {
     title: 'This page could not be loaded',

@@ -51,7 +51,6 @@ export const task = {
     leftOut: (count: number) =>
       `${plural(count, 'earlier attempt is', 'earlier attempts are')} not kept and not shown.`,
     none: 'No time of it is known yet.',
-    span: (from: string, to: string, length: string) => `${from} → ${to} · ${length}`,
     attempt: (number: number) => `Attempt ${number}`,
     next: (number: number) => `Attempt ${number}, to come`,
     since: (duration: string) => `+${duration}`,
@@ -69,7 +68,6 @@ export const task = {
     stretch: (phase: string, from: string, to: string, length: string) =>
       `${phase}: ${from} → ${to}, ${length}`,
     soFar: (length: string) => `${length} so far`,
-    at: (state: string) => `Ended: ${state.toLowerCase()}`,
     steps: {
       queued_at: 'Queued',
       received_at: 'Received',
@@ -150,7 +148,6 @@ export const task = {
     root: 'Root',
     parent: 'Parent',
     group: 'Group',
-    trace: 'Trace',
     version: 'Version',
     detail: 'Reason',
   },

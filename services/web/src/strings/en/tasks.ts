@@ -15,8 +15,6 @@ export const tasks = {
     several: (names: number) => plural(names, 'name', 'names'),
     mark: 'Mark it in the search field',
     hint: '↑ ↓ choose · Enter take · Esc close',
-    words: 'in ids, names, arguments, exceptions and workers',
-    anything: 'free words',
   },
   fields: {
     state: { says: 'where it is', example: 'state:failed' },
@@ -71,7 +69,6 @@ export const tasks = {
     none: 'No view was saved yet.',
     full: 'The browser keeps no more: the view lasts as long as the page.',
     confirm: 'Save',
-    done: 'Done',
   },
   facets: {
     label: 'Filters',
@@ -136,7 +133,6 @@ export const tasks = {
   rows: {
     noName: 'name unknown',
     loading: 'On its way',
-    queue: (name: string) => `Queue ${name}`,
     notBegun: 'Has not begun',
     notEnded: 'Has not ended',
     choose: (name: string) => `Choose ${name}`,
