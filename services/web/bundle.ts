@@ -2,9 +2,9 @@
 import type { Plugin, Rolldown } from 'vite';
 import { PAGES, type Page } from './src/lib/location.ts';
 
-/** Parts that both first views show. */
+/** What both first views need. */
 const SHARED =
-  /rolldown\/runtime|\/src\/(main|lib\/(attach|estimate|resource\.svelte|timing)|components\/(Bars|EngineMark|Loaded|Notice|PageHead|Panel|Progress|Segmented|Skeleton|Slots|SourceStatusMark|Sparkline|Stat|StateBadge|Trend|Unknown))\.(ts|svelte)/;
+  /rolldown\/runtime|\/src\/(main|lib\/(attach|estimate|resource\.svelte|timing)|components\/(EngineMark|Loaded|Notice|PageHead|Progress|Skeleton|Slots|SourceStatusMark|Sparkline|StateBadge|Unknown))\.(ts|svelte)/;
 
 /**
  * What is opened together is one file, since a browser asks for six at a time and small ones compress badly. A file has all that its
@@ -13,11 +13,15 @@ const SHARED =
 const FILES: readonly (readonly [name: string, modules: RegExp])[] = [
   ['app', SHARED],
   ['realtime', /\/src\/pages\/realtime\//],
-  ['parts', /\/src\/components\//],
+  [
+    'figures',
+    /\/src\/(components\/(Bars|Panel|Segmented|Stat|Trend)|fleet\/(counts|there)|lib\/|strings\/en\/fleet)/,
+  ],
+  ['parts', /\/src\/(components\/|task\/shown)/],
   ['overview', /\/src\/pages\/overview\/Overview\.svelte/],
+  ['fleet', /\/src\/(fleet\/|pages\/(queues|workers)\/.*(Cell|cells))/],
   ['details', /\/src\/pages\/overview\//],
   ['task', /\/src\/task\//],
-  ['fleet', /\/src\/(fleet\/|pages\/workers\/WorkerState)/],
   ['queues', /\/src\/pages\/queues\//],
   ['workers', /\/src\/pages\/workers\//],
   ['sources', /\/src\/pages\/sources\//],
@@ -52,14 +56,19 @@ export function pageFiles(): Plugin {
 
 type Output = Rolldown.OutputChunk | Rolldown.OutputAsset;
 
-/** The files that a page has beside the app's. */
+/** The files that a page needs beside the app's. */
 export function filesOf(built: readonly Output[], page: Page): string[] {
-  const chunks = built.filter((output) => output.type === 'chunk');
-  const app = chunks.find((chunk) => chunk.moduleIds.some((id) => id.endsWith('/src/main.ts')));
-  const own = chunks.find((chunk) => chunk.moduleIds.some((id) => id.endsWith(componentOf(page))));
-  return own === undefined ? [] : [own.fileName, ...own.imports].filter((name) => name !== app?.fileName);
-}
-
-function componentOf(page: Page): string {
-  return `/src/pages/${page}/${page.charAt(0).toUpperCase()}${page.slice(1)}.svelte`;
+  const chunks = new Map(
+    built.flatMap((one) => (one.type === 'chunk' ? [[one.fileName, one] as const] : [])),
+  );
+  const having = (module: string): string | undefined =>
+    [...chunks.values()].find(({ moduleIds }) => moduleIds.some((id) => id.endsWith(module)))?.fileName;
+  const found = new Set<string>();
+  const visit = (name: string | undefined): void => {
+    if (name === undefined || found.has(name)) return;
+    found.add(name);
+    chunks.get(name)?.imports.forEach(visit);
+  };
+  visit(having(`/src/pages/${page}/${page.charAt(0).toUpperCase()}${page.slice(1)}.svelte`));
+  return [...found].filter((name) => name !== having('/src/main.ts'));
 }
