@@ -8,6 +8,10 @@ try {
   // Storage is forbidden: the system's theme stays.
 }
 
+// Who may see the page: asked while its code is on its way. src/lib/session.svelte.ts takes the answer, once.
+globalThis.earlySession = fetch('api/session', { headers: { accept: 'application/json' } });
+globalThis.earlySession.catch(() => undefined); // who takes it hears of it
+
 // The files of the page that is opened come with the app's, not after them.
 const { dataset } = document.currentScript;
 const files = dataset[location.hash.slice(1).split(/[/?]/)[0]] ?? dataset.overview ?? '';

@@ -1,4 +1,5 @@
 /** Rows that stay where they are while somebody points at them. */
+import { ascending } from '../lib/order';
 
 export interface Held {
   /** What they were ordered by: another order is not held by it. */
@@ -23,8 +24,7 @@ export type Value = number | string | null;
 /** Below zero: `a` comes first. What is unknown comes last in both directions. */
 export function compared(a: Value, b: Value, descending: boolean): number {
   if (a === null || b === null) return Number(a === null) - Number(b === null);
-  const order =
-    typeof a === 'string' && typeof b === 'string' ? a.localeCompare(b) : a < b ? -1 : a > b ? 1 : 0;
+  const order = typeof a === 'string' && typeof b === 'string' ? ascending(a, b) : a < b ? -1 : a > b ? 1 : 0;
   return descending ? -order : order;
 }
 

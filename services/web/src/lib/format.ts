@@ -1,13 +1,11 @@
 /** Text for numbers, durations (seconds) and times (epoch milliseconds). */
+import { grouped } from '../strings/plural';
 
 export const UNKNOWN = '–';
 
-const NUMBER = new Intl.NumberFormat('en-US');
 const pad = (value: number): string => String(value).padStart(2, '0');
 
-export function count(value: number): string {
-  return NUMBER.format(value);
-}
+export const count = grouped;
 
 /** 12,345 stays; 1,234,567 becomes 1.23M where room is short. */
 export function compact(value: number): string {

@@ -3,7 +3,7 @@ import { socketEndpoint } from './base';
 import type { Clock } from './clock.svelte';
 import { Connection, type Link } from './connection';
 import { epoch } from './format';
-import { formatSort, parseSort, sorted, type Sort } from './order';
+import { ascending, formatSort, parseSort, sorted, type Sort } from './order';
 import type { PlaceState } from './place.svelte';
 import {
   ROW_FIELDS,
@@ -211,5 +211,5 @@ export class Live {
 }
 
 function byName<T extends { name: string; key: string }>(items: Iterable<T>): T[] {
-  return [...items].sort((a, b) => a.name.localeCompare(b.name) || a.key.localeCompare(b.key));
+  return [...items].sort((a, b) => ascending(a.name, b.name) || ascending(a.key, b.key));
 }

@@ -31,7 +31,8 @@ interface Ranked {
   value: Value;
 }
 
-const ascending = (a: number | string, b: number | string): number => (a < b ? -1 : a > b ? 1 : 0);
+/** Names by their characters: a browser's first `localeCompare` takes 20 ms, and these are no words of a language. */
+export const ascending = (a: number | string, b: number | string): number => (a < b ? -1 : a > b ? 1 : 0);
 
 /** Running tasks come first, by when they began (that does not change under the eye), then all others, newest first. */
 function rankLive(task: Task): Ranked {

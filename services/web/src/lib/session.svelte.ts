@@ -117,6 +117,17 @@ export function providerUrl(here: Location = location): string {
   return endpoint(`api/session/login?next=${encodeURIComponent(next)}`);
 }
 
+declare global {
+  var earlySession: Promise<Response> | undefined;
+}
+
+/** What `public/early.js` asked before this code was there. */
+function takeEarly(): Promise<Response> | undefined {
+  const early = globalThis.earlySession;
+  globalThis.earlySession = undefined;
+  return early;
+}
+
 type Answer = { who: Who } | { status: number; refusal: Refusal; modes: Mode[] };
 
 async function send(method: string, body: string | null = null): Promise<Answer> {
@@ -124,7 +135,9 @@ async function send(method: string, body: string | null = null): Promise<Answer>
   if (body !== null) headers['content-type'] = 'application/json';
   let response: Response;
   try {
-    response = await fetch(endpoint('api/session'), { method, headers, body, credentials: 'same-origin' });
+    const early = method === 'GET' ? takeEarly() : undefined;
+    response = await (early ??
+      fetch(endpoint('api/session'), { method, headers, body, credentials: 'same-origin' }));
   } catch {
     return { status: 0, refusal: AWAY, modes: [] };
   }

@@ -7,7 +7,7 @@ interface Formats {
   clock: (at: number) => string;
   day: (at: number) => string;
   short: (at: number) => string;
-  zone: Intl.DateTimeFormat;
+  offset: (at: number) => string;
 }
 
 const MOST_TEXTS = 500;
@@ -18,7 +18,7 @@ export class ZoneState {
   /** `local`, `UTC`, or an IANA name. */
   choice = $state(remembered());
   readonly name: string = $derived.by(() => (this.choice === LOCAL ? localZone() : this.choice));
-  readonly #formats: Formats = $derived.by(() => formats(this.name));
+  readonly #formats: Formats = $derived(formats(this.choice));
 
   choose(choice: string): void {
     this.choice = choice === LOCAL || isZone(choice) ? choice : LOCAL;
@@ -59,8 +59,7 @@ export class ZoneState {
 
   /** CET, UTC, GMT+5:30. */
   offset(at: number): string {
-    const part = this.#formats.zone.formatToParts(at).find(({ type }) => type === 'timeZoneName');
-    return part?.value ?? this.name;
+    return this.#formats.offset(at) || this.name;
   }
 
   /** The first moment of the day that `at` is in, in this zone; epoch milliseconds. */
@@ -87,26 +86,49 @@ export function localZone(): string {
   return new Intl.DateTimeFormat().resolvedOptions().timeZone;
 }
 
-function formats(timeZone: string): Formats {
+function formats(choice: string): Formats {
   const two = '2-digit';
+  const zone = choice === LOCAL ? {} : { timeZone: choice };
+  const iso = choice === LOCAL ? isoHere : choice === 'UTC' ? isoUtc : null;
   return {
-    clock: cached({ timeZone, hour: two, minute: two, second: two, hourCycle: 'h23' }, 'en-GB', SECOND_MS),
-    day: cached({ timeZone, year: 'numeric', month: two, day: two }, 'sv-SE', MINUTE_MS),
-    short: cached({ timeZone, day: 'numeric', month: 'short' }, 'en-GB', MINUTE_MS),
-    zone: new Intl.DateTimeFormat('en-US', { timeZone, timeZoneName: 'short' }),
+    clock: iso
+      ? (at) => iso(at).slice(11, 19)
+      : cached({ ...zone, hour: two, minute: two, second: two, hourCycle: 'h23' }, 'en-GB', SECOND_MS),
+    day: iso
+      ? (at) => iso(at).slice(0, 10)
+      : cached({ ...zone, year: 'numeric', month: two, day: two }, 'sv-SE', MINUTE_MS),
+    short: cached({ ...zone, day: 'numeric', month: 'short' }, 'en-GB', MINUTE_MS),
+    offset: cached({ ...zone, timeZoneName: 'short' }, 'en-US', MINUTE_MS, zoneName),
   };
 }
 
-/** Rows of a table are of few moments, and a text takes far longer to make than to find. `step`: milliseconds with one text. */
-function cached(options: Intl.DateTimeFormatOptions, locale: string, step: number): (at: number) => string {
-  const format = new Intl.DateTimeFormat(locale, options);
+/** What most readers have chosen needs no Intl, whose first use takes 40 ms, and the first row has to wait for it. */
+const isoUtc = (at: number): string => new Date(at).toISOString();
+const isoHere = (at: number): string => isoUtc(at - new Date(at).getTimezoneOffset() * MINUTE_MS);
+
+function zoneName(format: Intl.DateTimeFormat, at: number): string {
+  return format.formatToParts(at).find(({ type }) => type === 'timeZoneName')?.value ?? '';
+}
+
+/**
+ * Rows of a table are of few moments, and a text takes far longer to make than to find; so does a format, which is made when it is
+ * first used. `step`: milliseconds with one text.
+ */
+function cached(
+  options: Intl.DateTimeFormatOptions,
+  locale: string,
+  step: number,
+  say = (format: Intl.DateTimeFormat, at: number): string => format.format(at),
+): (at: number) => string {
+  let format: Intl.DateTimeFormat | null = null;
   const texts = new Map<number, string>(); // eslint-disable-line svelte/prefer-svelte-reactivity -- a cache
   return (at) => {
     const moment = Math.floor(at / step);
     const known = texts.get(moment);
     if (known !== undefined) return known;
     if (texts.size >= MOST_TEXTS) texts.clear();
-    const text = format.format(at);
+    format ??= new Intl.DateTimeFormat(locale, options);
+    const text = say(format, at);
     texts.set(moment, text);
     return text;
   };

@@ -85,3 +85,17 @@ describe('numbers', () => {
     expect(format.bytes(value)).toBe(text);
   });
 });
+
+test('counts are grouped as Intl.NumberFormat groups them', () => {
+  const numbers = new Intl.NumberFormat('en-US');
+  fc.assert(
+    fc.property(fc.oneof(fc.maxSafeInteger(), fc.integer({ min: -9_999, max: 9_999 })), (value) => {
+      expect(format.count(value)).toBe(numbers.format(value));
+    }),
+  );
+  expect([format.count(1234.5), format.count(0.0004), format.count(1e15)]).toEqual([
+    '1,234.5',
+    '0',
+    '1,000,000,000,000,000',
+  ]);
+});

@@ -2,6 +2,7 @@
 import type { Column } from '../../components/columns';
 import type { Analytics, AnalyticsGroup } from '../../lib/protocol';
 import { ratio } from './figures';
+import { ascending } from '../../lib/order';
 
 export interface Row {
   group: AnalyticsGroup;
@@ -94,6 +95,6 @@ export function rowsOf(
 
 function compared(one: string | number | null, other: string | number | null, down: boolean): number {
   if (one === null || other === null) return Number(one === null) - Number(other === null);
-  const way = typeof one === 'string' ? one.localeCompare(String(other)) : one - Number(other);
+  const way = typeof one === 'string' ? ascending(one, String(other)) : one - Number(other);
   return down ? -way : way;
 }

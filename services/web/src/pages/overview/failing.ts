@@ -1,6 +1,7 @@
 /** Names of tasks by how many of them failed. */
 import { sum } from '../../fleet/counts';
 import type { AnalyticsExample, AnalyticsGroup, GroupSeries, Series } from '../../lib/protocol';
+import { ascending } from '../../lib/order';
 
 export const MOST_FAILING = 8;
 
@@ -19,7 +20,7 @@ export function failingOf(groups: readonly AnalyticsGroup[]): Failing[] {
   return groups
     .map(rowOf)
     .filter((row) => row !== null)
-    .sort((a, b) => b.failed - a.failed || b.rate - a.rate || a.name.localeCompare(b.name));
+    .sort((a, b) => b.failed - a.failed || b.rate - a.rate || ascending(a.name, b.name));
 }
 
 function rowOf(group: AnalyticsGroup): Failing | null {

@@ -1,5 +1,6 @@
 /** How long the tasks of a queue ran, name by name, from those that ended last. */
 import type { TaskListOf } from '../../lib/protocol';
+import { ascending } from '../../lib/order';
 
 export const SAMPLE_FIELDS = ['key', 'name', 'state', 'runtime_seconds'] as const;
 export type Sample = TaskListOf<(typeof SAMPLE_FIELDS)[number]>;
@@ -24,7 +25,7 @@ export function byName(tasks: Sample['items']): NameRow[] {
         tasks.filter((task) => task.name === name),
       ),
     )
-    .sort((a, b) => b.ended - a.ended || a.key.localeCompare(b.key));
+    .sort((a, b) => b.ended - a.ended || ascending(a.key, b.key));
 }
 
 function rowOf(name: string | null, tasks: Sample['items']): NameRow {

@@ -3,6 +3,7 @@ import { compared, type Sorting, type Value } from '../../fleet/held';
 import { epoch } from '../../lib/format';
 import type { Drain, Queue } from '../../lib/protocol';
 import { outlookOf, type Outlook } from './outlook';
+import { ascending } from '../../lib/order';
 
 export const SORTS = ['attention', 'name', 'depth', 'empty', 'out', 'oldest', 'consumers'] as const;
 export type QueueSort = (typeof SORTS)[number];
@@ -54,8 +55,8 @@ export function ordered(all: readonly QueueView[], { field, descending }: QueueS
   return [...all].sort(
     (a, b) =>
       compared(valueOf(a, field), valueOf(b, field), descending) ||
-      a.queue.name.localeCompare(b.queue.name) ||
-      a.key.localeCompare(b.key),
+      ascending(a.queue.name, b.queue.name) ||
+      ascending(a.key, b.key),
   );
 }
 

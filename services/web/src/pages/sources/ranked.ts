@@ -1,10 +1,11 @@
 /** Sources in the order in which somebody should look at them. */
 import type { Source } from '../../lib/protocol';
+import { ascending } from '../../lib/order';
 
 const RANK = { down: 0, degraded: 2, starting: 3, up: 4 } as const;
 
 export function rankedSources(sources: readonly Source[]): Source[] {
-  return sources.toSorted((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name));
+  return sources.toSorted((a, b) => rank(a) - rank(b) || ascending(a.name, b.name));
 }
 
 /** One that is up and whose news are old comes behind those that are down. */

@@ -4,6 +4,7 @@ import { compared, type Sorting, type Value } from '../../fleet/held';
 import { epoch } from '../../lib/format';
 import type { Worker, WorkerState } from '../../lib/protocol';
 import type { Hour } from './hour';
+import { ascending } from '../../lib/order';
 
 export const STATES = ['lost', 'silent', 'online', 'offline'] as const satisfies readonly WorkerState[];
 export const SORTS = [
@@ -49,9 +50,7 @@ export function ordered(
   const value = (worker: Worker): Value => values.get(worker.key) ?? null;
   return [...workers].sort(
     (a, b) =>
-      compared(value(a), value(b), descending) ||
-      a.name.localeCompare(b.name) ||
-      a.source.localeCompare(b.source),
+      compared(value(a), value(b), descending) || ascending(a.name, b.name) || ascending(a.source, b.source),
   );
 }
 
@@ -104,5 +103,5 @@ export function totalsOf(workers: readonly Worker[]): Totals {
 }
 
 export function queuesOf(workers: readonly Worker[]): string[] {
-  return [...new Set(workers.flatMap((worker) => worker.queues ?? []))].sort((a, b) => a.localeCompare(b));
+  return [...new Set(workers.flatMap((worker) => worker.queues ?? []))].sort((a, b) => ascending(a, b));
 }

@@ -1,6 +1,5 @@
-import { plural } from '../plural';
+import { grouped, plural } from '../plural';
 
-const NUMBER = new Intl.NumberFormat('en-US');
 const GROUPS = {
   name: ['name', 'names'],
   kind: ['kind', 'kinds'],
@@ -77,7 +76,7 @@ export const analytics = {
     points: (value: string) => `${value} points`,
     none: 'Nothing ended that would tell',
     noDurations: 'For workers counts alone are kept',
-    retried: (value: number) => `${NUMBER.format(value)} retried`,
+    retried: (value: number) => `${grouped(value)} retried`,
     mean: (value: string) => `mean ${value}`,
     median: (value: string) => `median ${value}`,
   },
@@ -141,9 +140,9 @@ export const analytics = {
     shown: (shown: number, all: number) =>
       shown === all
         ? plural(all, 'group', 'groups')
-        : `${NUMBER.format(shown)} of ${plural(all, 'group', 'groups')}`,
+        : `${grouped(shown)} of ${plural(all, 'group', 'groups')}`,
     largest: (shown: number) =>
-      `These are the ${NUMBER.format(shown)} largest ones; a filter or an export has more.`,
+      `These are the ${grouped(shown)} largest ones; a filter or an export has more.`,
     nothing: 'No group has this in its name.',
     unattributed: (value: number) =>
       `${plural(value, 'attempt is', 'attempts are')} in no group: without a known name, queue or worker, or too many to be kept apart.`,
@@ -184,7 +183,7 @@ export const analytics = {
     note: (retained: number, groups: number) =>
       `${plural(retained, 'failed task is', 'failed tasks are')} retained of this window, in ${plural(groups, 'group', 'groups')}`,
     partly: (failed: number, retained: number) =>
-      `${NUMBER.format(failed)} failed in this window; messages are known of the ${NUMBER.format(retained)} that are retained.`,
+      `${grouped(failed)} failed in this window; messages are known of the ${grouped(retained)} that are retained.`,
     none: 'Nothing failed in this window',
     noneRetained: (failed: number) =>
       `${plural(failed, 'task', 'tasks')} failed, and none of them is retained`,
