@@ -72,8 +72,8 @@ def _lighthouse(it: Rig, page: str) -> Row:
 def page_first_row() -> list[Row]:
     """Navigation to the paint of the first row."""
     with _served() as it:
-        took = _browser(it, "firstRow", times=10)["took"]
-    text = f"{median(took):.0f} ms, the slowest of {len(took)} {max(took):.0f} ms"
+        took = _browser(it, "firstRow", times=21)["took"][1:]  # the first one starts the browser's own processes, too
+    text = f"{median(took):.0f} ms (p95 {quantile(took, 0.95):.0f} ms; {len(took)} times)"
     return [("page, first live row after navigation, nothing cached, median", "≤ 500 ms", text)]
 
 
@@ -95,8 +95,11 @@ def _frames(frames: list[float]) -> str:
 def page_search() -> list[Row]:
     """From a letter typed to the rows it leaves, of 100,000 tasks."""
     with _served(tasks=LISTED) as it:
-        took = _browser(it, "search", times=20)["took"]
-    text = f"{quantile(took, 0.95):.0f} ms (p50 {median(took):.0f} ms; {len(took)} searches)"
+        took = _browser(it, "search", times=40)["took"]
+    text = (
+        f"{quantile(took, 0.95):.0f} ms (p50 {median(took):.0f} ms; {len(took)} searches, "
+        f"the first since the api's start {took[0]:.0f} ms)"
+    )
     return [(f"page, search in {LISTED:,} tasks: a letter typed to its rows drawn, p95", "≤ 100 ms", text)]
 
 
