@@ -52,6 +52,7 @@ function watchForRow(selector) {
  */
 async function load({ seconds, traced }) {
   const empty = await open(`${url}livez`);
+  await empty.page.waitForTimeout(10_000); // the browser's own start
   const baseline = await trace(empty, traced);
   await empty.page.close();
   const realtime = await open(`${url}#realtime`);
