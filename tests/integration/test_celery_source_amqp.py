@@ -43,8 +43,8 @@ async def test_events_workers_and_queues_are_seen_and_nothing_is_left(
             assert recorder.of(WorkerBeat)
             assert (recorder.health.status, recorder.health.transport) == (SourceStatus.UP, "amqp")
             assert (await runner.check())[0] == "broker: amqp, answers"
-            for started in (sleeping, late):  # a worker acknowledges the first one before it tells of its start
-                await eventually(lambda task=started: "task-started" in recorder.events(task))
+            # A worker acknowledges the first one before it tells of its start.
+            await eventually(lambda: all("task-started" in recorder.events(task) for task in (sleeping, late)))
             os.killpg(process.pid, signal.SIGKILL)
             redelivered = await eventually(lambda: recorder.of(TaskRedelivered), seconds=15)
             assert [seen.id for seen in redelivered] == [late]
