@@ -52,6 +52,7 @@ def analytics(**fields: Any) -> Analytics:
     change = dict.fromkeys(("per_second", "success_rate", "retry_rate", "runtime_mean", "runtime_p95", "wait_mean", "wait_p95"))
     known = {
         "at": STARTS[1], "start": STARTS[0], "end": STARTS[1], "seconds": 300.0, "group_by": "name", "sources": ["s"],
+        "watched": 1.0, "watched_from": STARTS[0], "unwatched": [],
         "stale": False, "stale_reasons": [], "gaps": [], "totals": TOTALS, "slowest": [], "latest_failed": [], "before": None,
         "change": None, "groups": [group("=evil", wait=DURATIONS), group(None)], "group_count": 2, "unattributed": None,
         "series": {
