@@ -68,7 +68,7 @@ class Ground:
         said = ["show", batch, "--engine", engine, "--count", str(count), "--seconds", str(seconds)]
         self.driver(*said, over=over)
 
-    def ledger(self, batch: str, seconds: float = 60.0) -> Ledger:
+    def ledger(self, batch: str, seconds: float = 180.0) -> Ledger:
         """What truly happened to the tasks of a batch, once all have ended."""
         lines = self.driver("told", batch, "--seconds", str(seconds), seconds=seconds + 30)
         return Ledger.of(lines)
